@@ -1,0 +1,125 @@
+/**
+ * The question put to people, with its state. One function applies every event; the store only compares and sets.
+ *
+ *                reviewed (approve, quorum reached)
+ *   pending ─────────────────────────────────────────► approved   opens a single-use grant
+ *      │  reviewed (deny)        ► denied
+ *      │  deadline               ► expired
+ *      │  cancelled              ► cancelled
+ *      └─ reviewed (approve, below quorum) ► pending, with one review more
+ *
+ * The right-hand states are final: a second click, a late one, or a deadline after a decision changes nothing
+ * and is told `already_resolved`. Events carry their own time, so a replay never reads a clock.
+ */
+import type { ApprovalId, CallId, EpochMs, Fingerprint, SessionId } from '../brands.ts'
+import type { PrincipalSummary } from '../identity/principal.ts'
+import type { ChannelName } from '../policy/decision.ts'
+import { unreachable } from '../unreachable.ts'
+
+export type ApprovalState = 'pending' | 'approved' | 'denied' | 'expired' | 'cancelled'
+
+export interface Approval {
+  readonly id: ApprovalId
+  readonly state: ApprovalState
+  /** Grows by one with every applied event; what the store compares before it sets. */
+  readonly version: number
+  readonly fingerprint: Fingerprint
+  readonly callId: CallId
+  readonly sessionId: SessionId
+  readonly principal: PrincipalSummary
+  readonly upstream: string
+  readonly tool: string
+  /** `params.arguments`, as RFC 8785 canonical JSON text: what the card shows and the fingerprint covers. */
+  readonly argumentsJson: string
+  readonly rule: string
+  readonly reason: string | null
+  readonly from: readonly string[]
+  readonly quorum: number
+  readonly channels: readonly ChannelName[]
+  readonly requestedAt: EpochMs
+  readonly expiresAt: EpochMs
+  /** How long, from the decision, an approved call may still be made. Milliseconds. */
+  readonly useWithinMs: number
+  readonly reviews: readonly Review[]
+  readonly resolvedAt: EpochMs | null
+  /** Why it was cancelled; null in every other state. */
+  readonly cancelReason: string | null
+}
+
+/** A person as a channel verified them. Two reviewers with one e-mail are one person. */
+export interface Reviewer {
+  /** `slack:<team>:<user>`, `console:<e-mail>`. */
+  readonly id: string
+  /** Verified by the channel, lower-cased; null where the channel can't tell. */
+  readonly email: string | null
+  /** For people to read. Untrusted text. */
+  readonly name: string
+}
+
+/** One click by one person. */
+export interface Review {
+  readonly reviewer: Reviewer
+  readonly choice: 'approve' | 'deny'
+  readonly reason: string | null
+  readonly channel: ChannelName
+  readonly at: EpochMs
+}
+
+export type ApprovalEvent =
+  | { readonly type: 'reviewed'; readonly review: Review; readonly at: EpochMs }
+  | { readonly type: 'deadline'; readonly at: EpochMs }
+  | { readonly type: 'cancelled'; readonly reason: string; readonly at: EpochMs }
+
+export type Refusal =
+  | 'already_resolved'
+  | 'too_early'
+  | 'too_late'
+  | 'already_reviewed'
+  | 'self_review'
+  | 'not_a_reviewer'
+  | 'unknown_approval'
+
+export type Transition =
+  | { readonly ok: true; readonly approval: Approval }
+  | { readonly ok: false; readonly refusal: Refusal; readonly approval: Approval }
+
+/**
+ * Applies one event. Who may review is decided before, by review/review.ts; here only the state counts.
+ *
+ * A click after `expiresAt` is refused although the deadline's job has not run yet: the deadline is the promise,
+ * the job only carries it out.
+ */
+export function transition(approval: Approval, event: ApprovalEvent): Transition {
+  if (approval.state !== 'pending') return { ok: false, refusal: 'already_resolved', approval }
+  switch (event.type) {
+    case 'reviewed':
+      return applyReview(approval, event.review, event.at)
+    case 'deadline':
+      if (event.at < approval.expiresAt) return { ok: false, refusal: 'too_early', approval }
+      return resolve(approval, { state: 'expired', resolvedAt: event.at })
+    case 'cancelled':
+      return resolve(approval, { state: 'cancelled', resolvedAt: event.at, cancelReason: event.reason })
+    default:
+      return unreachable(event)
+  }
+}
+
+function applyReview(approval: Approval, review: Review, at: EpochMs): Transition {
+  if (at >= approval.expiresAt) return { ok: false, refusal: 'too_late', approval }
+  if (approval.reviews.some((earlier) => samePerson(earlier.reviewer, review.reviewer))) {
+    return { ok: false, refusal: 'already_reviewed', approval }
+  }
+  const reviews = [...approval.reviews, review]
+  if (review.choice === 'deny') return resolve(approval, { state: 'denied', reviews, resolvedAt: at })
+  if (reviews.length < approval.quorum) return resolve(approval, { reviews })
+  return resolve(approval, { state: 'approved', reviews, resolvedAt: at })
+}
+
+/** A person is one person through however many accounts: the same id, or the same verified e-mail. */
+export function samePerson(a: Reviewer, b: Reviewer): boolean {
+  return a.id === b.id || (a.email !== null && a.email === b.email)
+}
+
+function resolve(approval: Approval, change: Partial<Approval>): Transition {
+  return { ok: true, approval: { ...approval, ...change, version: approval.version + 1 } }
+}

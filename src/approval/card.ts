@@ -1,0 +1,43 @@
+/**
+ * What people see of an approval, independent of the channel: each channel renders this and adds nothing.
+ *
+ * Everything an agent or a token wrote (`Untrusted`) must land only in elements that cannot format, link or
+ * mention (Slack: rich_text and plain_text; the console: text nodes), after `visible()` made bidirectional
+ * controls and zero-width characters readable.
+ */
+import type { ApprovalId, EpochMs } from '../brands.ts'
+import type { ApprovalState } from './approval.ts'
+
+/** Text that someone outside wrote. A marker for renderers; made by `visible()`. */
+export type Untrusted = string & { readonly __untrusted: true }
+
+export interface Card {
+  readonly approvalId: ApprovalId
+  readonly state: ApprovalState
+  /** `alice@example.com’s agent wants write_file on files` */
+  readonly headline: Untrusted
+  readonly agent: Untrusted
+  readonly upstream: Untrusted
+  readonly tool: Untrusted
+  /** One row a top-level argument, in the order of the canonical JSON; long values are whole, renderers page them. */
+  readonly arguments: readonly { readonly name: Untrusted; readonly value: Untrusted }[]
+  /** Why it is held: the rule's id and its author's reason. */
+  readonly rule: string
+  readonly reason: string | null
+  readonly requestedAt: EpochMs
+  readonly expiresAt: EpochMs
+  /** First 8 hexadecimal digits of the fingerprint, to compare by eye with the recording. */
+  readonly shortFingerprint: string
+  readonly quorum: number
+  readonly reviews: readonly CardReview[]
+  /** `Approved by Bob` and the like; null while pending. */
+  readonly outcome: Untrusted | null
+  readonly resolvedAt: EpochMs | null
+}
+
+export interface CardReview {
+  readonly by: Untrusted
+  readonly choice: 'approve' | 'deny'
+  readonly reason: Untrusted | null
+  readonly at: EpochMs
+}

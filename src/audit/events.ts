@@ -1,0 +1,126 @@
+/**
+ * What a recording can say. One line of NDJSON an event; the chain around it is audit/chain.ts.
+ *
+ * Names are shared with the log and the metrics. Values that could be secret are masked before they come here
+ * (`arguments`), or kept as digests. Intent is recorded before the upstream sees a call, outcome after: an intent
+ * without an outcome is exactly the call that crashed us, and the summary shows it.
+ */
+
+import type { Review } from '../approval/approval.ts'
+import type { ApprovalId, CallId, EpochMs, Fingerprint, GrantId, PolicyVersion, SessionId } from '../brands.ts'
+import type { PrincipalSummary } from '../identity/principal.ts'
+import type { JsonValue } from '../json/value.ts'
+import type { ChannelName, Effect } from '../policy/decision.ts'
+
+/** How often a named detector replaced something. Never the match itself. */
+export interface Finding {
+  readonly detector: string
+  readonly count: number
+}
+
+/** How a call ended. The summary counts by these words. */
+export type Outcome =
+  | 'succeeded' // the upstream answered with a result
+  | 'tool_error' // the upstream answered with isError: true
+  | 'rpc_error' // the upstream answered with a JSON-RPC error
+  | 'upstream_failed' // unreachable, broke off, or broke a limit
+  | 'denied_by_policy'
+  | 'denied_by_reviewer'
+  | 'expired'
+  | 'cancelled'
+  | 'refused' // approved, but no longer what was approved; or the gateway could not vouch for it
+  | 'abandoned' // the agent left before the call was forwarded
+
+interface Common {
+  readonly at: EpochMs
+  /** Null only for events of the service itself. */
+  readonly session_id: SessionId | null
+}
+
+interface OfCall {
+  readonly call_id: CallId
+  readonly upstream: string
+  readonly method: string
+  readonly tool: string | null
+}
+
+export type AuditEvent = Common &
+  (
+    | { readonly type: 'service.started'; readonly version: string; readonly policy: PolicyVersion }
+    | { readonly type: 'service.stopped' }
+    | { readonly type: 'identity.stale_keys_used'; readonly issuer: string; readonly stale_ms: number }
+    | { readonly type: 'session.started'; readonly principal: PrincipalSummary; readonly upstream: string }
+    | { readonly type: 'session.ended'; readonly why: 'idle' | 'stopped' }
+    | (OfCall & {
+        /** A call that policy judged and that goes no further on its own: denied, or put to people. */
+        readonly type: 'call.decided'
+        readonly effect: Effect
+        readonly rule: string
+        readonly policy: PolicyVersion
+      })
+    | (OfCall & {
+        readonly type: 'call.intent'
+        readonly effect: Effect
+        readonly rule: string
+        readonly policy: PolicyVersion
+        /** Masked. */
+        readonly arguments: JsonValue
+        /** SHA-256, hexadecimal, of the bytes forwarded. */
+        readonly request_digest: string
+        readonly fingerprint: Fingerprint | null
+        readonly approval_id: ApprovalId | null
+        readonly grant_id: GrantId | null
+      })
+    | (OfCall & {
+        readonly type: 'call.outcome'
+        readonly outcome: Outcome
+        readonly duration_ms: number
+        readonly masked: readonly Finding[]
+        /** SHA-256, hexadecimal, of the masked answer as the agent received it; null where there is none. */
+        readonly answer_digest: string | null
+        readonly approval_id: ApprovalId | null
+        /** An error code of errors.ts; null where nothing failed. */
+        readonly error: string | null
+      })
+    | {
+        readonly type: 'approval.requested'
+        readonly approval_id: ApprovalId
+        readonly call_id: CallId
+        readonly fingerprint: Fingerprint
+        readonly principal: PrincipalSummary
+        readonly upstream: string
+        readonly tool: string
+        readonly rule: string
+        readonly expires_at: EpochMs
+        readonly channels: readonly ChannelName[]
+      }
+    | { readonly type: 'approval.joined'; readonly approval_id: ApprovalId; readonly call_id: CallId }
+    | { readonly type: 'approval.reviewed'; readonly approval_id: ApprovalId; readonly review: Review }
+    | {
+        readonly type: 'approval.review_refused'
+        readonly approval_id: ApprovalId
+        readonly reviewer: string
+        readonly refusal: string
+      }
+    | {
+        readonly type: 'approval.resolved'
+        readonly approval_id: ApprovalId
+        readonly state: 'approved' | 'denied' | 'expired' | 'cancelled'
+      }
+    | {
+        readonly type: 'grant.opened'
+        readonly grant_id: GrantId
+        readonly approval_id: ApprovalId
+        readonly expires_at: EpochMs
+      }
+    | {
+        readonly type: 'grant.ended'
+        readonly grant_id: GrantId
+        readonly approval_id: ApprovalId
+        readonly state: 'consumed' | 'expired' | 'revoked'
+      }
+    | { readonly type: 'lease.lent'; readonly call_id: CallId; readonly upstream: string; readonly kind: string }
+    | { readonly type: 'lease.returned'; readonly call_id: CallId }
+  )
+
+export type AuditEventType = AuditEvent['type']

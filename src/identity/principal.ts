@@ -1,0 +1,35 @@
+/**
+ * Who calls: the verified (issuer, subject) behind the agent's token, and the person it acts for.
+ *
+ * Built only by proxy/authenticate from a token whose signature, issuer, audience and times were checked.
+ */
+import type { PrincipalId } from '../brands.ts'
+import type { JsonObject } from '../json/value.ts'
+
+export interface Principal {
+  readonly id: PrincipalId
+  readonly issuer: string
+  readonly subject: string
+  /** OAuth client (Okta `cid`, Entra `azp`/`appid`, Auth0 and Keycloak `azp`); null where the token names none. */
+  readonly client: string | null
+  /** The owner's e-mail as the issuer states it, lower-cased; null where the token has none. */
+  readonly email: string | null
+  readonly groups: readonly string[]
+  readonly scopes: readonly string[]
+  /** All verified claims, for `jwt.*` in policy conditions. */
+  readonly claims: JsonObject
+}
+
+/** What cards, recordings and logs keep of a principal: no claims, no groups. */
+export interface PrincipalSummary {
+  readonly id: PrincipalId
+  readonly issuer: string
+  readonly subject: string
+  readonly client: string | null
+  readonly email: string | null
+}
+
+export function summarisePrincipal(principal: Principal): PrincipalSummary {
+  const { id, issuer, subject, client, email } = principal
+  return { id, issuer, subject, client, email }
+}

@@ -1,0 +1,52 @@
+/** What policy is asked, and what it says. The words are fixed: allow, deny, require_approval. */
+import type { EpochMs, PolicyVersion } from '../brands.ts'
+import type { Principal } from '../identity/principal.ts'
+import type { JsonObject, JsonValue } from '../json/value.ts'
+
+export type Effect = 'allow' | 'deny' | 'require_approval'
+
+/** One MCP message as policy sees it. */
+export interface PolicyInput {
+  readonly upstream: string
+  /** JSON-RPC method, or a pseudo-method for what has none: `response`, `stream/get`, `session/delete`. */
+  readonly method: string
+  /** `params.name` of a tools/call; null for every other method. */
+  readonly tool: string | null
+  /** `params.arguments` of a tools/call, else `params`. */
+  readonly arguments: JsonValue
+  readonly principal: Principal
+  /** The tool's definition as the upstream lists it, where known: `tool.annotations` in conditions. */
+  readonly toolDefinition: JsonObject | null
+  readonly now: EpochMs
+}
+
+/** How a call that needs approval is put to people. Durations in milliseconds. */
+export interface ApprovalTerms {
+  /** Names of people.groups; empty: anyone in the channel except the requester and the agent's owner. */
+  readonly from: readonly string[]
+  /** How many distinct reviewers must approve. */
+  readonly quorum: number
+  readonly deadlineMs: number
+  /** How long an approved, unused single-use grant stays open for the agent to come back. */
+  readonly useWithinMs: number
+  /** Channels that show the card; empty: every configured channel. */
+  readonly channels: readonly ChannelName[]
+}
+
+export type ChannelName = 'slack' | 'teams' | 'console'
+
+export interface Decision {
+  readonly effect: Effect
+  /** Id of the rule that decided: the policy's own, or `default` / `builtin:…`. */
+  readonly rule: string
+  /** The rule's reason, in its author's words; null where the rule gives none. */
+  readonly reason: string | null
+  /** Set exactly when effect is require_approval. */
+  readonly approval: ApprovalTerms | null
+}
+
+export interface Policy {
+  readonly version: PolicyVersion
+  /** Pure: the same input gives the same decision. Never throws: a condition that fails restricts. */
+  evaluate(input: PolicyInput): Decision
+}

@@ -1,0 +1,140 @@
+/**
+ * What the core needs from the world, and where the edges meet. `proxy`, `bots` and `jobs` implement or use these
+ * and never import each other; main.ts hands each what it needs.
+ */
+import type { Approval, ApprovalEvent, Refusal, Review, Reviewer, Transition } from './approval/approval.ts'
+import type { Card } from './approval/card.ts'
+import type { AuditEvent } from './audit/events.ts'
+import type { SessionSummary } from './audit/summary.ts'
+import type { ApprovalId, CallId, EpochMs, Fingerprint, GrantId, IdPrefix, PrincipalId, SessionId } from './brands.ts'
+import type { Fence, Grant } from './grant/grant.ts'
+import type { PrincipalSummary } from './identity/principal.ts'
+import type { ChannelName } from './policy/decision.ts'
+
+export interface Clock {
+  now(): EpochMs
+}
+
+export interface Ids {
+  /** `<prefix>_` and 128 unguessable bits in lower-case base32. */
+  next(prefix: IdPrefix): string
+}
+
+/** One line an event. Fields are ids and counts, never values; see style in CONTRIBUTING. */
+export interface Log {
+  info(message: string, fields?: LogFields): void
+  warn(message: string, fields?: LogFields): void
+  error(message: string, fields?: LogFields): void
+}
+export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>
+
+/** The recording. jobs/recording implements it. */
+export interface Recorder {
+  /**
+   * Resolves when the event has reached the file (`written`: survives our crash) or the disk (`synced`: survives
+   * the machine's). Rejects with GatewayError `recording_failed`; the caller must then not go on.
+   */
+  record(event: AuditEvent, durability: 'written' | 'synced'): Promise<void>
+}
+
+/**
+ * Approvals in Redis. jobs/approvals implements it. Every write that the request path waits for carries the
+ * instant until which the caller waits: Redis refuses it later, so that a call refused here leaves no ghost there.
+ * All methods reject with GatewayError `store_unavailable` within milliseconds when Redis is away.
+ */
+export interface ApprovalStore {
+  get(id: ApprovalId): Promise<Approval | null>
+  /** Oldest first. */
+  listPending(): Promise<readonly Approval[]>
+  /** Newest first; resolved ones that are still kept, at most `max`. */
+  listResolved(max: number): Promise<readonly Approval[]>
+  /**
+   * Applies one event by compare-and-set. In the same step: the waiting replicas' inboxes, the grant (where the
+   * event approved it), the pending index and the change stream. Exactly one of several concurrent events wins.
+   */
+  apply(id: ApprovalId, event: ApprovalEvent): Promise<Transition | { ok: false; refusal: 'unknown_approval' }>
+  /** Calls back with each approval that was opened or changed, from any process, until the signal aborts. */
+  onChange(listener: (id: ApprovalId) => void, signal: AbortSignal): void
+}
+
+export type OpenedHold =
+  /** A new approval, durable, its deadline a delayed job, its cards queued. */
+  | { readonly outcome: 'opened'; readonly approval: Approval }
+  /** An identical call's approval that is still pending: one card for both. */
+  | { readonly outcome: 'joined'; readonly approval: Approval }
+  /** An identical call was approved meanwhile, and its grant is unused. */
+  | { readonly outcome: 'granted'; readonly approval: Approval; readonly grant: Grant }
+
+/** Parking calls. jobs/holds implements it. */
+export interface Holds {
+  /** Opens or joins, by fingerprint, in one step. Rejects with `store_unavailable`; then nothing stays behind. */
+  open(approval: Approval): Promise<OpenedHold>
+  /**
+   * Resolves when the approval is no longer pending; also when it was resolved before the call, in another process,
+   * or while Redis was away. Rejects only with the signal's reason.
+   */
+  wait(id: ApprovalId, signal: AbortSignal): Promise<Approval>
+}
+
+/** Grants in Redis. jobs/grants implements it. */
+export interface Grants {
+  get(id: GrantId): Promise<Grant | null>
+  /** The fence: at most one call ever gets `ok` for one grant. */
+  consume(id: GrantId, expected: { fingerprint: Fingerprint; callId: CallId }): Promise<Fence>
+  /** Ends an active grant; false where it had ended already. */
+  end(id: GrantId, state: 'expired' | 'revoked'): Promise<boolean>
+}
+
+/** The audit unit: one principal, one upstream, from first call to idle time-out. jobs/sessions implements it. */
+export interface Sessions {
+  /**
+   * The open session of this pair. Synchronous when this process knows it (the hot path); else one round trip to
+   * Redis that finds it or starts it. Starting it records `session.started` and schedules its summary.
+   */
+  touch(principal: PrincipalSummary, upstream: string): SessionId | Promise<SessionId>
+}
+
+/** Where a card was posted, in the channel's own terms. JSON text; only the channel reads it. */
+export type MessageRef = string & { readonly __messageRef: true }
+
+/** Slack, Teams and the console. bots/<name> implements it; the outbox in jobs calls it. */
+export interface Channel {
+  readonly name: ChannelName
+  post(card: Card): Promise<MessageRef>
+  /** Repaints from state; never patches. */
+  update(ref: MessageRef, card: Card): Promise<void>
+  summarise(summary: SessionSummary): Promise<void>
+}
+
+/** A channel that answered "later": the outbox waits at least so long. */
+export class ChannelBusy extends Error {
+  override readonly name = 'ChannelBusy'
+  readonly retryAfterMs: number
+  constructor(retryAfterMs: number, options?: { cause?: unknown }) {
+    super(`the channel asks to wait ${retryAfterMs} ms`, options)
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+/** What a channel's Approve and Deny call. src/review implements it; one click is one call. */
+export interface Reviews {
+  submit(click: {
+    readonly approvalId: ApprovalId
+    readonly reviewer: Reviewer
+    readonly choice: Review['choice']
+    readonly reason: string | null
+    readonly channel: ChannelName
+  }): Promise<ReviewOutcome>
+}
+
+export type ReviewOutcome =
+  | { readonly ok: true; readonly approval: Approval }
+  | { readonly ok: false; readonly refusal: Refusal; readonly message: string; readonly approval: Approval | null }
+
+/** Who is in people.groups. */
+export interface People {
+  /** True where one of the groups names this reviewer. Unknown groups have no members. */
+  isMember(reviewer: Reviewer, groups: readonly string[]): boolean
+}
+
+export type { PrincipalId }
