@@ -137,6 +137,7 @@ class Scan {
     let at = from
     for (;;) {
       const byte = this.bytes[at]
+      if (byte !== undefined && byte > 0x20) return at
       if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return at
       at++
     }
@@ -275,12 +276,12 @@ class Scan {
   }
 
   string(open: number): number {
-    const bytes = this.bytes
+    const { bytes } = this
+    const { length } = bytes
     this.escaped = false
     let at = open + 1
-    for (;;) {
-      const byte = bytes[at]
-      if (byte === undefined) return this.fail('syntax', 'a string does not end', open)
+    while (at < length) {
+      const byte = bytes[at] as number
       if (byte === QUOTE) return at + 1
       if (byte === BACKSLASH) {
         this.escaped = true
@@ -292,13 +293,13 @@ class Scan {
         at++
       }
     }
+    return this.fail('syntax', 'a string does not end', open)
   }
 
   escape(at: number): number {
     const letter = this.bytes[at + 1]
     if (letter !== LOWER_U) {
-      const known = letter !== undefined && '"\\/bfnrt'.includes(String.fromCharCode(letter))
-      return known ? at + 2 : this.fail('syntax', 'an unknown escape in a string', at)
+      return isShortEscape(letter) ? at + 2 : this.fail('syntax', 'an unknown escape in a string', at)
     }
     const unit = this.hex(at + 2)
     if (unit < 0) return this.fail('syntax', 'expected four hexadecimal digits behind \\u', at)
@@ -371,6 +372,22 @@ function shownKey(key: string): string {
   if (/^[A-Za-z_$][\w$-]{0,39}$/.test(key)) return `.${key}`
   const short = key.length > SHOWN_KEY_MAX ? `${key.slice(0, SHOWN_KEY_MAX)}…` : key
   return `[${JSON.stringify(short)}]`
+}
+
+function isShortEscape(letter: number | undefined): boolean {
+  switch (letter) {
+    case QUOTE:
+    case BACKSLASH:
+    case 0x2f: // slash
+    case 0x62: // b
+    case 0x66: // f
+    case 0x6e: // n
+    case 0x72: // r
+    case 0x74: // t
+      return true
+    default:
+      return false
+  }
 }
 
 function hexDigit(byte: number | undefined): number {
