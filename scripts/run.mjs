@@ -72,6 +72,7 @@ async function vitest(filters) {
   const status = await node([
     'node_modules/vitest/vitest.mjs',
     'run',
+    '--allowOnly=false',
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${results}`,
