@@ -29,7 +29,7 @@ export type Outcome =
   | 'expired'
   | 'cancelled'
   | 'refused' // approved, but no longer what was approved; or the gateway could not vouch for it
-  | 'abandoned' // the agent left before the call was forwarded
+  | 'abandoned' // the agent left before it had its answer; an intent says whether the call was forwarded
 
 interface Common {
   readonly at: EpochMs

@@ -34,10 +34,15 @@ export type Fence =
   | { readonly ok: true; readonly grant: Grant }
   | { readonly ok: false; readonly refusal: GrantRefusal }
 
-/** The grant of an approval that has just become `approved`. Its id follows from the approval's: one each. */
+/** A grant's id follows from its approval's: one each, so that either finds the other without an index. */
+export function grantIdOf(id: ApprovalId): GrantId {
+  return id.replace(/^apr_/, 'gnt_') as GrantId
+}
+
+/** The grant of an approval that has just become `approved`. */
 export function openGrant(approval: Approval, at: EpochMs): Grant {
   return {
-    id: approval.id.replace(/^apr_/, 'gnt_') as GrantId,
+    id: grantIdOf(approval.id),
     state: 'active',
     approvalId: approval.id,
     sessionId: approval.sessionId,

@@ -1,0 +1,345 @@
+/**
+ * The agent's endpoint of one upstream: POST, GET and DELETE /mcp/<name>.
+ *
+ *   origin -> identity -> body -> strict JSON -> what is it -> headers equal body -> session -> gate -> answer
+ *
+ * Each step refuses before the next looks, cheapest first, and nothing reaches the gate that policy could not judge.
+ * Registered before any middleware, because the path of an allowed call is hot.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { CallId, IdPrefix } from '../../src/brands.ts'
+import { GatewayError } from '../../src/errors.ts'
+import type { Attachment, Call, Catalogue, Reply, StreamEvent } from '../../src/gate/call.ts'
+import { AgentGone } from '../../src/gate/call.ts'
+import type { Gate } from '../../src/gate/gate.ts'
+import type { Principal } from '../../src/identity/principal.ts'
+import { summarisePrincipal } from '../../src/identity/principal.ts'
+import { parseStrict } from '../../src/json/strict.ts'
+import type { JsonObject, JsonValue } from '../../src/json/value.ts'
+import { faultAnswer, stopAnswer } from '../../src/mcp/answers.ts'
+import { checkHeaders, hasParamHeaders } from '../../src/mcp/headers.ts'
+import type { Era, Message, RpcId } from '../../src/mcp/message.ts'
+import { classify, parseToolCall } from '../../src/mcp/message.ts'
+import type { Log, Sessions } from '../../src/ports.ts'
+import type { Authenticator } from '../authenticate/authenticator.ts'
+import { createExchange } from '../forward/exchange.ts'
+import type { Sender, Target } from '../forward/http-proxy.ts'
+import { formatEvent, messageEvent } from '../response/sse.ts'
+import { checkMediaType, readBody } from './body.ts'
+import type { WaitingRoom } from './waiting.ts'
+import { STREAM_HEADERS } from './waiting.ts'
+
+export interface EndpointOptions {
+  readonly targets: ReadonlyMap<string, Target>
+  readonly authenticator: Authenticator
+  readonly gate: Gate
+  readonly catalogue: Catalogue
+  readonly sessions: Sessions
+  readonly sender: Sender
+  readonly waitingRoom: WaitingRoom
+  readonly newId: (prefix: IdPrefix) => string
+  /** Origins that browsers may call from, and host names under which this gateway answers. */
+  readonly origins: ReadonlySet<string>
+  readonly hosts: ReadonlySet<string>
+  readonly bodyBytesMax: number
+  /** Aborts when the gateway stops: held calls are let go, running ones finish. */
+  readonly draining: AbortSignal
+  readonly log: Log
+}
+
+/** What the answer to one HTTP request needs to know. */
+interface Inquiry {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly callId: CallId
+  rpcId: RpcId | null
+  era: Era
+  isToolCall: boolean
+  progressToken: RpcId | null
+}
+
+export type Endpoint = (request: IncomingMessage, response: ServerResponse, upstream: string) => Promise<void>
+
+export function createEndpoint(options: EndpointOptions): Endpoint {
+  return async (request, response, upstream) => {
+    const inquiry: Inquiry = {
+      request,
+      response,
+      callId: options.newId('call') as CallId,
+      rpcId: null,
+      era: 'legacy',
+      isToolCall: false,
+      progressToken: null,
+    }
+    try {
+      await serve(options, inquiry, upstream)
+    } catch (error) {
+      fail(options, inquiry, error)
+    } finally {
+      options.waitingRoom.leave(response)
+    }
+  }
+}
+
+async function serve(options: EndpointOptions, inquiry: Inquiry, upstream: string): Promise<void> {
+  const { request, response } = inquiry
+  checkOrigin(options, request)
+  const target = options.targets.get(upstream)
+  if (target === undefined) throw new GatewayError('unknown_upstream', `There is no upstream "${upstream}".`)
+  if (options.draining.aborted) throw new GatewayError('draining', 'This gateway is stopping.')
+  const pending = options.authenticator.authenticate(request, upstream)
+  const authentication = pending instanceof Promise ? await pending : pending
+  if (!authentication.ok) {
+    const { status, headers, message } = options.authenticator.challenge(upstream, authentication.failure)
+    const body = faultAnswer(new GatewayError('unauthenticated', message), null, null)
+    sendJson(response, status, headers, body)
+    return
+  }
+  const judged = await read(options, inquiry, upstream)
+  const call = await asCall(options, inquiry, upstream, authentication.principal, judged)
+  const left = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) left.abort()
+  })
+  const exchange = createExchange({
+    sender: options.sender,
+    target,
+    method: request.method as 'POST' | 'GET' | 'DELETE',
+    incoming: request.headers,
+    mcpHeaders: judged.mcpHeaders,
+    body: judged.bytes,
+    gone: left.signal,
+    socket: request.socket,
+  })
+  await answer(inquiry, await options.gate.pass(call, attach(options, inquiry, left.signal), exchange))
+}
+
+/** A browser page must not reach a gateway on its user's machine (DNS rebinding; MCP streamable-http, "Security"). */
+function checkOrigin({ origins, hosts }: EndpointOptions, request: IncomingMessage): void {
+  const { origin, host } = request.headers
+  if (origin !== undefined && !origins.has(origin)) {
+    throw new GatewayError('origin_refused', 'Requests from this web origin are not accepted.')
+  }
+  if (host === undefined || !hosts.has(host.toLowerCase())) {
+    throw new GatewayError('origin_refused', 'The Host header names another host than this gateway.')
+  }
+}
+
+// ---- what is it
+
+interface Judged {
+  readonly bytes: Uint8Array
+  readonly method: string
+  readonly tool: string | null
+  readonly arguments: JsonValue
+  readonly inputResponses: JsonValue
+  readonly mcpHeaders: Readonly<Record<string, string>>
+}
+
+const NOTHING = new Uint8Array(0)
+
+async function read(options: EndpointOptions, inquiry: Inquiry, upstream: string): Promise<Judged> {
+  const { request } = inquiry
+  switch (request.method) {
+    case 'POST':
+      return readPost(options, inquiry, upstream)
+    case 'GET':
+      return readBodiless(request, 'stream/get')
+    case 'DELETE':
+      return readBodiless(request, 'session/delete')
+    default:
+      throw new GatewayError('method_not_allowed', 'The MCP endpoint accepts POST, GET and DELETE.')
+  }
+}
+
+/** Legacy sessions' stream and end have no JSON-RPC method; policy knows them by a pseudo-method. */
+function readBodiless(request: IncomingMessage, method: string): Judged {
+  const { headers } = request
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0) {
+    throw new GatewayError('invalid_request', `A ${request.method} request must have no body.`)
+  }
+  const version = headers['mcp-protocol-version']
+  const mcpHeaders = typeof version === 'string' ? { 'mcp-protocol-version': version } : {}
+  return { bytes: NOTHING, method, tool: null, arguments: {}, inputResponses: null, mcpHeaders }
+}
+
+async function readPost(options: EndpointOptions, inquiry: Inquiry, upstream: string): Promise<Judged> {
+  const { headers } = inquiry.request
+  checkMediaType(headers)
+  const bytes = await readBody(inquiry.request, options.bodyBytesMax)
+  const parsed = parseStrict(bytes)
+  if (!parsed.ok) throw new GatewayError('parse_error', parsed.problem.message)
+  const classified = classify(parsed.value)
+  if (!classified.ok) {
+    inquiry.rpcId = classified.id
+    throw new GatewayError(classified.code, classified.message)
+  }
+  const { message } = classified
+  if (message.kind === 'request') inquiry.rpcId = message.id
+  if (message.kind === 'response') {
+    const { headers: mcpHeaders } = headersOf(headers, message, null)
+    return { bytes, method: 'response', tool: null, arguments: message.body, inputResponses: null, mcpHeaders }
+  }
+  inquiry.era = message.era
+  return message.method === 'tools/call'
+    ? readToolCall(options, inquiry, upstream, message, bytes)
+    : {
+        bytes,
+        method: message.method,
+        tool: null,
+        arguments: message.params,
+        inputResponses: null,
+        mcpHeaders: headersOf(headers, message, null).headers,
+      }
+}
+
+async function readToolCall(
+  options: EndpointOptions,
+  inquiry: Inquiry,
+  upstream: string,
+  message: Exclude<Message, { kind: 'response' }>,
+  bytes: Uint8Array,
+): Promise<Judged> {
+  if (message.kind === 'notification') {
+    throw new GatewayError('invalid_request', 'A tools/call must have an `id`: nobody could be told how it ended.')
+  }
+  inquiry.isToolCall = true
+  const parsed = parseToolCall(message.params)
+  if (!parsed.ok) throw new GatewayError('invalid_params', parsed.message)
+  const { tool, arguments: args, inputResponses, progressToken } = parsed.call
+  inquiry.progressToken = progressToken
+  const { headers } = inquiry.request
+  const definition = hasParamHeaders(headers) ? await options.catalogue.definition(upstream, tool, 'cached') : null
+  const { headers: mcpHeaders } = headersOf(headers, message, definition)
+  return { bytes, method: message.method, tool, arguments: args, inputResponses, mcpHeaders }
+}
+
+function headersOf(headers: IncomingMessage['headers'], message: Message, definition: JsonObject | null) {
+  const checked = checkHeaders(headers, message, definition)
+  if (!checked.ok) throw new GatewayError('header_mismatch', checked.message)
+  return checked
+}
+
+async function asCall(
+  options: EndpointOptions,
+  inquiry: Inquiry,
+  upstream: string,
+  principal: Principal,
+  judged: Judged,
+): Promise<Call> {
+  const touched = options.sessions.touch(summarisePrincipal(principal), upstream)
+  const sessionId = touched instanceof Promise ? await touched : touched
+  const { bytes, method, tool, arguments: args, inputResponses } = judged
+  const { callId: id, rpcId } = inquiry
+  return { id, sessionId, principal, upstream, method, tool, arguments: args, inputResponses, rpcId, bytes }
+}
+
+// ---- while it is held
+
+function attach(options: EndpointOptions, inquiry: Inquiry, left: AbortSignal): Attachment {
+  const { request, response, progressToken } = inquiry
+  let gone: AbortSignal | null = null
+  return {
+    held(approval) {
+      // A client that takes no stream waits without a sign of life: better than refusing it.
+      if (!String(request.headers.accept ?? '').includes('text/event-stream')) return
+      options.waitingRoom.enter(response, approval, progressToken)
+    },
+    // Made only when a call is held: an allowed call needs none.
+    get gone() {
+      gone ??= AbortSignal.any([left, options.draining])
+      return gone
+    },
+  }
+}
+
+// ---- the answer
+
+async function answer(inquiry: Inquiry, reply: Reply): Promise<void> {
+  const { response, callId, rpcId, era, isToolCall } = inquiry
+  switch (reply.kind) {
+    case 'stopped':
+      if (rpcId === null) {
+        const fault = new GatewayError('denied_by_policy', 'Policy denies this message.')
+        return sendJson(response, 403, {}, faultAnswer(fault, null, callId))
+      }
+      return sendJson(response, 200, {}, stopAnswer({ id: rpcId, era, isToolCall, callId, stop: reply.stop }))
+    case 'whole':
+      return response.headersSent
+        ? endStream(inquiry, reply)
+        : sendBytes(response, reply.status, reply.headers, reply.body)
+    case 'stream':
+      if (!response.headersSent) response.writeHead(reply.status, { ...reply.headers, ...STREAM_HEADERS })
+      await reply.relay((event) => writeEvent(response, event))
+      response.end()
+  }
+}
+
+/** The answer of a held call whose stream has begun: its HTTP status can no longer say anything. */
+function endStream(inquiry: Inquiry, reply: Extract<Reply, { kind: 'whole' }>): void {
+  const isAnswer = reply.body.length > 0 && /^application\/json/i.test(reply.headers['content-type'] ?? '')
+  if (!isAnswer) throw new GatewayError('upstream_bad_answer', `The MCP server answered ${reply.status} without JSON.`)
+  inquiry.response.end(messageEvent(Buffer.from(reply.body).toString('utf8')))
+}
+
+async function writeEvent(response: ServerResponse, event: StreamEvent): Promise<void> {
+  if (response.destroyed) throw new AgentGone('the agent left while its answer was streaming')
+  if (response.write(formatEvent(event))) return
+  // A slow reader slows the upstream down instead of filling our memory.
+  await new Promise<void>((resolve) => {
+    const go = () => {
+      response.off('drain', go)
+      response.off('close', go)
+      resolve()
+    }
+    response.once('drain', go)
+    response.once('close', go)
+  })
+}
+
+function fail(options: EndpointOptions, inquiry: Inquiry, error: unknown): void {
+  const { response, callId, rpcId } = inquiry
+  if (response.destroyed) return
+  const fault = asFault(options, inquiry, error)
+  if (fault.httpStatus >= 500) {
+    options.log.warn('a call failed', { call_id: callId, code: fault.code, message: fault.message })
+  }
+  const body = faultAnswer(fault, rpcId, callId)
+  // A refused body may still be on its way; closing says that nobody reads it.
+  if (!inquiry.request.complete) response.shouldKeepAlive = false
+  sendJson(response, fault.httpStatus, {}, body)
+}
+
+function asFault(options: EndpointOptions, { callId }: Inquiry, error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error
+  if (error instanceof AgentGone && options.draining.aborted) {
+    return new GatewayError(
+      'draining',
+      'This gateway is stopping. The call was NOT executed; its approval stays open: call again with identical arguments to join it.',
+    )
+  }
+  options.log.error('an unexpected fault', {
+    call_id: callId,
+    error: error instanceof Error ? error.stack : String(error),
+  })
+  return new GatewayError('internal', `The gateway failed (${callId}).`)
+}
+
+function sendJson(response: ServerResponse, status: number, headers: Record<string, string>, body: JsonObject): void {
+  const text = JSON.stringify(body)
+  if (response.headersSent) {
+    response.end(messageEvent(text))
+    return
+  }
+  sendBytes(response, status, { ...headers, 'content-type': 'application/json' }, Buffer.from(text))
+}
+
+function sendBytes(
+  response: ServerResponse,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: Uint8Array,
+): void {
+  response.writeHead(status, { ...headers, 'content-length': String(body.length) })
+  response.end(body)
+}

@@ -1,0 +1,87 @@
+/** One judged message on its way through the gate, and the two sides that it passes between. */
+import type { Approval } from '../approval/approval.ts'
+import type { CallId, SessionId } from '../brands.ts'
+import type { Lease } from '../credential/lease.ts'
+import type { Principal } from '../identity/principal.ts'
+import type { JsonObject, JsonValue } from '../json/value.ts'
+import type { Stop } from '../mcp/answers.ts'
+import type { RpcId } from '../mcp/message.ts'
+
+export interface Call {
+  readonly id: CallId
+  readonly sessionId: SessionId
+  readonly principal: Principal
+  readonly upstream: string
+  readonly method: string
+  /** Null for everything but a tools/call. */
+  readonly tool: string | null
+  /** `params.arguments` of a tools/call, else `params`. */
+  readonly arguments: JsonValue
+  readonly inputResponses: JsonValue
+  /** The JSON-RPC id whose answer ends the exchange; null for notifications, responses and streams. */
+  readonly rpcId: RpcId | null
+  /** The bytes that were judged and are forwarded; empty for GET and DELETE. */
+  readonly bytes: Uint8Array
+}
+
+/** The agent's side: proxy/mcp implements it for one connection. */
+export interface Attachment {
+  /** The call is parked: start telling the agent that it waits. */
+  held(approval: Approval): void
+  /** Aborts when the agent's connection is gone, or when this gateway is stopping. */
+  readonly gone: AbortSignal
+}
+
+/** The upstream's side: proxy/forward implements it for one request. */
+export interface Exchange {
+  /** Sends the judged bytes under the lease. Rejects with a GatewayError `upstream_…`. */
+  send(lease: Lease): Promise<UpstreamAnswer>
+}
+
+export interface AnswerHead {
+  readonly status: number
+  /** From an allow-list, lower-case names. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export type UpstreamAnswer =
+  | (AnswerHead & { readonly kind: 'whole'; readonly body: Uint8Array })
+  | (AnswerHead & { readonly kind: 'stream'; readonly events: AsyncIterable<StreamEvent> })
+
+/** One server-sent event (WHATWG HTML §9.2.6). */
+export interface StreamEvent {
+  readonly id: string | null
+  readonly event: string | null
+  readonly data: string
+  readonly retryMs: number | null
+}
+
+/** What the gate hands back. Faults are thrown as GatewayError. */
+export type Reply =
+  /** Nothing was forwarded. */
+  | { readonly kind: 'stopped'; readonly stop: Stop }
+  | (AnswerHead & { readonly kind: 'whole'; readonly body: Uint8Array })
+  | (AnswerHead & {
+      readonly kind: 'stream'
+      /**
+       * Hands on every masked event; the outcome is recorded before the last one is written. Rejects with a
+       * GatewayError where the upstream broke off; the agent must then be told.
+       */
+      relay(write: (event: StreamEvent) => void | Promise<void>): Promise<void>
+    })
+
+/** The catalogue of an upstream's tools. proxy/catalogue implements it. */
+export interface Catalogue {
+  /**
+   * The tool as its server lists it now; null where it lists no such tool. `fresh` asks the server again; otherwise
+   * a copy of bounded age may serve. Rejects with GatewayError `upstream_unreachable`.
+   */
+  definition(upstream: string, tool: string, age: 'fresh' | 'cached'): Promise<JsonObject | null>
+  /** What is known without waiting; null where nothing is. */
+  known(upstream: string, tool: string): JsonObject | null
+}
+
+/** The agent's connection ended before it had its answer. An approval that it waited for stays open. */
+export class AgentGone extends Error {
+  override readonly name = 'AgentGone'
+}

@@ -1,0 +1,403 @@
+/**
+ * Decides one call, in the only safe order:
+ *
+ *   evaluate -> hold -> record intent -> lend -> forward -> return the lease -> mask -> record outcome
+ *
+ * Intent is recorded before the upstream sees the call: recording afterwards would lose exactly the call that crashed
+ * us. If recording fails, nothing is forwarded; if the outcome can't be recorded, the answer is withheld. The fence is
+ * taken before the intent, so that of two replicas that wake for one approval only one ever gets this far.
+ */
+import { createHash } from 'node:crypto'
+import type { Approval } from '../approval/approval.ts'
+import { fingerprintOf } from '../approval/fingerprint.ts'
+import type { AuditEvent, Finding, Outcome } from '../audit/events.ts'
+import type { ApprovalId, EpochMs, Fingerprint, GrantId } from '../brands.ts'
+import { epochMs } from '../brands.ts'
+import type { Broker, Lease } from '../credential/lease.ts'
+import type { ErrorCode } from '../errors.ts'
+import { GatewayError } from '../errors.ts'
+import { grantIdOf } from '../grant/grant.ts'
+import { summarisePrincipal } from '../identity/principal.ts'
+import { canonicalJson } from '../json/canonical.ts'
+import type { Masker } from '../masking/masker.ts'
+import type { ApprovalTerms, ChannelName, Decision, Policy } from '../policy/decision.ts'
+import type { ApprovalStore, Clock, Grants, Holds, Ids, Log, Recorder } from '../ports.ts'
+import { maskAnswer, maskEvent } from './answer.ts'
+import type { Attachment, Call, Catalogue, Exchange, Reply, StreamEvent } from './call.ts'
+import { AgentGone } from './call.ts'
+
+export interface GateOptions {
+  readonly policy: Policy
+  /** Where a rule names no channel, the card goes to all of these. */
+  readonly channels: readonly ChannelName[]
+  readonly holds: Holds
+  readonly approvals: Pick<ApprovalStore, 'apply'>
+  readonly grants: Grants
+  readonly recorder: Recorder
+  readonly broker: Broker
+  readonly catalogue: Catalogue
+  readonly masker: Masker
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Log
+}
+
+/** What let a call through: a rule alone, or a rule and an approval. */
+interface Clearance {
+  readonly decision: Decision
+  readonly fingerprint: Fingerprint | null
+  readonly approvalId: ApprovalId | null
+  readonly grantId: GrantId | null
+}
+
+export interface Gate {
+  /** Rejects with a GatewayError; an agent that left before its call was forwarded rejects with `AgentGone`. */
+  pass(call: Call, attachment: Attachment, exchange: Exchange): Promise<Reply>
+}
+
+export function createGate(options: GateOptions): Gate {
+  return {
+    async pass(call, attachment, exchange) {
+      const decision = evaluate(options, call)
+      switch (decision.effect) {
+        case 'allow':
+          return forward(options, call, exchange, { decision, fingerprint: null, approvalId: null, grantId: null })
+        case 'deny':
+          await options.recorder.record(decided(options, call, decision), 'written')
+          await options.recorder.record(stoppedOutcome(options, call, 'denied_by_policy', null), 'written')
+          return { kind: 'stopped', stop: { why: 'denied_by_policy', rule: decision.rule, reason: decision.reason } }
+        case 'require_approval':
+          return hold(options, call, decision, attachment, exchange)
+      }
+    },
+  }
+}
+
+function evaluate({ policy, catalogue, clock }: GateOptions, call: Call): Decision {
+  return policy.evaluate({
+    upstream: call.upstream,
+    method: call.method,
+    tool: call.tool,
+    arguments: call.arguments,
+    principal: call.principal,
+    toolDefinition: call.tool === null ? null : catalogue.known(call.upstream, call.tool),
+    now: clock.now(),
+  })
+}
+
+// ---- hold
+
+async function hold(
+  options: GateOptions,
+  call: Call,
+  decision: Decision,
+  attachment: Attachment,
+  exchange: Exchange,
+): Promise<Reply> {
+  const { recorder, holds, clock } = options
+  const terms = decision.approval
+  if (terms === null || call.tool === null) {
+    throw new GatewayError('internal', `Rule "${decision.rule}" asks for approval without saying from whom.`)
+  }
+  await recorder.record(decided(options, call, decision), 'synced')
+  const fingerprint = await fingerprintNow(options, call, call.tool)
+  const approval = await openHold(options, call, askFor(options, call, call.tool, decision, terms, fingerprint))
+  const settled = approval.state === 'pending' ? await waitFor(holds, approval, attachment, options, call) : approval
+
+  if (settled.state !== 'approved') {
+    const why =
+      settled.state === 'denied' ? 'denied_by_reviewer' : settled.state === 'cancelled' ? 'cancelled' : 'expired'
+    await recorder.record(stoppedOutcome(options, call, why, settled.id), 'written')
+    return { kind: 'stopped', stop: { why, approval: settled } }
+  }
+  const refusal = await takeFence(options, call, call.tool, settled)
+  if (refusal !== null) {
+    await recorder.record(stoppedOutcome(options, call, 'refused', settled.id), 'written')
+    return { kind: 'stopped', stop: { why: 'refused', approval: settled, detail: refusal } }
+  }
+  const grantId = grantIdOf(settled.id)
+  const at = clock.now()
+  await recorder.record(
+    {
+      type: 'grant.ended',
+      at,
+      session_id: call.sessionId,
+      grant_id: grantId,
+      approval_id: settled.id,
+      state: 'consumed',
+    },
+    'written',
+  )
+  return forward(options, call, exchange, {
+    decision,
+    fingerprint: settled.fingerprint,
+    approvalId: settled.id,
+    grantId,
+  })
+}
+
+/** What a reviewer is asked about and what may run are one value: everything that could change what happens is in it. */
+async function fingerprintNow({ catalogue, policy }: GateOptions, call: Call, tool: string): Promise<Fingerprint> {
+  return fingerprintOf({
+    principal: call.principal.id,
+    upstream: call.upstream,
+    tool,
+    arguments: call.arguments,
+    inputResponses: call.inputResponses,
+    toolDefinition: await catalogue.definition(call.upstream, tool, 'fresh'),
+    policy: policy.version,
+  })
+}
+
+function askFor(
+  { ids, clock, channels }: GateOptions,
+  call: Call,
+  tool: string,
+  decision: Decision,
+  terms: ApprovalTerms,
+  fingerprint: Fingerprint,
+): Approval {
+  const requestedAt = clock.now()
+  return {
+    id: ids.next('apr') as ApprovalId,
+    state: 'pending',
+    version: 1,
+    fingerprint,
+    callId: call.id,
+    sessionId: call.sessionId,
+    principal: summarisePrincipal(call.principal),
+    upstream: call.upstream,
+    tool,
+    argumentsJson: canonicalJson(call.arguments),
+    rule: decision.rule,
+    reason: decision.reason,
+    from: terms.from,
+    quorum: terms.quorum,
+    channels: terms.channels.length === 0 ? channels : terms.channels,
+    requestedAt,
+    expiresAt: epochMs(requestedAt + terms.deadlineMs),
+    useWithinMs: terms.useWithinMs,
+    reviews: [],
+    resolvedAt: null,
+    cancelReason: null,
+  }
+}
+
+/** Opens or joins. What can't be recorded must not be asked either: the question is then taken back. */
+async function openHold(options: GateOptions, call: Call, asked: Approval): Promise<Approval> {
+  const { holds, approvals, recorder, clock, log } = options
+  const { outcome, approval } = await holds.open(asked)
+  const common = { at: clock.now(), session_id: call.sessionId, approval_id: approval.id, call_id: call.id } as const
+  const event: AuditEvent =
+    outcome === 'opened'
+      ? {
+          ...common,
+          type: 'approval.requested',
+          fingerprint: approval.fingerprint,
+          principal: approval.principal,
+          upstream: approval.upstream,
+          tool: approval.tool,
+          rule: approval.rule,
+          expires_at: approval.expiresAt,
+          channels: approval.channels,
+        }
+      : { ...common, type: 'approval.joined' }
+  try {
+    await recorder.record(event, 'written')
+  } catch (error) {
+    if (outcome === 'opened') {
+      await approvals
+        .apply(approval.id, { type: 'cancelled', reason: 'The recording failed.', at: clock.now() })
+        .catch(() => log.error('could not take back an approval', { approval_id: approval.id }))
+    }
+    throw error
+  }
+  return approval
+}
+
+async function waitFor(
+  holds: Holds,
+  approval: Approval,
+  attachment: Attachment,
+  options: GateOptions,
+  call: Call,
+): Promise<Approval> {
+  attachment.held(approval)
+  try {
+    return await holds.wait(approval.id, attachment.gone)
+  } catch (error) {
+    if (!attachment.gone.aborted) throw error
+    await options.recorder.record(stoppedOutcome(options, call, 'abandoned', approval.id), 'written')
+    throw new AgentGone('the agent left while its call was held', { cause: error })
+  }
+}
+
+/** Null when this call, and no other, may run; else why it may not, to follow `Approval … was given, but`. */
+async function takeFence(options: GateOptions, call: Call, tool: string, approval: Approval): Promise<string | null> {
+  const fingerprint = await fingerprintNow(options, call, tool)
+  if (fingerprint !== approval.fingerprint) {
+    return 'the tool’s definition or the policy has changed since. Call again to ask for a new approval.'
+  }
+  const fence = await options.grants.consume(grantIdOf(approval.id), { fingerprint, callId: call.id })
+  if (fence.ok) return null
+  switch (fence.refusal) {
+    case 'consumed':
+      return 'an identical call has used it: it was for one call. Call again only if a second run is meant.'
+    case 'expired':
+      return 'it was not used in time. Call again to ask for a new approval.'
+    case 'revoked':
+      return 'it was taken back. Do not repeat the call unchanged.'
+    case 'unknown':
+      return 'its grant is not to be found. Call again to ask for a new approval.'
+  }
+}
+
+// ---- forward
+
+async function forward(options: GateOptions, call: Call, exchange: Exchange, clearance: Clearance): Promise<Reply> {
+  const run: Run = { options, call, clearance, startedAt: options.clock.now(), findings: new Map() }
+  await options.recorder.record(intent(run), clearance.grantId === null ? 'written' : 'synced')
+  let lease: Lease | null = null
+  try {
+    lease = await options.broker.lend(call.upstream)
+    const answer = await exchange.send(lease)
+    if (answer.kind === 'stream') return { ...answer, relay: relayOf(run, lease, answer.events) }
+    lease.release()
+    const masked = maskAnswer(options.masker, answer, lease.secrets)
+    countFindings(run, masked.findings)
+    await recordOutcome(run, { outcome: masked.outcome, answerDigest: sha256(masked.body), error: null })
+    return { kind: 'whole', status: answer.status, headers: answer.headers, body: masked.body }
+  } catch (error) {
+    lease?.release()
+    await recordFailure(run, error)
+    throw error
+  }
+}
+
+/** One forwarded call, from intent to outcome. */
+interface Run {
+  readonly options: GateOptions
+  readonly call: Call
+  readonly clearance: Clearance
+  readonly startedAt: EpochMs
+  readonly findings: Map<string, number>
+}
+
+/** A stream's outcome is recorded before its last event is handed on, or when it breaks off. */
+function relayOf(run: Run, lease: Lease, events: AsyncIterable<StreamEvent>) {
+  return async (write: (event: StreamEvent) => void | Promise<void>): Promise<void> => {
+    const { call, options } = run
+    let isRecorded = false
+    try {
+      for await (const event of events) {
+        const masked = maskEvent(options.masker, event, lease.secrets)
+        countFindings(run, masked.findings)
+        if (call.rpcId !== null && masked.answers === call.rpcId) {
+          isRecorded = true
+          await recordOutcome(run, { outcome: masked.outcome, answerDigest: sha256(masked.event.data), error: null })
+        }
+        await write(masked.event)
+      }
+      if (call.rpcId === null)
+        return await recordOutcome(run, { outcome: 'succeeded', answerDigest: null, error: null })
+      if (!isRecorded)
+        throw new GatewayError('upstream_bad_answer', 'The MCP server ended the stream without an answer.')
+    } catch (error) {
+      if (!isRecorded) await recordFailure(run, error)
+      throw error
+    } finally {
+      lease.release()
+    }
+  }
+}
+
+function countFindings(run: Run, findings: readonly Finding[]): void {
+  for (const { detector, count } of findings) run.findings.set(detector, (run.findings.get(detector) ?? 0) + count)
+}
+
+// ---- what is recorded
+
+function ofCall(call: Call) {
+  return {
+    session_id: call.sessionId,
+    call_id: call.id,
+    upstream: call.upstream,
+    method: call.method,
+    tool: call.tool,
+  } as const
+}
+
+function decided({ clock, policy }: GateOptions, call: Call, decision: Decision): AuditEvent {
+  const { effect, rule } = decision
+  return { type: 'call.decided', at: clock.now(), ...ofCall(call), effect, rule, policy: policy.version }
+}
+
+function intent({ options, call, clearance, startedAt }: Run): AuditEvent {
+  const { decision, fingerprint, approvalId, grantId } = clearance
+  return {
+    type: 'call.intent',
+    at: startedAt,
+    ...ofCall(call),
+    effect: decision.effect,
+    rule: decision.rule,
+    policy: options.policy.version,
+    arguments: options.masker.maskValue(call.arguments, []).value,
+    request_digest: sha256(call.bytes),
+    fingerprint,
+    approval_id: approvalId,
+    grant_id: grantId,
+  }
+}
+
+function recordOutcome(
+  { options, call, clearance, startedAt, findings }: Run,
+  end: { outcome: Outcome; answerDigest: string | null; error: ErrorCode | null },
+): Promise<void> {
+  const at = options.clock.now()
+  const event: AuditEvent = {
+    type: 'call.outcome',
+    at,
+    ...ofCall(call),
+    outcome: end.outcome,
+    duration_ms: at - startedAt,
+    masked: [...findings].map(([detector, count]) => ({ detector, count })),
+    answer_digest: end.answerDigest,
+    approval_id: clearance.approvalId,
+    error: end.error,
+  }
+  return options.recorder.record(event, 'written')
+}
+
+/** A fault after the intent. Where even this can't be recorded, the intent without outcome tells it. */
+async function recordFailure(run: Run, error: unknown): Promise<void> {
+  if (error instanceof GatewayError && error.code === 'recording_failed') return
+  const end =
+    error instanceof AgentGone
+      ? ({ outcome: 'abandoned', error: null } as const)
+      : ({ outcome: 'upstream_failed', error: error instanceof GatewayError ? error.code : 'internal' } as const)
+  await recordOutcome(run, { ...end, answerDigest: null })
+}
+
+/** The outcome of a call that never reached the upstream. */
+function stoppedOutcome(
+  { clock }: GateOptions,
+  call: Call,
+  outcome: Outcome,
+  approvalId: ApprovalId | null,
+): AuditEvent {
+  return {
+    type: 'call.outcome',
+    at: clock.now(),
+    ...ofCall(call),
+    outcome,
+    duration_ms: 0,
+    masked: [],
+    answer_digest: null,
+    approval_id: approvalId,
+    error: null,
+  }
+}
+
+function sha256(bytes: Uint8Array | string): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}

@@ -1,0 +1,88 @@
+/**
+ * What the agent reads when nothing was forwarded, in words that it can act on. Agents are language models: each text
+ * says what happened, that the call did NOT run, and what may be done next.
+ */
+import type { Approval } from '../approval/approval.ts'
+import type { CallId } from '../brands.ts'
+import { GatewayError } from '../errors.ts'
+import type { JsonObject } from '../json/value.ts'
+import type { Era, RpcId } from './message.ts'
+
+/** Our key in `_meta`, by MCP's naming rules (MCP 2026-07-28 basic/index, "_meta"). */
+export const META_DECISION = 'dev.countersign/decision'
+
+/** Why a call was not forwarded: an outcome, never a fault. */
+export type Stop =
+  | { readonly why: 'denied_by_policy'; readonly rule: string; readonly reason: string | null }
+  | { readonly why: 'denied_by_reviewer' | 'expired' | 'cancelled'; readonly approval: Approval }
+  | { readonly why: 'refused'; readonly approval: Approval; readonly detail: string }
+
+export function stopText(stop: Stop): string {
+  switch (stop.why) {
+    case 'denied_by_policy':
+      return (
+        `Denied by policy rule "${stop.rule}"${stop.reason === null ? '' : `: ${sentence(stop.reason)}`}` +
+        `${stop.reason === null ? '.' : ''} The call was NOT executed. Repeating it unchanged will be denied again.`
+      )
+    case 'denied_by_reviewer':
+      return `Denied by a reviewer${reviewerReason(stop.approval)} The call was NOT executed. Do not repeat it unchanged.`
+    case 'expired':
+      return (
+        `Nobody approved the call in time (approval ${stop.approval.id}, rule "${stop.approval.rule}"). ` +
+        'The call was NOT executed. Calling again with identical arguments asks again.'
+      )
+    case 'cancelled':
+      return `The approval ${stop.approval.id} was cancelled: ${sentence(stop.approval.cancelReason ?? 'no reason given')} The call was NOT executed.`
+    case 'refused':
+      return `Approval ${stop.approval.id} was given, but ${stop.detail} The call was NOT executed.`
+  }
+}
+
+function reviewerReason(approval: Approval): string {
+  const denial = approval.reviews.find((review) => review.choice === 'deny')
+  return denial?.reason ? `: ${sentence(denial.reason)}` : '.'
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`
+}
+
+/**
+ * A stopped tools/call is a tool result with `isError: true`, so that the model reads it (MCP 2025-11-25 and
+ * 2026-07-28 server/tools, "Error Handling"); any other request is a JSON-RPC error.
+ */
+export function stopAnswer(options: {
+  id: RpcId
+  era: Era
+  isToolCall: boolean
+  callId: CallId
+  stop: Stop
+}): JsonObject {
+  const { id, era, isToolCall, callId, stop } = options
+  const text = stopText(stop)
+  const details: JsonObject = {
+    outcome: stop.why,
+    rule: stop.why === 'denied_by_policy' ? stop.rule : stop.approval.rule,
+    call_id: callId,
+    ...(stop.why === 'denied_by_policy' ? { reason: stop.reason } : { approval_id: stop.approval.id }),
+  }
+  if (!isToolCall) {
+    const fault = new GatewayError('denied_by_policy', text)
+    return { jsonrpc: '2.0', id, error: { code: fault.rpcCode, message: text, data: details } }
+  }
+  const result: JsonObject = { content: [{ type: 'text', text }], isError: true, _meta: { [META_DECISION]: details } }
+  return { jsonrpc: '2.0', id, result: era === 'modern' ? { resultType: 'complete', ...result } : result }
+}
+
+/** A fault as a JSON-RPC error; without an `id` where it could not be read (MCP 2026-07-28 streamable-http, "Sending Messages"). */
+export function faultAnswer(error: GatewayError, id: RpcId | null, callId: CallId | null): JsonObject {
+  return {
+    jsonrpc: '2.0',
+    ...(id === null ? {} : { id }),
+    error: {
+      code: error.rpcCode,
+      message: error.message,
+      data: { code: error.code, cure: error.cure, ...(callId === null ? {} : { call_id: callId }) },
+    },
+  }
+}

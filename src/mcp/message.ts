@@ -1,0 +1,121 @@
+/**
+ * Tells what one POSTed JSON value is, before policy sees it. Whatever this can't name is refused: nothing passes
+ * that policy didn't judge, and policy judges only what has a method.
+ *
+ * Two eras share one route (MCP 2026-07-28 basic/versioning, "Terminology"): a *modern* message carries its protocol
+ * version in `params._meta`; a *legacy* one belongs to a session that began with `initialize`.
+ */
+import type { JsonObject, JsonValue } from '../json/value.ts'
+import { isObject } from '../json/value.ts'
+
+export type Era = 'modern' | 'legacy'
+export type RpcId = string | number
+
+export type Message =
+  | {
+      readonly kind: 'request'
+      readonly id: RpcId
+      readonly method: string
+      readonly params: JsonObject
+      readonly era: Era
+    }
+  | { readonly kind: 'notification'; readonly method: string; readonly params: JsonObject; readonly era: Era }
+  /** A legacy client's answer to a request of the server's (sampling, elicitation, roots). */
+  | { readonly kind: 'response'; readonly id: RpcId; readonly body: JsonObject }
+
+export type Classified =
+  | { readonly ok: true; readonly message: Message }
+  | {
+      readonly ok: false
+      readonly code: 'invalid_request' | 'invalid_params'
+      readonly message: string
+      readonly id: RpcId | null
+    }
+
+export const META_PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion'
+/** A method's name is used as a key and shown to people; the longest in MCP has 40 characters. */
+const METHOD_LENGTH_MAX = 128
+/** A tool's name should have at most 128 characters (MCP 2025-11-25 server/tools, "Tool Names"); some have more. */
+const TOOL_NAME_LENGTH_MAX = 256
+/** An id comes back in answers and logs. */
+const ID_LENGTH_MAX = 256
+
+export function classify(value: JsonValue): Classified {
+  if (Array.isArray(value)) {
+    return refuse(
+      'Batches are not accepted: send each JSON-RPC message in a POST of its own (MCP 2025-06-18 and later).',
+    )
+  }
+  if (!isObject(value)) return refuse('The body is not a JSON-RPC object.')
+  const id = idOf(value)
+  if (value.jsonrpc !== '2.0') return refuse('`jsonrpc` must be "2.0".', id)
+  if (value.id !== undefined && id === null) {
+    return refuse(`\`id\` must be an integer or a string of at most ${ID_LENGTH_MAX} characters.`)
+  }
+  if (value.method === undefined) return classifyResponse(value, id)
+  if (value.result !== undefined || value.error !== undefined) {
+    return refuse('A message has either `method` or `result`/`error`, not both.', id)
+  }
+  const method = value.method
+  if (typeof method !== 'string' || method === '' || method.length > METHOD_LENGTH_MAX) {
+    return refuse(`\`method\` must be a string of 1 to ${METHOD_LENGTH_MAX} characters.`, id)
+  }
+  const params = value.params ?? {}
+  if (!isObject(params)) return { ok: false, code: 'invalid_params', message: '`params` must be an object.', id }
+  const era = eraOf(params)
+  if (id === null) return { ok: true, message: { kind: 'notification', method, params, era } }
+  return { ok: true, message: { kind: 'request', id, method, params, era } }
+}
+
+function classifyResponse(value: JsonObject, id: RpcId | null): Classified {
+  if (id === null || (value.result === undefined) === (value.error === undefined)) {
+    return refuse('The message has neither a `method` nor an `id` with exactly one of `result` and `error`.', id)
+  }
+  return { ok: true, message: { kind: 'response', id, body: value } }
+}
+
+function eraOf(params: JsonObject): Era {
+  const meta = params._meta
+  return isObject(meta) && meta[META_PROTOCOL_VERSION] !== undefined ? 'modern' : 'legacy'
+}
+
+function idOf(value: JsonObject): RpcId | null {
+  const id = value.id
+  if (typeof id === 'number') return Number.isSafeInteger(id) ? id : null
+  return typeof id === 'string' && id.length <= ID_LENGTH_MAX ? id : null
+}
+
+function refuse(message: string, id: RpcId | null = null): Classified {
+  return { ok: false, code: 'invalid_request', message, id }
+}
+
+export interface ToolCallParams {
+  readonly tool: string
+  readonly arguments: JsonObject
+  /** Answers to an earlier `input_required` result (MCP 2026-07-28 basic/patterns/mrtr); part of what is approved. */
+  readonly inputResponses: JsonValue
+  readonly progressToken: RpcId | null
+}
+
+export type ParsedToolCall =
+  | { readonly ok: true; readonly call: ToolCallParams }
+  | { readonly ok: false; readonly message: string }
+
+/** The parts of a tools/call that policy, people and the fingerprint judge. */
+export function parseToolCall(params: JsonObject): ParsedToolCall {
+  const tool = params.name
+  if (typeof tool !== 'string' || tool === '' || tool.length > TOOL_NAME_LENGTH_MAX) {
+    return { ok: false, message: `\`params.name\` must be a string of 1 to ${TOOL_NAME_LENGTH_MAX} characters.` }
+  }
+  const args = params.arguments ?? {}
+  if (!isObject(args)) return { ok: false, message: '`params.arguments` must be an object.' }
+  const meta = params._meta
+  const token = isObject(meta) ? meta.progressToken : undefined
+  const progressToken = typeof token === 'string' || typeof token === 'number' ? token : null
+  // requestState continues an exchange that the upstream began: what it stands for is judged with the rest.
+  const inputResponses =
+    params.inputResponses === undefined && params.requestState === undefined
+      ? null
+      : { inputResponses: params.inputResponses ?? null, requestState: params.requestState ?? null }
+  return { ok: true, call: { tool, arguments: args, inputResponses, progressToken } }
+}

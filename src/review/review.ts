@@ -1,0 +1,134 @@
+/**
+ * One click is one review. Decides who may, applies it by compare-and-set, and says in plain words what came of it.
+ *
+ *   authorise -> compare and set -> record
+ *
+ * The requester and the agent's owner never approve, by whatever account they come. An approval that can't be recorded
+ * is taken back before anyone is told that it counts.
+ */
+import type { Approval, Refusal, Review, Reviewer } from '../approval/approval.ts'
+import { epochMs } from '../brands.ts'
+import { grantIdOf } from '../grant/grant.ts'
+import type { ApprovalStore, Clock, Grants, Log, People, Recorder, ReviewOutcome, Reviews } from '../ports.ts'
+
+export interface ReviewOptions {
+  readonly approvals: ApprovalStore
+  readonly grants: Grants
+  readonly people: People
+  readonly recorder: Recorder
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** What a reviewer may write with a click; more is cut, for cards and the agent's answer. */
+const REASON_LENGTH_MAX = 1_000
+
+export function createReviews(options: ReviewOptions): Reviews {
+  const { approvals, people, clock } = options
+  return {
+    async submit({ approvalId, reviewer, choice, reason, channel }) {
+      const approval = await approvals.get(approvalId)
+      if (approval === null) return refuse('unknown_approval', null)
+      if (approval.state !== 'pending') return refuse('already_resolved', approval)
+      const refusal = mayReview(approval, reviewer, people)
+      if (refusal !== null) return refused(options, approval, reviewer, refusal)
+      const at = clock.now()
+      const review: Review = { reviewer, choice, reason: trimReason(reason), channel, at }
+      const applied = await approvals.apply(approvalId, { type: 'reviewed', review, at })
+      if (applied.ok) return recorded(options, applied.approval, review)
+      if (applied.refusal === 'unknown_approval') return refuse('unknown_approval', null)
+      return refused(options, applied.approval, reviewer, applied.refusal)
+    },
+  }
+}
+
+/** Null when this person may review. A denial by the owner is refused too: they can cancel, but not review. */
+export function mayReview(approval: Approval, reviewer: Reviewer, people: People): Refusal | null {
+  if (isRequester(approval, reviewer)) return 'self_review'
+  if (approval.from.length > 0 && !people.isMember(reviewer, approval.from)) return 'not_a_reviewer'
+  return null
+}
+
+/** The principal's subject counts too: Okta's `sub` is the owner's login, which is mostly their e-mail. */
+function isRequester({ principal }: Approval, reviewer: Reviewer): boolean {
+  if (reviewer.email === null) return false
+  const email = reviewer.email.toLowerCase()
+  return email === principal.email?.toLowerCase() || email === principal.subject.toLowerCase()
+}
+
+function trimReason(reason: string | null): string | null {
+  const text = reason?.trim() ?? ''
+  return text === '' ? null : text.slice(0, REASON_LENGTH_MAX)
+}
+
+async function recorded(options: ReviewOptions, approval: Approval, review: Review): Promise<ReviewOutcome> {
+  const { recorder, grants, clock, log } = options
+  const common = { at: clock.now(), session_id: approval.sessionId, approval_id: approval.id } as const
+  try {
+    await recorder.record({ type: 'approval.reviewed', ...common, review }, 'synced')
+    if (approval.state === 'approved' || approval.state === 'denied') {
+      await recorder.record({ type: 'approval.resolved', ...common, state: approval.state }, 'written')
+    }
+    if (approval.state === 'approved') {
+      const grant_id = grantIdOf(approval.id)
+      const expires_at = epochMs((approval.resolvedAt ?? common.at) + approval.useWithinMs)
+      await recorder.record({ type: 'grant.opened', ...common, grant_id, expires_at }, 'written')
+    }
+  } catch (error) {
+    await grants
+      .end(grantIdOf(approval.id), 'revoked')
+      .catch(() => log.error('could not revoke an unrecorded grant', { approval_id: approval.id }))
+    throw error
+  }
+  return { ok: true, approval }
+}
+
+async function refused(
+  { recorder, clock }: ReviewOptions,
+  approval: Approval,
+  reviewer: Reviewer,
+  refusal: Refusal,
+): Promise<ReviewOutcome> {
+  const at = clock.now()
+  await recorder.record(
+    {
+      type: 'approval.review_refused',
+      at,
+      session_id: approval.sessionId,
+      approval_id: approval.id,
+      reviewer: reviewer.id,
+      refusal,
+    },
+    'written',
+  )
+  return refuse(refusal, approval)
+}
+
+function refuse(refusal: Refusal, approval: Approval | null): ReviewOutcome {
+  return { ok: false, refusal, message: refusalText(refusal, approval), approval }
+}
+
+/** For the person who clicked. */
+export function refusalText(refusal: Refusal, approval: Approval | null): string {
+  switch (refusal) {
+    case 'already_resolved':
+      return `Your click changed nothing: this was already ${approval?.state ?? 'decided'}${deciders(approval)}.`
+    case 'too_late':
+      return 'Your click changed nothing: the deadline has passed.'
+    case 'too_early':
+      return 'The deadline has not come yet.'
+    case 'already_reviewed':
+      return 'You have already reviewed this one; another person is needed.'
+    case 'self_review':
+      return 'You can’t review this: the agent acts for you. Someone else has to decide.'
+    case 'not_a_reviewer':
+      return `You can’t review this: the rule asks for ${approval?.from.join(', ') ?? 'other people'}.`
+    case 'unknown_approval':
+      return 'This approval no longer exists.'
+  }
+}
+
+function deciders(approval: Approval | null): string {
+  const last = approval?.reviews.at(-1)
+  return last === undefined || approval?.state === 'expired' ? '' : ` by ${last.reviewer.name}`
+}
