@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest'
+import type { JsonValue } from '../../src/json/value.ts'
+import { checkHeaders } from '../../src/mcp/headers.ts'
+import { classify, parseToolCall } from '../../src/mcp/message.ts'
+
+const META = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' }
+
+describe('classify', () => {
+  it.each<[string, JsonValue, object]>([
+    ['a legacy request', { jsonrpc: '2.0', id: 1, method: 'ping' }, { kind: 'request', era: 'legacy', params: {} }],
+    [
+      'a modern request',
+      { jsonrpc: '2.0', id: 'a', method: 'x', params: { _meta: META } },
+      { kind: 'request', era: 'modern' },
+    ],
+    ['a notification', { jsonrpc: '2.0', method: 'notifications/initialized' }, { kind: 'notification' }],
+    ['a response with a result', { jsonrpc: '2.0', id: 3, result: {} }, { kind: 'response', id: 3 }],
+    ['a response with an error', { jsonrpc: '2.0', id: 3, error: { code: 1, message: 'x' } }, { kind: 'response' }],
+  ])('knows %s', (_sentence, value, message) => {
+    expect(classify(value)).toMatchObject({ ok: true, message })
+  })
+
+  it.each<[string, JsonValue, RegExp]>([
+    ['a batch', [{ jsonrpc: '2.0', id: 1, method: 'ping' }], /batch/i],
+    ['a scalar', 7, /not a JSON-RPC object/],
+    ['another JSON-RPC version', { jsonrpc: '1.0', id: 1, method: 'ping' }, /jsonrpc/],
+    ['a null id', { jsonrpc: '2.0', id: null, method: 'ping' }, /`id`/],
+    ['a fractional id', { jsonrpc: '2.0', id: 1.5, method: 'ping' }, /`id`/],
+    ['a method that is no string', { jsonrpc: '2.0', id: 1, method: {} }, /`method`/],
+    ['params that are a list', { jsonrpc: '2.0', id: 1, method: 'ping', params: [] }, /`params`/],
+    ['a request that is a response too', { jsonrpc: '2.0', id: 1, method: 'ping', result: {} }, /not both/],
+    ['a response with both result and error', { jsonrpc: '2.0', id: 1, result: {}, error: {} }, /exactly one/],
+    ['an empty object', {}, /jsonrpc/],
+  ])('refuses %s', (_sentence, value, message) => {
+    expect(classify(value)).toMatchObject({ ok: false, message: expect.stringMatching(message) })
+  })
+})
+
+describe('parseToolCall', () => {
+  it.each<[string, Record<string, JsonValue>]>([
+    ['no name', {}],
+    ['an empty name', { name: '' }],
+    ['a name that is a list', { name: ['a'] }],
+    ['arguments that are a list', { name: 'a', arguments: [] }],
+    ['arguments that are a string', { name: 'a', arguments: '{}' }],
+  ])('refuses %s', (_sentence, params) => {
+    expect(parseToolCall(params).ok).toBe(false)
+  })
+
+  it('carries a continuation into what is approved', () => {
+    const plain = parseToolCall({ name: 'a' })
+    const continued = parseToolCall({ name: 'a', requestState: 'opaque' })
+    expect(plain).toMatchObject({ ok: true, call: { inputResponses: null, arguments: {} } })
+    expect(continued).toMatchObject({ ok: true, call: { inputResponses: { requestState: 'opaque' } } })
+  })
+})
+
+describe('checkHeaders', () => {
+  const call = { kind: 'request', id: 1, method: 'tools/call', era: 'modern' } as const
+  const message = (name: string, args: Record<string, JsonValue> = {}) => ({
+    ...call,
+    params: { name, arguments: args, _meta: META },
+  })
+  const base = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call' }
+  const definition = {
+    inputSchema: {
+      properties: {
+        region: { type: 'string', 'x-mcp-header': 'Region' },
+        where: { type: 'object', properties: { zone: { type: 'integer', 'x-mcp-header': 'Zone' } } },
+      },
+    },
+  }
+
+  it.each<[string, Record<string, string>, Parameters<typeof checkHeaders>[1], Record<string, string>]>([
+    ['equal headers', { ...base, 'mcp-name': 'get' }, message('get'), { ...base, 'mcp-name': 'get' }],
+    [
+      'a name in its Base64 form',
+      { ...base, 'mcp-name': '=?base64?SGVsbG8sIOS4lueVjA==?=' },
+      message('Hello, 世界'),
+      { ...base, 'mcp-name': '=?base64?SGVsbG8sIOS4lueVjA==?=' },
+    ],
+    [
+      'a mirrored argument, and adds the one that was left out',
+      { ...base, 'mcp-name': 'get', 'mcp-param-region': 'eu' },
+      message('get', { region: 'eu', where: { zone: 3 } }),
+      { ...base, 'mcp-name': 'get', 'mcp-param-region': 'eu', 'mcp-param-zone': '3' },
+    ],
+    [
+      'a legacy message, passing only its version',
+      { 'mcp-protocol-version': '2025-11-25', 'mcp-name': 'spoofed' },
+      { ...call, era: 'legacy', params: { name: 'get' } },
+      { 'mcp-protocol-version': '2025-11-25' },
+    ],
+  ])('accepts %s', (_sentence, incoming, judged, headers) => {
+    expect(checkHeaders(incoming, judged, definition)).toEqual({ ok: true, headers })
+  })
+
+  it.each<[string, Record<string, string>, Parameters<typeof checkHeaders>[1]]>([
+    ['another method', { ...base, 'mcp-method': 'tools/list', 'mcp-name': 'get' }, message('get')],
+    ['another name', { ...base, 'mcp-name': 'read' }, message('delete')],
+    ['a missing name', base, message('get')],
+    ['a name sent twice, which Node joins', { ...base, 'mcp-name': 'get, get' }, message('get')],
+    ['a malformed Base64 form', { ...base, 'mcp-name': '=?base64?SGVsbG8?=' }, message('Hello')],
+    ['another revision', { ...base, 'mcp-protocol-version': '2026-07-29', 'mcp-name': 'get' }, message('get')],
+    ['a modern revision on a legacy body', base, { ...call, era: 'legacy', params: { name: 'get' } }],
+    ['a revision that is no date', { 'mcp-protocol-version': 'latest' }, { ...call, era: 'legacy', params: {} }],
+    [
+      'a mirrored argument with another value',
+      { ...base, 'mcp-name': 'get', 'mcp-param-region': 'us' },
+      message('get', { region: 'eu' }),
+    ],
+    [
+      'a header that the schema does not know',
+      { ...base, 'mcp-name': 'get', 'mcp-param-admin': 'yes' },
+      message('get', { admin: 'yes' }),
+    ],
+  ])('refuses %s', (_sentence, incoming, judged) => {
+    expect(checkHeaders(incoming, judged, definition).ok).toBe(false)
+  })
+})
