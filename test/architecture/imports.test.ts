@@ -70,11 +70,9 @@ const planted: readonly [sentence: string, rule: Rule, files: Record<string, str
   ['an import without its ending', 'imports name the .ts file', { 'src/a.ts': `import { b } from './b'` }],
   ['an import of the built file', 'imports name the .ts file', { 'test/a.ts': `import { b } from './b.js'` }],
   ['a computed import', 'imports can be read', { 'proxy/a.ts': `export const a = (n: string) => import(n)` }],
-  [
-    'require through the back door',
-    'imports can be read',
-    { 'jobs/a.ts': `import { createRequire } from 'node:module'` },
-  ],
+  ['require of a name made up on the way', 'imports can be read', { 'jobs/a.ts': `require(name)` }],
+  ['require under another name', 'imports can be read', { 'jobs/a.ts': `const load = createRequire(import.meta.url)` }],
+  ['require of what lives elsewhere', 'one home a package', { 'jobs/a.ts': `const a = require('http-proxy')` }],
 ]
 
 /** What the rules must leave alone. */

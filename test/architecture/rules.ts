@@ -37,7 +37,16 @@ export interface Project {
 
 const runtimeFolders = ['src', 'proxy', 'bots', 'jobs'] as const
 const edgeFolders: readonly string[] = ['proxy', 'bots', 'jobs']
-const purePackages = new Set(['zod', 'yaml', 'canonicalize', '@bufbuild/cel', 'node:crypto', 'node:util'])
+/** Settings and schemas, canonical JSON, the policy language, its pattern engine; nothing that reaches the world. */
+const purePackages = new Set([
+  'zod',
+  'yaml',
+  'canonicalize',
+  '@bufbuild/cel',
+  '@bufbuild/re2',
+  'node:crypto',
+  'node:util',
+])
 
 /** What is old, heavy or one vendor's must be replaceable by touching one place. `/` at the end: a folder. */
 const homes: Readonly<Record<string, string>> = {
@@ -83,7 +92,7 @@ function runtimeBreaches(module: Module, dependencies: ReadonlySet<string>): rea
     if (target === null) outsideBreaches(path, specifier, dependencies, add)
     else insideBreaches(path, target, add)
   }
-  if (module.computedImports > 0 || module.imports.some((name) => /^(node:)?module$/.test(name))) {
+  if (module.computedImports > 0) {
     add('imports can be read', 'loads a module whose name only the running program knows')
   }
   if (module.readsEnvironment && !isRoot(path)) add('settings are read once', 'reads the environment')
@@ -135,15 +144,13 @@ function secondHomes(modules: readonly Module[]): readonly Breach[] {
     const users = modules.filter(
       ({ path, imports }) => isRuntime(path) && imports.some((specifier) => packageOf(specifier) === name),
     )
-    return users
-      .slice(1)
-      .map(
-        ({ path }): Breach => ({
-          rule: 'one home a package',
-          file: path,
-          detail: `${name} is in ${users[0]?.path} already`,
-        }),
-      )
+    return users.slice(1).map(
+      ({ path }): Breach => ({
+        rule: 'one home a package',
+        file: path,
+        detail: `${name} is in ${users[0]?.path} already`,
+      }),
+    )
   })
 }
 
@@ -196,6 +203,13 @@ function parse(path: string, text: string): Module {
       if (node.source.type === 'Literal' && typeof node.source.value === 'string') imports.push(node.source.value)
       else found.computedImports += 1
     },
+    CallExpression: (node) => {
+      if (node.callee.type !== 'Identifier') return
+      const [name] = node.arguments
+      if (node.callee.name !== 'require') return
+      if (name?.type === 'Literal' && typeof name.value === 'string') imports.push(name.value)
+      else found.computedImports += 1
+    },
     TSImportType: (node) => imports.push(node.source.value),
     TSImportEqualsDeclaration: (node) => {
       if (node.moduleReference.type === 'TSExternalModuleReference') imports.push(node.moduleReference.expression.value)
@@ -207,6 +221,10 @@ function parse(path: string, text: string): Module {
       }
     },
     VariableDeclarator: (node) => {
+      // Under another name its calls would not be seen above.
+      const isRequire =
+        node.init?.type === 'CallExpression' && 'name' in node.init.callee && node.init.callee.name === 'createRequire'
+      if (isRequire && !('name' in node.id && node.id.name === 'require')) found.computedImports += 1
       if (node.init?.type === 'Identifier' && node.init.name === 'process') found.readsEnvironment = true
     },
   }).visit(program)
