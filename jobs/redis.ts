@@ -75,10 +75,13 @@ export interface RedisHandle extends RedisCommands {
   /** BullMQ's `connection` of every Worker, which duplicates it for its blocking reads. Shared; closed by `close`. */
   readonly worker: RawConnection
   blocking(): BlockingConnection
+  /**
+   * Runs a script that writes for someone who waits. Its ARGV[1] is the instant, by Redis' clock, after which nobody
+   * waits any more; it opens with REFUSE_LATE, answers a list whose first item is a word, and has no effect when late.
+   */
+  runInTime(script: Script, keys: readonly string[], args: readonly RedisArgument[]): Promise<readonly RedisReply[]>
   /** Now, by Redis' clock. */
   serverNow(): EpochMs
-  /** Until when, by Redis' clock, a command sent now may take effect: the caller has given up afterwards. */
-  notAfter(): EpochMs
   /** Our clock minus Redis' clock, milliseconds, as last measured. */
   clockSkewMs(): number
   isReady(): boolean
@@ -96,6 +99,13 @@ export interface RedisSettings {
   readonly clock: Clock
   readonly log: Log
 }
+
+/** The first lines of every script for `runInTime`. Leaves `now`, milliseconds by Redis' clock, to the lines below. */
+export const REFUSE_LATE = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if now > tonumber(ARGV[1]) then return {'late'} end
+`
 
 /** A Lua script. Each opens with its KEYS, its ARGV and its answers. */
 export function defineScript(name: string, lua: string): Script {
@@ -117,9 +127,19 @@ export function connectRedis(settings: RedisSettings): RedisHandle {
   const commands = commandsOf(request, health.whyUnusable)
   const blockers = new Set<Redis>()
 
+  const runInTime: RedisHandle['runInTime'] = async (script, keys, args) => {
+    const reply = await commands.run(script, keys, [health.notAfter(), ...args])
+    if (!Array.isArray(reply)) throw new GatewayError('internal', `the script ${script.name} answered no list`)
+    if (reply[0] !== 'late') return reply
+    // Slow, or Redis' clock was stepped: then every write would be late until the next measurement.
+    health.measure()
+    throw new GatewayError('store_unavailable', 'Redis was too slow, so nothing was written')
+  }
+
   return {
     ...commands,
     ...health.surface,
+    runInTime,
     key: (...parts) => `${hashTag}:${parts.join(':')}`,
     queuePrefix: `${hashTag}:queue`,
     producer,
@@ -234,12 +254,12 @@ function describe(error: unknown): string {
 }
 
 interface Health {
-  readonly surface: Pick<
-    RedisHandle,
-    'serverNow' | 'notAfter' | 'clockSkewMs' | 'isReady' | 'whenReady' | 'onReconnect'
-  >
+  readonly surface: Pick<RedisHandle, 'serverNow' | 'clockSkewMs' | 'isReady' | 'whenReady' | 'onReconnect'>
   /** Null when commands can be sent. */
   whyUnusable(): string | null
+  /** Until when, by Redis' clock, a command sent now may take effect: the caller gives up then. */
+  notAfter(): EpochMs
+  measure(): void
   close(): void
 }
 
@@ -251,7 +271,7 @@ function watch(client: Redis, { clock, log }: RedisSettings): Health {
   let everUsable = false
   let closed = false
   let complaint: string | null = null
-  let offsetMs = 0 // Redis' clock minus our monotonic clock
+  let offsetMs = 0 // Redis' clock minus our monotonic clock, at least
   let skewMs = 0
 
   const whyUnusable = () => (usable ? null : (complaint ?? 'Redis is not connected'))
@@ -260,7 +280,8 @@ function watch(client: Redis, { clock, log }: RedisSettings): Health {
     const [seconds, micros] = parseTime(await client.time())
     const receivedAt = performance.now()
     const serverAt = seconds * 1_000 + micros / 1_000
-    offsetMs = serverAt - (sentAt + receivedAt) / 2
+    // Redis read its clock before we had the answer, so that the true offset is this or more: `notAfter` errs early.
+    offsetMs = serverAt - receivedAt
     skewMs = Math.round(clock.now() - serverAt - (receivedAt - sentAt) / 2)
   }
   const becomeUsable = async () => {
@@ -290,8 +311,12 @@ function watch(client: Redis, { clock, log }: RedisSettings): Health {
   })
   const timer = setInterval(() => usable && measure().catch(ignore), CLOCK_MEASURE_INTERVAL_MS).unref()
 
+  const serverNow = () => epochMs(Math.floor(performance.now() + offsetMs))
+
   return {
     whyUnusable,
+    notAfter: () => epochMs(serverNow() + COMMAND_TIMEOUT_MS),
+    measure: () => void measure().catch(ignore),
     close() {
       closed = true
       usable = false
@@ -300,8 +325,7 @@ function watch(client: Redis, { clock, log }: RedisSettings): Health {
       for (const go of waiting) go()
     },
     surface: {
-      serverNow: () => epochMs(Math.floor(performance.now() + offsetMs)),
-      notAfter: () => epochMs(Math.floor(performance.now() + offsetMs + COMMAND_TIMEOUT_MS)),
+      serverNow,
       clockSkewMs: () => skewMs,
       isReady: () => usable,
       whenReady: (signal) =>

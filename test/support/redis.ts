@@ -1,0 +1,74 @@
+/** A real Redis for a test: its own data directory, stopped and removed afterwards. */
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { cacheDirectoryOf, type EmbeddedRedis, startEmbeddedRedis } from '../../jobs/embedded-redis.ts'
+import { connectRedis, type RedisHandle } from '../../jobs/redis.ts'
+import { epochMs } from '../../src/brands.ts'
+import type { Clock, Log } from '../../src/ports.ts'
+
+export const systemClock: Clock = { now: () => epochMs(Date.now()) }
+export const silentLog: Log = { info: () => undefined, warn: () => undefined, error: () => undefined }
+
+export interface TestRedis extends EmbeddedRedis {
+  readonly directory: string
+  /** A handle under a key prefix that nobody else has, closed by `stop`. */
+  connect(keyPrefix?: string): Promise<RedisHandle>
+  /** As SIGKILL, SIGSTOP or SIGCONT from outside would. */
+  signal(name: NodeJS.Signals): void
+  /** Again on the same directory and port, after it was killed. */
+  restart(): Promise<void>
+}
+
+export async function startTestRedis(): Promise<TestRedis> {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-redis-'))
+  const settings = {
+    directory,
+    log: silentLog,
+    path: process.env.PATH ?? '',
+    cacheDirectory: cacheDirectoryOf({ xdgCacheHome: process.env.XDG_CACHE_HOME, home: homedir() }),
+  }
+  let embedded = await startEmbeddedRedis(settings)
+  const handles: RedisHandle[] = []
+  return {
+    directory,
+    how: embedded.how,
+    get url() {
+      return embedded.url
+    },
+    get pid() {
+      return embedded.pid
+    },
+    async connect(keyPrefix = `test-${randomUUID()}`) {
+      const handle = connectRedis({ url: embedded.url, keyPrefix, clock: systemClock, log: silentLog })
+      handles.push(handle)
+      await handle.whenReady()
+      return handle
+    },
+    signal: (name) => void process.kill(embedded.pid, name),
+    async restart() {
+      embedded = await startEmbeddedRedis(settings)
+    },
+    async stop() {
+      await Promise.all(handles.map((handle) => handle.close()))
+      await embedded.stop()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Asks again until it holds; rejects with what it waited for. */
+export async function eventually<T>(
+  what: string,
+  ask: () => Promise<T | null | undefined | false> | T | null | undefined | false,
+  withinMs = 15_000,
+): Promise<T> {
+  const deadlineAt = Date.now() + withinMs
+  for (;;) {
+    const answer = await ask()
+    if (answer) return answer
+    if (Date.now() > deadlineAt) throw new Error(`waited ${withinMs} ms in vain: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
