@@ -1,0 +1,276 @@
+/**
+ * One approval on the page. Built once, then repainted from each newer state: a reason that someone is typing and a box
+ * that someone has scrolled stay as they are.
+ *
+ * Buttons that have just appeared or moved take no clicks for SETTLE_MS: a card that slides under the pointer must not
+ * be approved by a click that was meant for its neighbour.
+ */
+import { el, say, timeElement, timeLeft } from './dom.js'
+import { fact } from './session.js'
+
+/** About the time in which a person notices that what they aim at has changed. */
+const SETTLE_MS = 500
+/** The countdown turns red. */
+const URGENT_MS = 60_000
+/** REASON_MAX_CHARS in console.ts. */
+const REASON_MAX_CHARS = '500'
+
+/**
+ * @typedef {import('../view.ts').CardView} CardView
+ * @typedef {{ message: string | null, card: CardView | null }} Answer
+ * @typedef {{
+ *   review(click: { approvalId: string, choice: 'approve' | 'deny', reason: string | null }): Promise<Answer>
+ *   whole(approvalId: string): Promise<CardView>
+ *   repaint(card: CardView): void
+ * }} Actions
+ * @typedef {ReturnType<typeof createCard>} CardOnPage
+ */
+
+/** @param {CardView} first @param {Actions} actions */
+export function createCard(first, actions) {
+  const id = first.approvalId
+  const parts = buildParts(first)
+  const { element, approve, deny, reason, told, cut } = parts
+  let view = first
+  let settlesAt = 0
+  let busy = false
+  let wholeShown = first.cutFromChars === null
+
+  /** Told to assistive technology and to the eye; the click itself is refused by `ready`. */
+  const showReadiness = () => {
+    const settling = busy || performance.now() < settlesAt
+    approve.setAttribute('aria-disabled', String(settling || !wholeShown))
+    deny.setAttribute('aria-disabled', String(settling))
+  }
+
+  const settle = () => {
+    settlesAt = performance.now() + SETTLE_MS
+    showReadiness()
+    setTimeout(showReadiness, SETTLE_MS + 1)
+  }
+
+  /** @param {Event} event */
+  const ready = (event) => !busy && view.state === 'pending' && event.timeStamp >= settlesAt
+
+  /** @param {'approve' | 'deny'} choice */
+  const submit = async (choice) => {
+    busy = true
+    showReadiness()
+    say(told, choice === 'approve' ? 'Approving…' : 'Denying…')
+    const reasonGiven = choice === 'deny' ? reason.value.trim() || null : null
+    const { message, card } = await actions.review({ approvalId: id, choice, reason: reasonGiven })
+    busy = false
+    say(told, message)
+    showReadiness()
+    if (card !== null) actions.repaint(card)
+  }
+
+  approve.addEventListener('click', (event) => {
+    if (!ready(event)) return
+    if (wholeShown) void submit('approve')
+    else say(told, 'Show all of the arguments first: you would approve what you have not been shown.')
+  })
+  parts.controls.addEventListener('submit', (event) => {
+    event.preventDefault()
+    if (ready(event)) void submit('deny')
+  })
+  parts.showWhole.addEventListener('click', async () => {
+    try {
+      const whole = await actions.whole(id)
+      fillArguments(parts.args, whole)
+      parts.args.dataset.all = 'true'
+      wholeShown = true
+      cut.hidden = true
+      say(told, null)
+    } catch {
+      say(told, 'The arguments could not be fetched. Try again.')
+    }
+    showReadiness()
+  })
+
+  /** @param {CardView} next */
+  const update = (next) => {
+    if (next.version < view.version) return
+    view = next
+    paint(parts, next)
+  }
+
+  paint(parts, first)
+  settle()
+  return {
+    id,
+    element,
+    update,
+    settle,
+    view: () => view,
+    focus: () => element.focus(),
+    hasFocus: () => element.contains(document.activeElement),
+    /** Decided and out of the way: what was asked is folded, not gone. */
+    fold: () => {
+      parts.ask.open = false
+      parts.ask.dataset.foldable = 'true'
+    },
+    /** @param {number} now */
+    tick: (now) => paintDeadline(parts, view, now),
+    measure: () => offerShowAll(parts.args),
+  }
+}
+
+/** @param {CardView} view */
+function buildParts(view) {
+  const titleId = `title-${view.approvalId}`
+  const reasonId = `reason-${view.approvalId}`
+  const parts = {
+    badge: el('p', { class: 'badge' }),
+    deadline: el('p', { class: 'deadline', role: 'timer', 'aria-live': 'off' }),
+    outcome: el('p', { class: 'outcome' }),
+    reviews: el('ul', { class: 'reviews' }),
+    args: el('dl', { class: 'arguments' }),
+    cut: el('p', { class: 'cut' }),
+    showWhole: el('button', { type: 'button', class: 'quiet' }, 'Show all of it'),
+    approve: el('button', { type: 'button', class: 'approve' }, 'Approve'),
+    deny: el('button', { type: 'submit', class: 'deny' }, 'Deny'),
+    reason: el('input', {
+      id: reasonId,
+      type: 'text',
+      maxlength: REASON_MAX_CHARS,
+      autocomplete: 'off',
+      placeholder: 'Reason for denying (optional)',
+    }),
+    told: el('p', { class: 'told', role: 'status' }),
+  }
+  const ask = el('details', { class: 'ask' }, el('summary', {}, 'What was asked'), parts.args, parts.cut, facts(view))
+  ask.open = true
+  const controls = el(
+    'form',
+    { class: 'controls' },
+    parts.approve,
+    el(
+      'div',
+      { class: 'denying' },
+      el('label', { class: 'unseen', for: reasonId }, 'Reason for denying (optional)'),
+      parts.reason,
+      parts.deny,
+    ),
+  )
+  const element = el(
+    'article',
+    { class: 'card', tabindex: '-1', 'aria-labelledby': titleId },
+    el(
+      'div',
+      { class: 'top' },
+      el('h3', { class: 'headline', id: titleId }, view.headline),
+      parts.badge,
+      parts.deadline,
+    ),
+    parts.outcome,
+    why(view),
+    ask,
+    parts.reviews,
+    controls,
+    parts.told,
+  )
+  element.dataset.approval = view.approvalId
+  fillArguments(parts.args, view)
+  parts.cut.hidden = view.cutFromChars === null
+  if (view.cutFromChars !== null) {
+    const size = view.cutFromChars.toLocaleString('en')
+    parts.cut.append(`Only the beginning of ${size} characters is shown. `, parts.showWhole)
+  }
+  return { ...parts, ask, controls, element }
+}
+
+/** @param {CardView} view */
+function why(view) {
+  const because = view.reason === null ? '' : `: ${view.reason}`
+  return el('p', { class: 'why' }, 'Held by rule ', el('code', {}, view.rule), because)
+}
+
+/** @param {CardView} view */
+function facts(view) {
+  return el(
+    'dl',
+    { class: 'facts' },
+    ...fact('Agent', view.agent),
+    ...fact('Asked', timeElement(view.requestedAt)),
+    ...fact('Fingerprint', el('code', {}, view.shortFingerprint)),
+  )
+}
+
+/** @param {HTMLElement} list @param {CardView} view */
+function fillArguments(list, view) {
+  const rows = view.arguments.map(({ name, value }) =>
+    el(
+      'div',
+      {},
+      el('dt', {}, name),
+      // Focusable: a box that scrolls must scroll from the keyboard too.
+      el('dd', {}, el('pre', { tabindex: '0', role: 'region', 'aria-label': `Argument ${name}` }, value)),
+    ),
+  )
+  list.replaceChildren(...(rows.length === 0 ? [el('p', { class: 'aside' }, 'No arguments.')] : rows))
+}
+
+/** A box whose text is longer than it gets a button that opens it fully. Measured, so only once it is on the page. */
+/** @param {HTMLElement} list */
+function offerShowAll(list) {
+  for (const box of list.querySelectorAll('pre')) {
+    if (box.scrollHeight <= box.clientHeight + 1 || box.nextElementSibling !== null) continue
+    const button = el('button', { type: 'button', class: 'quiet' }, `Show all ${lengthOf(box.textContent ?? '')}`)
+    button.addEventListener('click', () => {
+      box.dataset.all = 'true'
+      button.remove()
+      box.focus()
+    })
+    box.after(button)
+  }
+}
+
+/** @param {string} text */
+function lengthOf(text) {
+  const lines = text.split('\n').length
+  return lines > 1 ? `${lines.toLocaleString('en')} lines` : `${text.length.toLocaleString('en')} characters`
+}
+
+/** @typedef {ReturnType<typeof buildParts>} Parts */
+
+/** @param {Parts} parts @param {CardView} view */
+function paint(parts, view) {
+  const pending = view.state === 'pending'
+  parts.element.dataset.state = view.state
+  say(parts.badge, pending ? null : view.state)
+  parts.deadline.hidden = !pending
+  parts.controls.hidden = !pending
+  if (!pending) parts.cut.hidden = parts.cut.hidden || parts.args.dataset.all === 'true'
+  paintOutcome(parts.outcome, view)
+  paintReviews(parts.reviews, view)
+}
+
+/** @param {HTMLElement} element @param {CardView} view */
+function paintOutcome(element, view) {
+  element.hidden = view.outcome === null
+  if (view.outcome === null) return
+  element.replaceChildren(view.outcome)
+  if (view.resolvedAt !== null) element.append(' · ', timeElement(view.resolvedAt))
+}
+
+/** Who has clicked so far, where one click is not enough. */
+/** @param {HTMLElement} list @param {CardView} view */
+function paintReviews(list, view) {
+  list.hidden = view.quorum < 2
+  if (list.hidden) return
+  const approvals = view.reviews.filter((review) => review.choice === 'approve').length
+  const items = view.reviews.map((review) =>
+    el('li', {}, `${review.choice === 'approve' ? 'Approved' : 'Denied'} by ${review.by} · `, timeElement(review.at)),
+  )
+  list.replaceChildren(el('li', { class: 'quorum' }, `${approvals} of ${view.quorum} approvals`), ...items)
+}
+
+/** @param {Parts} parts @param {CardView} view @param {number} now */
+function paintDeadline(parts, view, now) {
+  if (view.state !== 'pending') return
+  const left = view.expiresAt - now
+  const text = timeLeft(left) ?? 'Deadline passed'
+  if (parts.deadline.textContent !== text) parts.deadline.textContent = text
+  parts.deadline.dataset.urgent = String(left < URGENT_MS)
+}
