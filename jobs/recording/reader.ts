@@ -1,0 +1,203 @@
+/**
+ * Reads a directory's segments, checking every line's place in the chain on the way. Streams: a segment is never in
+ * memory as a whole, only what the caller keeps of it.
+ *
+ * Events behind the first broken line are still handed out, marked `trusted: false`, so that a person can look at them;
+ * nothing that counts or hashes may use them.
+ */
+import { open, stat } from 'node:fs/promises'
+import { basename } from 'node:path'
+import type { ChainFault, ChainState, PreviousSegment, RecordedEvent, SegmentHeader } from '../../src/audit/chain.ts'
+import { LINE_MAX_BYTES, readLine, recordedEvent, splitLines } from '../../src/audit/chain.ts'
+import type { SessionOverview } from '../../src/audit/timeline.ts'
+import { addToOverview, isTooMany } from '../../src/audit/timeline.ts'
+import type { EpochMs, SessionId } from '../../src/brands.ts'
+import { isObject } from '../../src/json/value.ts'
+import { listSegmentFiles } from './segment.ts'
+
+const CHUNK_BYTES = 256 * 1024
+/** What one session may bring into memory: some 200 MB of usual events. */
+const SESSION_MAX_EVENTS = 200_000
+/** A file's last write and our clock may differ by the file system's granularity; NFS and FAT count in seconds. */
+const MTIME_SLACK_MS = 5_000
+
+export interface ReadEvent extends RecordedEvent {
+  readonly trusted: boolean
+}
+
+export interface SegmentReport {
+  readonly file: string
+  /** Null where not even the header could be read. */
+  readonly segment: string | null
+  readonly events: number
+  /** `line` counts from 0, the header. */
+  readonly problem: { readonly line: number; readonly why: ChainFault } | null
+  /** The end of a crash: the last line is not whole, and was never acknowledged. */
+  readonly torn: boolean
+  /** Whether the segment that its header names holds the hash that it names. `missing`: moved away, or removed. */
+  readonly previous: 'none' | 'found' | 'missing' | 'broken'
+}
+
+export interface Selection {
+  /** Hand out the events of this session alone; every line is checked all the same. */
+  readonly session?: SessionId
+  /** Leave out the segments whose last write was before. */
+  readonly writtenSince?: EpochMs
+}
+
+/** Rejects where the directory or a file can't be read. Files in the order of their names. */
+export async function readSegments(
+  directory: string,
+  selection: Selection,
+  visit: (event: ReadEvent) => void,
+): Promise<readonly SegmentReport[]> {
+  const files = await select(listSegmentFiles(directory), selection.writtenSince)
+  const headers = await Promise.all(files.map(readHeaderOf))
+  const promised = new Map<string, Set<string>>()
+  for (const header of headers) promise(promised, header?.previous ?? null)
+
+  const reports: SegmentReport[] = []
+  const kept = new Set<string>()
+  for (const [index, file] of files.entries()) {
+    const expected = promised.get(headers[index]?.segment ?? '') ?? new Set()
+    reports.push(await readSegment(file, selection.session, visit, (hash) => expected.has(hash) && kept.add(hash)))
+  }
+  const present = new Set(headers.map((header) => header?.segment))
+  return reports.map((report, index) => {
+    const previous = headers[index]?.previous ?? null
+    if (previous === null) return report
+    if (!present.has(previous.segment)) return { ...report, previous: 'missing' }
+    return { ...report, previous: kept.has(previous.hash) ? 'found' : 'broken' }
+  })
+}
+
+/** Oldest first. Built from trusted events alone: the reports say where others were left out. */
+export async function listSessions(
+  directory: string,
+): Promise<{ sessions: readonly SessionOverview[]; segments: readonly SegmentReport[] }> {
+  const sessions = new Map<SessionId, SessionOverview>()
+  const segments = await readSegments(directory, {}, (event) => {
+    if (event.trusted) addToOverview(sessions, event.event)
+    if (isTooMany(sessions)) throw new RangeError('more sessions than can be listed: move old segments elsewhere')
+  })
+  return { sessions: [...sessions.values()].sort((a, b) => a.startedAt - b.startedAt), segments }
+}
+
+/** In the order of the files; `inOrder` sorts. */
+export async function readSession(
+  directory: string,
+  session: SessionId,
+  writtenSince?: EpochMs,
+): Promise<{ events: readonly ReadEvent[]; segments: readonly SegmentReport[] }> {
+  const events: ReadEvent[] = []
+  const selection = writtenSince === undefined ? { session } : { session, writtenSince }
+  const segments = await readSegments(directory, selection, (event) => {
+    events.push(event)
+    if (events.length > SESSION_MAX_EVENTS) throw new RangeError(`a session of more than ${SESSION_MAX_EVENTS} events`)
+  })
+  return { events, segments }
+}
+
+export function isBroken({ problem, previous }: SegmentReport): boolean {
+  return problem !== null || previous === 'broken'
+}
+
+async function select(files: readonly string[], writtenSince: EpochMs | undefined): Promise<readonly string[]> {
+  if (writtenSince === undefined) return files
+  const writtenAt = await Promise.all(files.map(async (file) => (await stat(file)).mtimeMs))
+  return files.filter((_, index) => (writtenAt[index] ?? 0) >= writtenSince - MTIME_SLACK_MS)
+}
+
+function promise(promised: Map<string, Set<string>>, previous: PreviousSegment | null): void {
+  if (previous === null) return
+  const hashes = promised.get(previous.segment) ?? new Set()
+  promised.set(previous.segment, hashes.add(previous.hash))
+}
+
+async function readHeaderOf(file: string): Promise<SegmentHeader | null> {
+  for await (const line of linesOf(file)) {
+    if (line.end === 'torn') return null
+    const read = readLine(line.bytes, null)
+    return read.ok && 'header' in read ? read.header : null
+  }
+  return null
+}
+
+async function readSegment(
+  file: string,
+  session: SessionId | undefined,
+  visit: (event: ReadEvent) => void,
+  seen: (hash: string) => void,
+): Promise<SegmentReport> {
+  let state: ChainState | null = null
+  let problem: SegmentReport['problem'] = null
+  let segment: string | null = null
+  let events = 0
+  let torn = false
+  let number = -1
+  for await (const { bytes, end } of linesOf(file)) {
+    if (end === 'torn') torn = true
+    if (end !== 'whole') continue
+    number += 1
+    if (problem === null) {
+      const read = readLine(bytes, state)
+      if (read.ok) {
+        state = read.state
+        seen(state.hash)
+        if ('header' in read) segment = read.header.segment
+        else {
+          events += 1
+          const event = recordedEvent(read.json, state)
+          if (isWanted(event, session)) visit({ ...event, trusted: true })
+        }
+        continue
+      }
+      problem = { line: number, why: read.why }
+    }
+    const doubtful = parseDoubtful(bytes, segment ?? basename(file))
+    if (doubtful !== null && isWanted(doubtful, session)) visit({ ...doubtful, trusted: false })
+  }
+  // A file without a whole header is what a crash while creating it leaves behind.
+  return { file, segment, events, problem, torn, previous: 'none' }
+}
+
+function isWanted({ event }: RecordedEvent, session: SessionId | undefined): boolean {
+  return session === undefined || event.session_id === session
+}
+
+/** A line behind a break, as far as it can be shown at all. */
+function parseDoubtful(line: Uint8Array, segment: string): RecordedEvent | null {
+  try {
+    const json = JSON.parse(Buffer.from(line).toString('utf8'))
+    if (!isObject(json) || typeof json.at !== 'number' || typeof json.type !== 'string') return null
+    const seq = typeof json.seq === 'number' ? json.seq : -1
+    return recordedEvent(json, { segment, seq, hash: typeof json.hash === 'string' ? json.hash : '' })
+  } catch {
+    return null
+  }
+}
+
+interface FileLine {
+  readonly bytes: Uint8Array
+  readonly end: 'whole' | 'torn'
+}
+
+async function* linesOf(file: string): AsyncGenerator<FileLine> {
+  const handle = await open(file, 'r')
+  try {
+    let rest: Uint8Array = new Uint8Array()
+    for (;;) {
+      const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES, null)
+      if (bytesRead === 0) break
+      const chunk = buffer.subarray(0, bytesRead)
+      const { lines, tail } = splitLines(rest.length === 0 ? chunk : Buffer.concat([rest, chunk]))
+      for (const bytes of lines) yield { bytes, end: 'whole' }
+      rest = tail
+      // readLine refuses it by its length, so that a file without line feeds can't fill the memory.
+      if (rest.length >= LINE_MAX_BYTES) return yield { bytes: rest, end: 'whole' }
+    }
+    if (rest.length > 0) yield { bytes: rest, end: 'torn' }
+  } finally {
+    await handle.close()
+  }
+}

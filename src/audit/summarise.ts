@@ -1,0 +1,78 @@
+/** Counts a session up from its recorded events, and from nothing else. */
+import type { EpochMs } from '../brands.ts'
+import type { RecordedEvent } from './chain.ts'
+import { coveredByHash, recordingHash, recordingId } from './chain.ts'
+import type { AuditEvent, Finding, Outcome } from './events.ts'
+import type { SessionSummary } from './summary.ts'
+
+type EventOf<Type extends AuditEvent['type']> = Extract<AuditEvent, { type: Type }>
+export type ApprovalInSummary = SessionSummary['approvals'][number]
+
+/**
+ * Reading and acting count; so does everything that did not succeed. What is left out is the protocol talking to
+ * itself (initialize, tools/list, pings), which would bury three calls under thirty.
+ */
+const COUNTED_METHODS: ReadonlySet<string> = new Set(['tools/call', 'resources/read', 'prompts/get'])
+
+/** Null where the recording has no `session.started`: then nobody can say whose session it was. */
+export function summariseSession(sessionEvents: readonly RecordedEvent[]): SessionSummary | null {
+  const events = coveredByHash(sessionEvents).map(({ event }) => event)
+  const started = events.find((event) => event.type === 'session.started')
+  const ended = events.at(-1)
+  if (started === undefined || started.session_id === null || ended === undefined) return null
+  return {
+    sessionId: started.session_id,
+    principal: started.principal,
+    upstream: started.upstream,
+    startedAt: started.at,
+    endedAt: ended.at as EpochMs,
+    calls: countCalls(events),
+    unknownOutcomes: countUnknownOutcomes(events),
+    approvals: listApprovals(events),
+    masked: addFindings(events),
+    recordingId: recordingId(started.session_id),
+    recordingHash: recordingHash(sessionEvents),
+  }
+}
+
+export function countCalls(events: readonly AuditEvent[]): Partial<Record<Outcome, number>> {
+  const calls: Partial<Record<Outcome, number>> = {}
+  for (const event of ofType(events, 'call.outcome')) {
+    if (event.outcome === 'succeeded' && !COUNTED_METHODS.has(event.method)) continue
+    calls[event.outcome] = (calls[event.outcome] ?? 0) + 1
+  }
+  return calls
+}
+
+export function countUnknownOutcomes(events: readonly AuditEvent[]): number {
+  const open = new Set(ofType(events, 'call.intent').map((event) => event.call_id))
+  for (const event of ofType(events, 'call.outcome')) open.delete(event.call_id)
+  return open.size
+}
+
+/** In the order in which they were asked for. Reviews may stand in another replica's segment, under another clock. */
+export function listApprovals(events: readonly AuditEvent[]): readonly ApprovalInSummary[] {
+  const reviews = ofType(events, 'approval.reviewed')
+  const resolutions = ofType(events, 'approval.resolved')
+  const asked = new Map(ofType(events, 'approval.requested').map((event) => [event.approval_id, event.tool]))
+  return [...asked].map(([id, tool]) => ({
+    tool,
+    state: resolutions.find((event) => event.approval_id === id)?.state ?? 'pending',
+    reviewers: reviews.filter((event) => event.approval_id === id).map((event) => event.review.reviewer.name),
+  }))
+}
+
+/** Totals by detector, the detectors in alphabetical order. */
+export function addFindings(events: readonly AuditEvent[]): readonly Finding[] {
+  const totals = new Map<string, number>()
+  for (const { masked } of ofType(events, 'call.outcome')) {
+    for (const { detector, count } of masked) totals.set(detector, (totals.get(detector) ?? 0) + count)
+  }
+  return [...totals]
+    .map(([detector, count]) => ({ detector, count }))
+    .sort((a, b) => (a.detector < b.detector ? -1 : 1))
+}
+
+function ofType<Type extends AuditEvent['type']>(events: readonly AuditEvent[], type: Type): readonly EventOf<Type>[] {
+  return events.filter((event): event is EventOf<Type> => event.type === type)
+}

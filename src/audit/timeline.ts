@@ -1,0 +1,161 @@
+/** What a person reads of recordings: the list of sessions, and one session's events as short lines. */
+import type { EpochMs, SessionId } from '../brands.ts'
+import type { PrincipalSummary } from '../identity/principal.ts'
+import { unreachable } from '../unreachable.ts'
+import type { AuditEvent, Outcome } from './events.ts'
+
+/** More would not be read by anyone, and take some 100 MB. */
+const LISTED_SESSIONS_MAX = 100_000
+
+export interface SessionOverview {
+  readonly sessionId: SessionId
+  /** Null where the recording lacks `session.started`. */
+  readonly principal: PrincipalSummary | null
+  readonly upstream: string | null
+  readonly startedAt: EpochMs
+  /** Null: open, or its end stands elsewhere. */
+  readonly endedAt: EpochMs | null
+  readonly events: number
+  readonly calls: Readonly<Partial<Record<Outcome, number>>>
+  /** How many approvals were asked for. */
+  readonly held: number
+}
+
+/** Takes trusted events alone; they may come in any order. */
+export function addToOverview(sessions: Map<SessionId, SessionOverview>, event: AuditEvent): void {
+  const id = event.session_id
+  if (id === null) return
+  const before = sessions.get(id) ?? newOverview(id, event.at)
+  sessions.set(id, applyToOverview({ ...before, events: before.events + 1 }, event))
+}
+
+export function isTooMany(sessions: ReadonlyMap<SessionId, SessionOverview>): boolean {
+  return sessions.size > LISTED_SESSIONS_MAX
+}
+
+function newOverview(sessionId: SessionId, startedAt: EpochMs): SessionOverview {
+  return { sessionId, principal: null, upstream: null, startedAt, endedAt: null, events: 0, calls: {}, held: 0 }
+}
+
+function applyToOverview(overview: SessionOverview, event: AuditEvent): SessionOverview {
+  const startedAt = event.at < overview.startedAt ? event.at : overview.startedAt
+  const next = { ...overview, startedAt }
+  switch (event.type) {
+    case 'session.started':
+      return { ...next, principal: event.principal, upstream: event.upstream }
+    case 'session.ended':
+      return { ...next, endedAt: event.at }
+    case 'approval.requested':
+      return { ...next, held: next.held + 1 }
+    case 'call.outcome':
+      return { ...next, calls: { ...next.calls, [event.outcome]: (next.calls[event.outcome] ?? 0) + 1 } }
+    default:
+      return next
+  }
+}
+
+/** Names come from agents, tokens and chat: whoever prints a line makes them visible first. */
+export interface TimelineLine {
+  readonly at: EpochMs
+  readonly type: AuditEvent['type']
+  /** Indented under the call that it belongs to. */
+  readonly callId: string | null
+  readonly text: string
+  /** `good` and `bad` ask for a colour; `open` for attention. */
+  readonly tone: 'plain' | 'good' | 'bad' | 'open'
+}
+
+export function timelineLine(event: AuditEvent): TimelineLine {
+  const callId = 'call_id' in event ? event.call_id : null
+  return { at: event.at, type: event.type, callId, ...describeSafely(event) }
+}
+
+/** A line behind a break, or of a later version, may lack what its type promises; it must still be shown. */
+function describeSafely(event: AuditEvent): Described {
+  try {
+    return describe(event)
+  } catch {
+    return bad('(not readable by this version)')
+  }
+}
+
+type Described = Pick<TimelineLine, 'text' | 'tone'>
+
+const plain = (text: string): Described => ({ text, tone: 'plain' })
+const good = (text: string): Described => ({ text, tone: 'good' })
+const bad = (text: string): Described => ({ text, tone: 'bad' })
+const open = (text: string): Described => ({ text, tone: 'open' })
+
+function describe(event: AuditEvent): Described {
+  switch (event.type) {
+    case 'service.started':
+      return plain(`gateway ${event.version}`)
+    case 'service.stopped':
+      return plain('')
+    case 'identity.stale_keys_used':
+      return bad(`${event.issuer}, ${event.stale_ms} ms old`)
+    case 'session.started':
+      return plain(`${nameOf(event.principal)} on ${event.upstream}`)
+    case 'session.ended':
+      return plain(event.why)
+    case 'call.decided':
+      return { text: `${what(event)}: ${event.effect} by ${event.rule}`, tone: DECIDED_TONE[event.effect] }
+    case 'call.intent':
+      return plain(`${what(event)}: ${event.effect} by ${event.rule}`)
+    case 'call.outcome':
+      return describeOutcome(event)
+    case 'lease.lent':
+      return plain(`${event.kind} credential of ${event.upstream}`)
+    case 'lease.returned':
+      return plain('')
+    default:
+      return describeApproval(event)
+  }
+}
+
+const DECIDED_TONE = { allow: 'plain', deny: 'bad', require_approval: 'open' } as const
+
+type ApprovalOrGrantEvent = Extract<AuditEvent, { type: `approval.${string}` | `grant.${string}` }>
+
+function describeApproval(event: ApprovalOrGrantEvent): Described {
+  switch (event.type) {
+    case 'approval.requested':
+      return open(`${event.tool}: held by ${event.rule}, asked in ${event.channels.join(', ')}`)
+    case 'approval.joined':
+      return plain(event.approval_id)
+    case 'approval.reviewed': {
+      const { choice, reviewer, channel, reason } = event.review
+      const text = `${choice} by ${reviewer.email ?? reviewer.name} in ${channel}${reason ? `: ${reason}` : ''}`
+      return choice === 'approve' ? good(text) : bad(text)
+    }
+    case 'approval.review_refused':
+      return bad(`${event.reviewer}: ${event.refusal}`)
+    case 'approval.resolved':
+      return event.state === 'approved' ? good(event.state) : bad(event.state)
+    case 'grant.opened':
+      return plain(event.grant_id)
+    case 'grant.ended':
+      return plain(event.state)
+    default:
+      return unreachable(event)
+  }
+}
+
+function describeOutcome(event: Extract<AuditEvent, { type: 'call.outcome' }>): Described {
+  const masked = event.masked.map(({ detector, count }) => `${detector} ×${count}`).join(', ')
+  const parts = [
+    `${what(event)}: ${event.outcome}`,
+    `${event.duration_ms} ms`,
+    ...(event.error === null ? [] : [event.error]),
+    ...(masked === '' ? [] : [`masked ${masked}`]),
+  ]
+  return event.outcome === 'succeeded' ? good(parts.join(', ')) : bad(parts.join(', '))
+}
+
+function what({ method, tool }: { readonly method: string; readonly tool: string | null }): string {
+  return tool ?? method
+}
+
+export function nameOf({ email, subject }: PrincipalSummary): string {
+  return email ?? subject
+}

@@ -1,0 +1,184 @@
+/**
+ * `countersign audit list` and `audit show`: recordings, for people and, with --json, for machines. Needs no running
+ * gateway and no Redis. Every segment that is read is checked line by line, and a broken chain is said plainly and ends
+ * with exit code 1, whatever else was asked for.
+ */
+import type { Command } from 'commander'
+import { isBroken, listSessions, type ReadEvent, readSession, type SegmentReport } from '../../jobs/recording/reader.ts'
+import { inOrder, sessionOf } from '../audit/chain.ts'
+import { summariseSession } from '../audit/summarise.ts'
+import type { SessionSummary } from '../audit/summary.ts'
+import type { SessionOverview } from '../audit/timeline.ts'
+import { nameOf, timelineLine } from '../audit/timeline.ts'
+import { count, createTerminal, duration, instant, type Output, type Terminal, timeOfDay } from './terminal.ts'
+
+export interface AuditCommandWorld {
+  /** `recordings.directory` of a settings file. Rejects with a sentence for people. */
+  recordingsDirectory(settingsFile: string): Promise<string>
+  readonly output: Output
+  readonly env: Readonly<Record<string, string | undefined>>
+  setExitCode(code: 0 | 1): void
+}
+
+interface AuditOptions {
+  readonly dir?: string
+  readonly config?: string
+  readonly json?: boolean
+}
+
+export function registerAudit(program: Command, world: AuditCommandWorld): void {
+  const audit = program.command('audit').description('read recordings')
+  withPlace(audit.command('list'))
+    .description('list the recorded sessions, oldest first')
+    .addHelpText('after', '\nExample:\n  $ countersign audit list --dir ./recordings')
+    .action(async (options: AuditOptions, command: Command) => {
+      await list(await placeOf(options, command, world), options, world)
+    })
+  withPlace(audit.command('show'))
+    .argument('<session>', 'id of a session (ses_…) or of its recording (rec_…)')
+    .description('show what one session did, and check its chain')
+    .addHelpText('after', '\nExample:\n  $ countersign audit show ses_k3v… --config countersign.yaml')
+    .action(async (session: string, options: AuditOptions, command: Command) => {
+      if (!/^(ses|rec)_\w+$/.test(session)) command.error(`error: ${session} is no session's id`, { exitCode: 2 })
+      await show(session, await placeOf(options, command, world), options, world)
+    })
+}
+
+function withPlace(command: Command): Command {
+  return command
+    .option('--dir <directory>', 'where the recordings are')
+    .option('--config <file>', 'the settings file that names the directory')
+    .option('--json', 'one JSON value a line')
+}
+
+async function placeOf(options: AuditOptions, command: Command, world: AuditCommandWorld): Promise<string> {
+  if (options.dir !== undefined) return options.dir
+  if (options.config !== undefined) return world.recordingsDirectory(options.config)
+  return command.error('error: say where the recordings are: --dir DIR or --config FILE', { exitCode: 2 })
+}
+
+// ---- list
+
+async function list(directory: string, options: AuditOptions, world: AuditCommandWorld): Promise<void> {
+  const terminal = createTerminal(world.output, world.env)
+  const { sessions, segments } = await readable(directory, () => listSessions(directory))
+  if (options.json) for (const session of sessions) terminal.json(session)
+  else {
+    for (const session of sessions) printSession(terminal, session)
+    if (sessions.length === 0) terminal.line('No sessions.')
+  }
+  finish(terminal, segments, options, world)
+}
+
+function printSession(terminal: Terminal, session: SessionOverview): void {
+  const { principal, upstream, startedAt, endedAt, calls, held } = session
+  terminal.line(['strong', session.sessionId])
+  terminal.line(`  ${principal === null ? 'unknown' : nameOf(principal)} on ${upstream ?? 'unknown'}`)
+  const length = endedAt === null ? 'not ended' : duration(endedAt - startedAt)
+  terminal.line(['faint', `  ${instant(startedAt)}, ${length}`])
+  terminal.line(`  ${callsInWords(calls, 0)}${held === 0 ? '' : `; ${held} held`}`)
+}
+
+function callsInWords(calls: SessionSummary['calls'], unknownOutcomes: number): string {
+  const parts = Object.entries(calls).map(([outcome, many]) => `${many} ${outcome}`)
+  if (unknownOutcomes > 0) parts.push(`${unknownOutcomes} of unknown outcome`)
+  return parts.length === 0 ? 'no calls' : parts.join(', ')
+}
+
+// ---- show
+
+async function show(id: string, directory: string, options: AuditOptions, world: AuditCommandWorld): Promise<void> {
+  const terminal = createTerminal(world.output, world.env)
+  const { events, segments } = await readable(directory, () => readSession(directory, sessionOf(id)))
+  const ordered = inOrder(events) as readonly ReadEvent[]
+  const summary = summariseSession(events.filter(({ trusted }) => trusted))
+  if (options.json) {
+    for (const event of ordered) terminal.json(event)
+    if (summary !== null) terminal.json({ summary })
+  } else {
+    terminal.line(['strong', sessionOf(id)])
+    for (const event of ordered) printEvent(terminal, event)
+    if (events.length === 0) terminal.line(`No event of this session in ${directory}.`)
+    printSummary(terminal, summary, events)
+  }
+  finish(terminal, segments, options, world)
+  if (events.length === 0) world.setExitCode(1)
+}
+
+function printEvent(terminal: Terminal, { event, trusted }: ReadEvent): void {
+  const { at, type, text, tone } = timelineLine(event)
+  terminal.line(['faint', timeOfDay(at)], ` ${type}`, ['bad', trusted ? '' : ' NOT TRUSTED'])
+  if (text !== '') terminal.line('  ', [tone, text])
+}
+
+function printSummary(terminal: Terminal, summary: SessionSummary | null, events: readonly ReadEvent[]): void {
+  if (summary === null) {
+    if (events.length > 0) terminal.line(['bad', 'Without session.started: moved away, or not on this machine.'])
+    return
+  }
+  const { calls, unknownOutcomes, approvals, masked, recordingId, recordingHash, startedAt, endedAt } = summary
+  terminal.line()
+  terminal.line(`${nameOf(summary.principal)} on ${summary.upstream}`)
+  terminal.line(`${instant(startedAt)}, ${duration(endedAt - startedAt)}`)
+  terminal.line(`calls: ${callsInWords(calls, unknownOutcomes)}`)
+  for (const { tool, state, reviewers } of approvals) {
+    terminal.line(`approval: ${tool} ${state}${reviewers.length === 0 ? '' : `, reviewed by ${reviewers.join(', ')}`}`)
+  }
+  for (const { detector, count: many } of masked) terminal.line(`masked: ${detector} ×${many}`)
+  terminal.line(`recording ${recordingId}`)
+  terminal.line(['faint', recordingHash])
+}
+
+// ---- the chain
+
+function finish(
+  terminal: Terminal,
+  segments: readonly SegmentReport[],
+  options: AuditOptions,
+  world: AuditCommandWorld,
+): void {
+  const broken = segments.filter(isBroken)
+  if (options.json) terminal.json({ chain: broken.length === 0 ? 'whole' : 'broken', segments })
+  else printChain(terminal, segments, broken)
+  world.setExitCode(broken.length === 0 ? 0 : 1)
+}
+
+function printChain(terminal: Terminal, segments: readonly SegmentReport[], broken: readonly SegmentReport[]): void {
+  for (const { file, problem, previous } of broken) {
+    if (problem !== null) {
+      terminal.line(['bad', `BROKEN at line ${problem.line + 1} of`])
+      terminal.line(`  ${file}`)
+      terminal.line(`  ${WHY[problem.why]}; don't trust what follows there`)
+    }
+    if (previous === 'broken') {
+      terminal.line(['bad', 'BROKEN: lines are missing before'])
+      terminal.line(`  ${file}`)
+    }
+  }
+  for (const { file } of segments.filter(({ torn }) => torn)) terminal.line(['open', `torn end (a crash): ${file}`])
+  for (const { file } of segments.filter(({ previous }) => previous === 'missing')) {
+    terminal.line(['open', `the segment before is not here: ${file}`])
+  }
+  const events = segments.reduce((sum, segment) => sum + segment.events, 0)
+  const checked = `${count(segments.length, 'segment')}, ${count(events, 'event')} checked`
+  terminal.line([broken.length === 0 ? 'good' : 'bad', `chain ${broken.length === 0 ? 'whole' : 'broken'}: ${checked}`])
+}
+
+const WHY: Readonly<Record<NonNullable<SegmentReport['problem']>['why'], string>> = {
+  header_missing: 'the first line is no segment header of this version',
+  not_sealed: 'the line does not end with its hash',
+  hash_mismatch: 'the line was changed',
+  prev_mismatch: 'a line was removed, inserted or moved just before',
+  seq_mismatch: 'the lines are not numbered one by one',
+  not_an_event: 'the line is no event',
+  line_too_long: 'the line is longer than any that a recorder writes',
+}
+
+async function readable<T>(directory: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new Error(`Can't read the recordings in ${directory}: ${why}`, { cause: error })
+  }
+}

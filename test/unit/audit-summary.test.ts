@@ -1,0 +1,182 @@
+import { describe, expect, test } from 'vitest'
+import { recordingHash } from '../../src/audit/chain.ts'
+import type { AuditEvent } from '../../src/audit/events.ts'
+import { summariseSession } from '../../src/audit/summarise.ts'
+import type { SessionSummary } from '../../src/audit/summary.ts'
+import { addToOverview, type SessionOverview, timelineLine } from '../../src/audit/timeline.ts'
+import type { CallId, SessionId } from '../../src/brands.ts'
+import { epochMs } from '../../src/brands.ts'
+import {
+  ALICE,
+  ended,
+  grantEnded,
+  intent,
+  outcome,
+  requested,
+  resolved,
+  reviewed,
+  SESSION,
+  segmentOf,
+  started,
+} from '../support/audit-events.ts'
+
+function summarise(events: readonly AuditEvent[]): SessionSummary | null {
+  return summariseSession(segmentOf(events).recorded)
+}
+
+describe('the summary of a session', () => {
+  const rows: readonly [says: string, events: readonly AuditEvent[], expected: Partial<SessionSummary>][] = [
+    [
+      'who, where and how long',
+      [ended(60)],
+      { principal: ALICE, upstream: 'files', startedAt: epochMs(0), endedAt: epochMs(60) },
+    ],
+    ['nothing where nothing happened', [ended(60)], { calls: {}, unknownOutcomes: 0, approvals: [], masked: [] }],
+    [
+      'calls by outcome',
+      [intent(1, 'a'), outcome(2, 'a'), outcome(3, 'b', 'denied_by_policy'), outcome(4, 'c', 'succeeded'), ended(9)],
+      { calls: { succeeded: 2, denied_by_policy: 1 }, unknownOutcomes: 0 },
+    ],
+    [
+      'an intent without outcome as unknown',
+      [intent(1, 'a'), intent(2, 'b'), outcome(3, 'b'), ended(9)],
+      { unknownOutcomes: 1 },
+    ],
+    [
+      'an outcome that stands before its intent as known',
+      [outcome(1, 'a'), intent(2, 'a'), ended(9)],
+      { unknownOutcomes: 0, calls: { succeeded: 1 } },
+    ],
+    [
+      'no housekeeping that went well, but all that did not',
+      [
+        outcome(1, 'a', 'succeeded', { method: 'tools/list', tool: null }),
+        outcome(2, 'b', 'denied_by_policy', { method: 'tools/list', tool: null }),
+        outcome(3, 'c', 'succeeded', { method: 'resources/read', tool: null }),
+        ended(9),
+      ],
+      { calls: { denied_by_policy: 1, succeeded: 1 } },
+    ],
+    [
+      'approvals with their state and everyone who reviewed',
+      [
+        requested(1, 'x', 'write_file'),
+        reviewed(2, 'x', 'bob'),
+        reviewed(3, 'x', 'carol'),
+        resolved(3, 'x', 'approved'),
+        grantEnded(4, 'x'),
+        requested(5, 'y', 'move_file'),
+        reviewed(6, 'y', 'bob', 'deny'),
+        resolved(6, 'y', 'denied'),
+        requested(7, 'z', 'edit_file'),
+        ended(9),
+      ],
+      {
+        approvals: [
+          { tool: 'write_file', state: 'approved', reviewers: ['bob', 'carol'] },
+          { tool: 'move_file', state: 'denied', reviewers: ['bob'] },
+          { tool: 'edit_file', state: 'pending', reviewers: [] },
+        ],
+      },
+    ],
+    [
+      'a review that another clock put before the question',
+      [reviewed(1, 'x', 'bob'), resolved(1, 'x', 'approved'), requested(2, 'x'), ended(9)],
+      { approvals: [{ tool: 'write_file', state: 'approved', reviewers: ['bob'] }] },
+    ],
+    [
+      'what was masked, by detector',
+      [
+        outcome(1, 'a', 'succeeded', {
+          masked: [
+            { detector: 'private-key', count: 1 },
+            { detector: 'aws-key', count: 2 },
+          ],
+        }),
+        outcome(2, 'b', 'tool_error', { masked: [{ detector: 'aws-key', count: 3 }] }),
+        ended(9),
+      ],
+      {
+        masked: [
+          { detector: 'aws-key', count: 5 },
+          { detector: 'private-key', count: 1 },
+        ],
+      },
+    ],
+    ['nothing that came after its end', [ended(5), outcome(6, 'late')], { calls: {}, endedAt: epochMs(5) }],
+    ['up to the last event where it has no end yet', [outcome(6, 'a')], { endedAt: epochMs(6) }],
+  ]
+  test.each(rows)('says %s', (_says, events, expected) => {
+    expect(summarise([started(0), ...events])).toMatchObject(expected)
+  })
+
+  test('names the recording and the hash that the recording itself gives', () => {
+    const { recorded } = segmentOf([started(0), intent(1, 'a'), outcome(2, 'a'), ended(3)])
+    expect(summariseSession(recorded)).toMatchObject({ recordingId: 'rec_one', recordingHash: recordingHash(recorded) })
+  })
+
+  test('is null without session.started: it never guesses whose session it was', () => {
+    expect(summarise([outcome(1, 'a'), ended(2)])).toBeNull()
+    expect(summarise([])).toBeNull()
+  })
+})
+
+describe('the list of sessions', () => {
+  test('keeps sessions apart and counts what each did, in whatever order events come', () => {
+    const other = 'ses_two' as SessionId
+    const sessions = new Map<SessionId, SessionOverview>()
+    const events: AuditEvent[] = [
+      outcome(7, 'a'),
+      started(3),
+      requested(4, 'x'),
+      started(5, other),
+      outcome(8, 'b', 'expired'),
+      { type: 'service.stopped', at: epochMs(9), session_id: null },
+      ended(10),
+    ]
+    for (const event of events) addToOverview(sessions, event)
+    expect([...sessions.keys()]).toEqual([SESSION, other])
+    expect(sessions.get(SESSION)).toEqual({
+      sessionId: SESSION,
+      principal: ALICE,
+      upstream: 'files',
+      startedAt: 3,
+      endedAt: 10,
+      events: 5,
+      calls: { succeeded: 1, expired: 1 },
+      held: 1,
+    })
+    expect(sessions.get(other)).toMatchObject({ endedAt: null, events: 1, held: 0 })
+  })
+})
+
+describe('a line of the timeline', () => {
+  const rows: readonly [what: string, event: AuditEvent, text: string, tone: string][] = [
+    ['an intent names tool and rule', intent(1, 'a'), 'read_file: allow by readers', 'plain'],
+    ['a message without a tool is called by its method', intent(1, 'a', null), 'tools/list: allow by readers', 'plain'],
+    [
+      'an outcome says what was masked',
+      outcome(1, 'a', 'succeeded', { masked: [{ detector: 'aws-key', count: 2 }] }),
+      'read_file: succeeded, 3 ms, masked aws-key ×2',
+      'good',
+    ],
+    [
+      'a failure names its code',
+      outcome(1, 'a', 'upstream_failed', { error: 'upstream_unreachable' }),
+      'read_file: upstream_failed, 3 ms, upstream_unreachable',
+      'bad',
+    ],
+    ['a review names the person', reviewed(1, 'x', 'bob'), 'approve by bob@example.com in console', 'good'],
+    ['a denial is bad news', reviewed(1, 'x', 'bob', 'deny'), 'deny by bob@example.com in console', 'bad'],
+    ['a question says where it was asked', requested(1, 'x'), 'write_file: held by writers, asked in console', 'open'],
+    ['a start says who and where', started(1), 'alice@example.com on files', 'plain'],
+  ]
+  test.each(rows)('%s', (_what, event, text, tone) => {
+    expect(timelineLine(event)).toMatchObject({ text, tone, at: 1 })
+  })
+
+  test('an event of a later version is shown by its type instead of ending the command', () => {
+    const unknown = { type: 'call.teleported', at: 1, session_id: SESSION, call_id: 'call_a' } as unknown as AuditEvent
+    expect(timelineLine(unknown)).toMatchObject({ type: 'call.teleported', callId: 'call_a' as CallId, tone: 'bad' })
+  })
+})
