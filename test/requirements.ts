@@ -1,0 +1,233 @@
+/**
+ * What Countersign promises: an id, who asks for it, and one sentence.
+ *
+ * A test cites a promise by having `[ID]` in its title (or in the table row that becomes its title). The test beside
+ * this file fails for a promise that no test cites, and for a citation of a promise that isn't here. Ids are never
+ * reused.
+ */
+export interface Requirement {
+  readonly id: string
+  readonly source: string
+  readonly promise: string
+}
+
+const readme = 'README'
+const mcp = (page: string) => `MCP 2026-07-28, ${page}`
+
+export const requirements: readonly Requirement[] = [
+  // Identity
+  {
+    id: 'REQ-IDENTITY-1',
+    source: `RFC 6750 §3, RFC 9728 §5.1, ${mcp('authorization')}`,
+    promise: 'A call without a valid token is answered 401, and WWW-Authenticate names the route’s metadata.',
+  },
+  {
+    id: 'REQ-IDENTITY-2',
+    source: 'RFC 9728 §3',
+    promise: 'Each upstream’s route serves metadata that names the issuers its tokens may come from.',
+  },
+  {
+    id: 'REQ-IDENTITY-3',
+    source: 'RFC 8725 §3.8',
+    promise: 'The issuer must equal a configured one, character for character.',
+  },
+  {
+    id: 'REQ-IDENTITY-4',
+    source: `RFC 8725 §3.9, ${mcp('authorization')}`,
+    promise: 'A token issued for someone else’s audience is refused.',
+  },
+  {
+    id: 'REQ-IDENTITY-5',
+    source: 'RFC 8725 §3.1',
+    promise: 'alg none, and any algorithm the settings don’t list, is refused.',
+  },
+  { id: 'REQ-IDENTITY-6', source: 'RFC 9068 §2.2', promise: 'A token without exp, iat or sub is refused.' },
+  {
+    id: 'REQ-IDENTITY-7',
+    source: 'RFC 7519 §4.1.4',
+    promise: 'A token past its expiry is refused, but for a small skew of clocks.',
+  },
+  {
+    id: 'REQ-IDENTITY-8',
+    source: 'RFC 7517 §4.5',
+    promise: 'A token of an unknown key is refused, and can’t make the gateway fetch keys again and again.',
+  },
+  {
+    id: 'REQ-IDENTITY-9',
+    source: readme,
+    promise: 'While an issuer is down, known keys are used for a bounded time, which the recording shows.',
+  },
+  {
+    id: 'REQ-IDENTITY-10',
+    source: readme,
+    promise: 'Okta, Entra, Auth0 and Keycloak name their claims differently; each is understood.',
+  },
+  {
+    id: 'REQ-IDENTITY-11',
+    source: 'RFC 9110 §11.6.2',
+    promise: 'Two Authorization headers are refused, not guessed at.',
+  },
+  // Policy
+  { id: 'REQ-POLICY-1', source: readme, promise: 'What no rule allows is denied.' },
+  {
+    id: 'REQ-POLICY-2',
+    source: readme,
+    promise: 'deny beats require_approval beats allow, in whatever order rules stand.',
+  },
+  {
+    id: 'REQ-POLICY-3',
+    source: readme,
+    promise: 'A condition that fails to evaluate restricts: true in a rule that restricts, false in one that allows.',
+  },
+  {
+    id: 'REQ-POLICY-4',
+    source: readme,
+    promise: 'A wrong settings or policy file is refused at start, every problem with its path and its cure.',
+  },
+  {
+    id: 'REQ-POLICY-5',
+    source: mcp('server/tools, error handling'),
+    promise: 'A denied call is answered with the rule’s id and reason, in words that an agent can act on.',
+  },
+  { id: 'REQ-POLICY-6', source: readme, promise: 'No message passes that policy didn’t judge, whatever its method.' },
+  // Hold
+  { id: 'REQ-HOLD-1', source: readme, promise: 'A call that needs approval reaches the upstream only after it.' },
+  {
+    id: 'REQ-HOLD-2',
+    source: readme,
+    promise: 'At its deadline an undecided approval expires, and nothing is forwarded.',
+  },
+  {
+    id: 'REQ-HOLD-3',
+    source: mcp('basic/transports/streamable-http, basic/utilities/progress'),
+    promise: 'While it is held, the agent’s connection is kept open, with progress where the client asked for it.',
+  },
+  {
+    id: 'REQ-HOLD-4',
+    source: readme,
+    promise:
+      'The gateway killed while it holds a call: approved after its restart, the call runs once, for the agent that comes back.',
+  },
+  {
+    id: 'REQ-HOLD-5',
+    source: readme,
+    promise: 'An identical call joins the approval that is pending: one card for both.',
+  },
+  {
+    id: 'REQ-HOLD-6',
+    source: readme,
+    promise: 'Without Redis a call that needs approval is refused within a second, and leaves no approval behind.',
+  },
+  { id: 'REQ-HOLD-7', source: readme, promise: 'SIGTERM ends the service in order, and what is held stays held.' },
+  // Card
+  {
+    id: 'REQ-CARD-1',
+    source: readme,
+    promise: 'The card says who asks for what on which upstream, with the arguments, the rule and the deadline.',
+  },
+  {
+    id: 'REQ-CARD-2',
+    source: 'Slack: formatting text for app surfaces',
+    promise: 'What an agent wrote can’t format, link, mention or hide anything on the card.',
+  },
+  {
+    id: 'REQ-CARD-3',
+    source: 'Slack: verifying requests',
+    promise: 'A click whose signature is wrong, old, from the future or already seen changes nothing.',
+  },
+  {
+    id: 'REQ-CARD-4',
+    source: 'Slack: reference for blocks, rate limits',
+    promise: 'A card keeps Slack’s limits whatever the arguments, and waits when Slack says so.',
+  },
+  {
+    id: 'REQ-CARD-5',
+    source: readme,
+    promise: 'The console opens by a link that works once, and takes decisions only from its own page.',
+  },
+  // Review
+  {
+    id: 'REQ-REVIEW-1',
+    source: readme,
+    promise: 'Of a click, a deadline and another click at once, exactly one decides.',
+  },
+  { id: 'REQ-REVIEW-2', source: readme, promise: 'Neither the requester nor the agent’s owner can approve its call.' },
+  { id: 'REQ-REVIEW-3', source: readme, promise: 'A late or second click changes nothing and is told so.' },
+  { id: 'REQ-REVIEW-4', source: readme, promise: 'Every copy of a decided card shows who decided and when.' },
+  { id: 'REQ-REVIEW-5', source: readme, promise: 'Only the people whom the rule names can decide.' },
+  // Forward
+  {
+    id: 'REQ-FORWARD-1',
+    source: readme,
+    promise:
+      'What was approved is what is sent: other arguments, or another definition of the tool, need their own approval.',
+  },
+  {
+    id: 'REQ-FORWARD-2',
+    source: mcp('authorization, access token privilege restriction'),
+    promise: 'The agent’s token and cookies never reach the upstream; only listed headers do.',
+  },
+  {
+    id: 'REQ-FORWARD-3',
+    source: readme,
+    promise: 'The upstream’s credential never comes back to the agent, in answers or in errors.',
+  },
+  { id: 'REQ-FORWARD-4', source: readme, promise: 'An approval is used once, however many ask at the same time.' },
+  {
+    id: 'REQ-FORWARD-5',
+    source: mcp('basic/transports/streamable-http'),
+    promise: 'Headers that repeat the body (Mcp-Method, Mcp-Name) must agree with it.',
+  },
+  {
+    id: 'REQ-FORWARD-6',
+    source: 'MCP 2025-11-25 and 2026-07-28',
+    promise: 'Clients of both revisions, with and without sessions, list and call tools.',
+  },
+  // Mask
+  {
+    id: 'REQ-MASK-1',
+    source: readme,
+    promise: 'Secrets that a detector knows are replaced in text, in structured content and in JSON inside text.',
+  },
+  // Record
+  {
+    id: 'REQ-RECORD-1',
+    source: readme,
+    promise: 'The intent is on disk before the upstream sees the call, the outcome after.',
+  },
+  {
+    id: 'REQ-RECORD-2',
+    source: readme,
+    promise: 'A changed, removed or reordered event breaks the chain, and reading says so.',
+  },
+  { id: 'REQ-RECORD-3', source: readme, promise: 'Where the recording can’t be written, nothing is forwarded.' },
+  { id: 'REQ-RECORD-4', source: readme, promise: '`countersign audit list` and `show` print a session’s timeline.' },
+  // Revoke and summarise
+  { id: 'REQ-REVOKE-1', source: readme, promise: 'A grant that nobody used ends by itself.' },
+  {
+    id: 'REQ-SUMMARY-1',
+    source: readme,
+    promise: 'At a session’s end the channel gets a summary: calls, approvals, what was masked, the recording’s hash.',
+  },
+  // Input
+  {
+    id: 'REQ-INPUT-1',
+    source: 'JSON-RPC 2.0 §5.1',
+    promise: 'What isn’t JSON, or isn’t JSON-RPC, is refused by name.',
+  },
+  {
+    id: 'REQ-INPUT-2',
+    source: 'RFC 8259 §4',
+    promise: 'JSON that two readers would read differently (duplicate keys) is refused.',
+  },
+  { id: 'REQ-INPUT-3', source: readme, promise: 'Too deep or too large a body is refused.' },
+  { id: 'REQ-INPUT-4', source: 'RFC 9110 §15.5.16', promise: 'Another content type or an encoded body is refused.' },
+  { id: 'REQ-INPUT-5', source: readme, promise: 'An upstream that the settings don’t name is refused.' },
+  // The project itself
+  {
+    id: 'REQ-DOCTOR-1',
+    source: readme,
+    promise: '`countersign doctor` names what is wrong with the set-up, and its cure.',
+  },
+  { id: 'REQ-ARCH-1', source: 'ARCHITECTURE', promise: 'The layers import each other only as ARCHITECTURE says.' },
+]
