@@ -127,8 +127,8 @@ function readWhole(response: IncomingMessage): Promise<Uint8Array> {
     response.on('data', (chunk: Buffer) => {
       length += chunk.length
       if (length > ANSWER_BYTES_MAX) {
-        response.destroy()
         reject(new GatewayError('upstream_bad_answer', `The MCP server's answer exceeds ${ANSWER_BYTES_MAX} bytes.`))
+        response.destroy()
         return
       }
       chunks.push(chunk)
