@@ -1,0 +1,69 @@
+/**
+ * What Slack refuses, and what we allow ourselves below it. A card that breaks one of these is never shown, and a
+ * call that nobody sees can't be approved: so every text is cut before, and the cut is said on the card.
+ *
+ * Lengths are in UTF-16 units where Slack documents characters, which is never more lenient.
+ */
+
+/** docs.slack.dev/reference/block-kit/blocks: 50 blocks a message, 100 a modal. */
+export const MESSAGE_BLOCKS_MAX = 50
+/** docs.slack.dev/reference/block-kit/blocks/header-block */
+export const HEADER_MAX = 150
+/** docs.slack.dev/reference/block-kit/composition-objects/text-object */
+export const TEXT_OBJECT_MAX = 3000
+/** docs.slack.dev/reference/block-kit/block-elements/button-element */
+export const BUTTON_VALUE_MAX = 2000
+/** docs.slack.dev/reference/methods/chat.postMessage: text beyond it is cut by Slack. */
+export const MESSAGE_TEXT_MAX = 40_000
+/** docs.slack.dev/surfaces/modals: title, submit and close. */
+export const VIEW_LABEL_MAX = 24
+/** docs.slack.dev/reference/views/modal-views */
+export const PRIVATE_METADATA_MAX = 3000
+/** docs.slack.dev/interactivity/handling-user-interaction: the acknowledgement; the trigger_id lives as long. */
+export const ACK_WITHIN_MS = 3000
+/** docs.slack.dev/authentication/verifying-requests-from-slack */
+export const SIGNATURE_AGE_MAX_MS = 5 * 60_000
+
+/**
+ * All blocks of a message together, as JSON in UTF-8. Not documented: Slack answers `msg_blocks_too_long` from about
+ * 13,200 on (slackapi/bolt-js#2509), and counts more than the texts (slackapi/bolt-js#2867). We stay well below.
+ */
+export const BLOCKS_BYTES_MAX = 11_000
+
+/** Of those bytes: what the arguments may take, what one of them may take, and how many rows there are at most. */
+export const ARGUMENTS_BYTES_MAX = 6000
+export const ARGUMENT_BYTES_MAX = 2000
+export const ARGUMENT_ROWS_MAX = 20
+/** A row's name, its note and the JSON around them. */
+export const ROW_BYTES = 500
+/** One page of the modal that shows all arguments. */
+export const PAGE_BYTES_MAX = 8000
+/** Names, ids, reasons: enough to tell them apart, short enough that no combination breaks the message. */
+export const NAME_BYTES_MAX = 160
+export const REASON_BYTES_MAX = 500
+export const OUTCOME_BYTES_MAX = 1200
+/** Rows of one kind in a summary. */
+export const SUMMARY_ROWS_MAX = 20
+
+/** A clock ahead of ours by more is not Slack's. */
+export const SIGNATURE_SKEW_MAX_MS = 60_000
+/** Slack's interaction payloads repeat the message, so they stay near BLOCKS_BYTES_MAX, form-encoded. */
+export const REQUEST_BYTES_MAX = 256 * 1024
+/** Request bodies remembered, so that a replay within the signature's age runs nothing. */
+export const SEEN_REQUESTS_MAX = 10_000
+
+/** Posting and repainting: the outbox waits for it, no person does. */
+export const API_TIMEOUT_MS = 10_000
+/** Calls within a click: two of them and the review must fit into ACK_WITHIN_MS. */
+export const CLICK_API_TIMEOUT_MS = 1200
+/** Where Slack's 429 names no time. */
+export const RETRY_AFTER_DEFAULT_MS = 1000
+
+export const REVIEWERS_CACHED_MAX = 1000
+/** How long a changed e-mail address or role may still count. */
+export const REVIEWER_CACHED_MS = 5 * 60_000
+
+export const RECONNECT_FIRST_MS = 500
+export const RECONNECT_MAX_MS = 30_000
+/** An answer to the close frame of Socket Mode is waited for no longer. */
+export const CLOSE_WAIT_MS = 2000

@@ -1,0 +1,67 @@
+/**
+ * Who clicked, as Slack vouches for them. A click counts only for a full member of the workspace that the app is
+ * installed in: bots, guests, deactivated people and people of other workspaces (Slack Connect) are refused before
+ * the review, because a channel's membership is wider than the trust put in it.
+ *
+ * An unconfirmed e-mail address is no address: whoever sets it could become somebody else.
+ */
+import type { webApi } from '@slack/bolt'
+import type { Reviewer } from '../../src/approval/approval.ts'
+import type { Clock, Log } from '../../src/ports.ts'
+import { REVIEWER_CACHED_MS, REVIEWERS_CACHED_MAX } from './limits.ts'
+import { errorName } from './log.ts'
+import type { SlackWeb } from './web.ts'
+
+export type WhoClicked =
+  | { readonly ok: true; readonly reviewer: Reviewer }
+  | { readonly ok: false; readonly message: string }
+
+type User = NonNullable<webApi.UsersInfoResponse['user']>
+
+export interface Reviewers {
+  /** `teamId` is ours; never rejects. */
+  whoClicked(userId: string, teamId: string): Promise<WhoClicked>
+}
+
+export function createReviewers({ web, clock, log }: { web: SlackWeb; clock: Clock; log: Log }): Reviewers {
+  const known = new Map<string, { readonly who: WhoClicked; readonly until: number }>()
+  return {
+    async whoClicked(userId, teamId) {
+      const cached = known.get(userId)
+      if (cached !== undefined && cached.until > clock.now()) return cached.who
+      known.delete(userId)
+      try {
+        const { user } = await web.users.info({ user: userId })
+        const who = judge(user, userId, teamId)
+        // A refusal is asked anew: whoever becomes a member should not have to wait.
+        if (!who.ok) return who
+        if (known.size >= REVIEWERS_CACHED_MAX) known.delete(known.keys().next().value ?? '')
+        known.set(userId, { who, until: clock.now() + REVIEWER_CACHED_MS })
+        return who
+      } catch (error) {
+        log.warn('slack did not say who clicked', { channel: 'slack', reviewer: userId, error: errorName(error) })
+        return { ok: false, message: 'Slack did not tell who you are, so nothing was decided. Please click again.' }
+      }
+    },
+  }
+}
+
+function judge(user: User | undefined, userId: string, teamId: string): WhoClicked {
+  const refusal = refusalOf(user, teamId)
+  if (user === undefined || refusal !== null) return { ok: false, message: `${refusal} Nothing was decided.` }
+  const email = user.is_email_confirmed === false ? undefined : user.profile?.email
+  const name = user.profile?.display_name || user.profile?.real_name || user.name || userId
+  return { ok: true, reviewer: { id: `slack:${teamId}:${userId}`, email: email?.toLowerCase() || null, name } }
+}
+
+function refusalOf(user: User | undefined, teamId: string): string | null {
+  if (user === undefined) return 'Slack does not know you.'
+  if (user.deleted === true) return 'Your account is deactivated.'
+  if (user.is_bot === true || user.is_workflow_bot === true || user.id === 'USLACKBOT') return 'Bots cannot review.'
+  if (user.is_restricted === true || user.is_ultra_restricted === true || user.is_stranger === true) {
+    return 'Guests cannot review.'
+  }
+  // Enterprise Grid: a member of several workspaces has one of them as `team_id`.
+  const member = user.team_id === teamId || user.enterprise_user?.teams?.includes(teamId) === true
+  return member ? null : 'Only members of this workspace can review.'
+}

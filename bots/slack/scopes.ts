@@ -1,0 +1,9 @@
+/** What the app may do in the workspace, and why. manifests/slack asks for exactly these; a test compares. */
+export const BOT_SCOPES = {
+  'chat:write': 'posts, repaints and answers cards',
+  'users:read': 'tells members from guests and bots before a click counts',
+  'users:read.email': 'recognises the agent’s owner, who may not approve, and the members of people.groups',
+} as const satisfies Record<string, string>
+
+/** Of the app-level token that Socket Mode needs. */
+export const APP_SCOPE = 'connections:write'

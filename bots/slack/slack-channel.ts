@@ -1,0 +1,215 @@
+/**
+ * Slack as a channel: cards go out through the Web API, clicks come in through Bolt, by HTTP inside our Express app or,
+ * where an app token is set, by Socket Mode. Both ways run the same handlers.
+ */
+import { App, AuthorizationError, ExpressReceiver, type Receiver } from '@slack/bolt'
+import { type IRouter, Router } from 'express'
+import { z } from 'zod'
+import type { Approval } from '../../src/approval/approval.ts'
+import type { ApprovalId } from '../../src/brands.ts'
+import type { Channel, Clock, Log, MessageRef, Reviews } from '../../src/ports.ts'
+import type { Secret } from '../../src/secret.ts'
+import { cardMessage, type SlackMessage } from './card-blocks.ts'
+import { type CheckLine, checkSlack } from './check.ts'
+import { registerClicks } from './clicks.ts'
+import { createGate } from './gate.ts'
+import { ACK_WITHIN_MS, API_TIMEOUT_MS, CLICK_API_TIMEOUT_MS, REQUEST_BYTES_MAX } from './limits.ts'
+import { boltLogger, errorName } from './log.ts'
+import { createOnce } from './once.ts'
+import { createReviewers } from './reviewers.ts'
+import { createSocketMode } from './socket-mode.ts'
+import { summaryMessage } from './summary-blocks.ts'
+import { asChannelError, createWeb, platformError, type SlackWeb } from './web.ts'
+
+export const EVENTS_PATH = '/slack/events'
+
+export interface SlackOptions {
+  readonly botToken: Secret
+  readonly signingSecret: Secret
+  /** Set: Socket Mode, and no HTTP endpoint. */
+  readonly appToken: Secret | null
+  /** Ids of the channels for cards and for summaries. */
+  readonly approvals: string
+  readonly summaries: string
+  readonly apiUrl?: string | undefined
+  readonly reviews: Reviews
+  readonly get: (id: ApprovalId) => Promise<Approval | null>
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export interface SlackChannel {
+  readonly channel: Channel
+  /** Serves POST /slack/events; mount it at the root, behind no body parser. Null in Socket Mode. */
+  readonly router: IRouter | null
+  start(): Promise<void>
+  stop(): Promise<void>
+  check(): Promise<CheckLine[]>
+}
+
+export function createSlackChannel(options: SlackOptions): SlackChannel {
+  const { botToken, appToken, apiUrl, log } = options
+  const web = createWeb({ token: botToken, timeoutMs: API_TIMEOUT_MS, apiUrl, log })
+  const clickWeb = createWeb({ token: botToken, timeoutMs: CLICK_API_TIMEOUT_MS, apiUrl, log })
+  const team = createTeam(clickWeb)
+  const edge = appToken === null ? createHttp(options) : createSocketMode({ appToken, apiUrl, log })
+  const app = createApp({ receiver: edge.receiver, team, options })
+  registerClicks(app, {
+    reviews: options.reviews,
+    get: options.get,
+    reviewers: createReviewers({ web: clickWeb, clock: options.clock, log }),
+    web: clickWeb,
+    log,
+  })
+  return {
+    channel: createChannel(web, options),
+    router: 'router' in edge ? edge.router : null,
+    start: async () => {
+      await warmUp(team, log)
+      if ('start' in edge) await edge.start()
+    },
+    stop: async () => {
+      if ('stop' in edge) await edge.stop()
+    },
+    check: () => checkSlack(web, appToken, createWeb({ token: appToken, timeoutMs: API_TIMEOUT_MS, apiUrl, log })),
+  }
+}
+
+/** Neither way waits for Slack to be up: holds work without it, and the outbox posts what is missing. */
+async function warmUp(team: Team, log: Log): Promise<void> {
+  await team.ours().catch((error) => {
+    const reason = platformError(error) ?? errorName(error)
+    log.error('slack does not accept the bot token', { channel: 'slack', error: reason })
+  })
+}
+
+function createHttp({ signingSecret, clock, log }: SlackOptions): { receiver: ExpressReceiver; router: IRouter } {
+  const router = Router()
+  router.post(EVENTS_PATH, createGate({ clock, log }))
+  const receiver = new ExpressReceiver({
+    signingSecret: signingSecret.reveal(),
+    endpoints: EVENTS_PATH,
+    router,
+    logger: boltLogger(log),
+    bodyLimit: REQUEST_BYTES_MAX,
+    unhandledRequestTimeoutMillis: ACK_WITHIN_MS,
+    unhandledRequestHandler: ({ response }) => {
+      log.error('slack request not answered in time', { channel: 'slack' })
+      if (!response.headersSent) response.writeHead(503).end()
+    },
+    processEventErrorHandler: async ({ error, response }) => {
+      const unknown = error instanceof AuthorizationError && error.original instanceof UnknownTeam
+      const reason = unknown ? error.original.message : 'the gateway could not work on this; try again'
+      if (!response.headersSent) {
+        response.writeHead(unknown ? 403 : 503, { 'content-type': 'application/json' })
+        response.end(JSON.stringify({ error: reason }))
+      }
+      return true
+    },
+  })
+  return { receiver, router }
+}
+
+interface AppParts {
+  readonly receiver: Receiver
+  readonly team: Team
+  readonly options: SlackOptions
+}
+
+function createApp({ receiver, team, options }: AppParts): App {
+  const { log, clock } = options
+  const once = createOnce(clock)
+  const app = new App({
+    receiver,
+    logger: boltLogger(log),
+    // Bolt's conversation store would grow without a limit.
+    convoStore: false,
+    clientOptions: {
+      fetch: (url, init) => fetch(url, { ...init, signal: AbortSignal.timeout(CLICK_API_TIMEOUT_MS) }),
+    },
+    authorize: async ({ teamId }) => {
+      const ours = await team.ours()
+      if (teamId !== ours.teamId) throw new UnknownTeam()
+      return ours
+    },
+  })
+  app.use(async (args) => {
+    const { body, next } = args
+    if (!once.first(body)) {
+      log.info('slack delivery repeated; nothing ran', { channel: 'slack' })
+      if ('ack' in args && typeof args.ack === 'function') await (args.ack as () => Promise<void>)()
+      return
+    }
+    try {
+      await next()
+    } catch (error) {
+      once.forget(body)
+      throw error
+    }
+  })
+  return app
+}
+
+class UnknownTeam extends Error {
+  override readonly name = 'UnknownTeam'
+  constructor() {
+    super('this gateway is not installed in that workspace')
+  }
+}
+
+interface Team {
+  /** The workspace that the bot token belongs to. Asked once; a failure is asked again. */
+  ours(): Promise<{ teamId: string; botId?: string; botUserId?: string }>
+}
+
+function createTeam(web: SlackWeb): Team {
+  let known: ReturnType<Team['ours']> | null = null
+  return {
+    ours() {
+      known ??= ask().catch((error) => {
+        known = null
+        throw error
+      })
+      return known
+    },
+  }
+
+  async function ask() {
+    const { team_id: teamId, bot_id: botId, user_id: botUserId } = await web.auth.test()
+    if (teamId === undefined) throw new Error('Slack named no workspace for the bot token')
+    return { teamId, ...(botId && { botId }), ...(botUserId && { botUserId }) }
+  }
+}
+
+const Ref = z.object({ channel: z.string(), ts: z.string() })
+
+/** A card that someone deleted, or that Slack lets nobody change any more, stays as it is. */
+const UNREACHABLE = new Set(['message_not_found', 'cant_update_message', 'edit_window_closed'])
+
+function createChannel(web: SlackWeb, { approvals, summaries, log }: SlackOptions): Channel {
+  async function post(channel: string, message: SlackMessage): Promise<MessageRef> {
+    const quiet = { unfurl_links: false, unfurl_media: false, mrkdwn: false, parse: 'none', link_names: false } as const
+    const { ts, channel: posted } = await web.chat
+      .postMessage({ channel, ...message, ...quiet })
+      .catch((error) => Promise.reject(asChannelError('chat.postMessage', error)))
+    return JSON.stringify(Ref.parse({ channel: posted, ts })) as MessageRef
+  }
+
+  return {
+    name: 'slack',
+    post: (card) => post(approvals, cardMessage(card)),
+    async update(ref, card) {
+      const { channel, ts } = Ref.parse(JSON.parse(ref))
+      try {
+        await web.chat.update({ channel, ts, ...cardMessage(card), parse: 'none', link_names: false })
+      } catch (error) {
+        const reason = platformError(error)
+        if (reason === null || !UNREACHABLE.has(reason)) throw asChannelError('chat.update', error)
+        log.warn('slack card is gone; nothing to repaint', { approval_id: card.approvalId, error: reason })
+      }
+    },
+    async summarise(summary) {
+      await post(summaries, summaryMessage(summary))
+    },
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * The only makers of text for Slack.
+ *
+ * Slack's mrkdwn has no escape for `*`, `_`, `~` and the backtick, so text from outside never goes there: it goes into
+ * `rich_text` text elements or `plain_text` without emoji, which neither format nor link nor mention. `mrkdwn` carries
+ * numbers and words of ours alone. The fallback `text` of a message is mrkdwn by nature: see fallbackText.
+ */
+import type { types } from '@slack/bolt'
+import type { EpochMs } from '../../src/brands.ts'
+
+type TextElement = types.RichTextText
+
+export interface Clipped {
+  readonly text: string
+  /** UTF-16 units that are not in `text`. */
+  readonly hidden: number
+}
+
+/** Cuts between code points, so that the JSON of the text takes at most `bytesMax` bytes. */
+export function clip(text: string, bytesMax: number): Clipped {
+  if (text.length <= bytesMax && jsonBytes(text) - 2 <= bytesMax) return { text, hidden: 0 }
+  let bytes = 0
+  let end = 0
+  for (const character of text) {
+    bytes += jsonBytes(character) - 2
+    if (bytes > bytesMax) break
+    end += character.length
+  }
+  return { text: text.slice(0, end), hidden: text.length - end }
+}
+
+/** For one-liners, where an ellipsis says enough. */
+export function clipped(text: string, bytesMax: number): string {
+  const { text: head, hidden } = clip(text, bytesMax - 3)
+  return hidden === 0 ? head : `${head}…`
+}
+
+/** As Slack receives it: UTF-8 bytes of the JSON. A string's two quotes count. */
+export function jsonBytes(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value))
+}
+
+export function count(number: number, thing: string): string {
+  return `${number.toLocaleString('en')} ${thing}${number === 1 ? '' : 's'}`
+}
+
+/** Words of ours. */
+export function label(text: string): TextElement {
+  return { type: 'text', text, style: { bold: true } }
+}
+
+/** Words of ours that stand beside text from outside. */
+export function note(text: string): TextElement {
+  return { type: 'text', text, style: { italic: true } }
+}
+
+/** Text from outside. Slack refuses an empty element. */
+export function quoted(text: string): TextElement {
+  return text === '' ? note('(empty)') : { type: 'text', text }
+}
+
+export function code(text: string): TextElement {
+  return text === '' ? note('(empty)') : { type: 'text', text, style: { code: true } }
+}
+
+export function line(...elements: TextElement[]): types.RichTextSection {
+  return { type: 'rich_text_section', elements }
+}
+
+/** rich_text sections run into one another: each but the last ends its line. */
+export function separated(rows: types.RichTextSection[]): types.RichTextSection[] {
+  return rows.map((row, at) =>
+    at === rows.length - 1 ? row : { ...row, elements: [...row.elements, { type: 'text', text: '\n' }] },
+  )
+}
+
+export function preformatted(text: string): types.RichTextPreformatted {
+  return { type: 'rich_text_preformatted', elements: [{ type: 'text', text }] }
+}
+
+export function plain(text: string): types.PlainTextElement {
+  return { type: 'plain_text', text, emoji: false }
+}
+
+/** A message of ours to one person; it may quote text from outside, so it is plain. */
+export function plainSection(text: string): types.SectionBlock {
+  return { type: 'section', text: plain(text) }
+}
+
+/** mrkdwn that holds nothing but this number: shown in the reader's own time zone. */
+export function date(at: EpochMs): string {
+  const utc = `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+  return `<!date^${Math.floor(at / 1000)}^{date_short_pretty} {time}|${utc}>`
+}
+
+/**
+ * For notifications and screen readers. `&<>` are escaped as Slack documents; what would format, mention or become an
+ * emoji is replaced by a look-alike, because this text is never what one decides by.
+ */
+export function fallbackText(text: string, bytesMax = 300): string {
+  return clipped(text, bytesMax)
+    .replace(/[*~`]/g, (mark) => LOOK_ALIKES[mark] ?? ' ')
+    .replace(/(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, 'ˍ')
+    .replace(/:(?=[\w+'-]+:)/g, '꞉')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+}
+
+const LOOK_ALIKES: Readonly<Record<string, string>> = { '*': '∗', '~': '∼', '`': 'ˋ' }

@@ -1,0 +1,66 @@
+/**
+ * Slack's Web API, with the choices that a caller who has its own queue needs: no retries and no waiting inside the
+ * client (a 429 would stall every other call), a deadline on each request, and "later" told as ChannelBusy.
+ */
+import { webApi } from '@slack/bolt'
+import { ChannelBusy, type Log } from '../../src/ports.ts'
+import type { Secret } from '../../src/secret.ts'
+import { RETRY_AFTER_DEFAULT_MS } from './limits.ts'
+import { boltLogger } from './log.ts'
+
+export type SlackWeb = webApi.WebClient
+
+export interface WebOptions {
+  readonly token: Secret | null
+  readonly timeoutMs: number
+  /** Slack's own where left out; another address only stands in for it. */
+  readonly apiUrl: string | undefined
+  readonly log: Log
+}
+
+export function webClientOptions({ timeoutMs, apiUrl, log }: Omit<WebOptions, 'token'>): webApi.WebClientOptions {
+  return {
+    ...(apiUrl === undefined ? {} : { slackApiUrl: apiUrl }),
+    logger: boltLogger(log),
+    retryConfig: { retries: 0 },
+    rejectRateLimitedCalls: true,
+    timeout: timeoutMs,
+    allowAbsoluteUrls: false,
+  }
+}
+
+export function createWeb(options: WebOptions): SlackWeb {
+  return new webApi.WebClient(options.token?.reveal(), webClientOptions(options))
+}
+
+/** Slack's word for why it refused, such as `message_not_found`; null where it gave none. */
+export function platformError(error: unknown): string | null {
+  return error instanceof webApi.WebAPIPlatformError ? error.data.error : null
+}
+
+/** Turns Slack's "later" into ours and names the method and the cure; the request itself stays out of the message. */
+export function asChannelError(method: string, error: unknown): Error {
+  if (error instanceof webApi.WebAPIRateLimitedError) {
+    return new ChannelBusy(error.retryAfter * 1000 || RETRY_AFTER_DEFAULT_MS, { cause: error })
+  }
+  const code = platformError(error)
+  if (code === null) return new Error(`Slack could not be reached for ${method}`, { cause: error })
+  if (code === 'ratelimited') return new ChannelBusy(RETRY_AFTER_DEFAULT_MS, { cause: error })
+  return new Error(`Slack refused ${method}: ${code}. ${CURES[code] ?? 'See docs.slack.dev for this error.'}`, {
+    cause: error,
+  })
+}
+
+const REINSTALL = 'Reinstall the app and set channels.slack.botToken anew.'
+export const CURES: Readonly<Record<string, string>> = {
+  not_in_channel: 'Invite the app to the channel: /invite @Countersign.',
+  channel_not_found: 'Check the channel’s id in channels.slack, and invite the app if the channel is private.',
+  is_archived: 'Name a channel in channels.slack that is not archived.',
+  missing_scope: 'Add the scopes of manifests/slack/manifest.json and reinstall the app.',
+  invalid_auth: REINSTALL,
+  not_authed: REINSTALL,
+  token_revoked: REINSTALL,
+  token_expired: REINSTALL,
+  account_inactive: REINSTALL,
+  restricted_action: 'A workspace setting forbids the app to post there; ask the workspace’s administrator.',
+}
