@@ -187,7 +187,7 @@ async function drain(answer: Awaited<ReturnType<ReturnType<typeof exchangeWith>[
 }
 
 async function flood(response: http.ServerResponse) {
-  response.on('error', () => undefined)
+  response.setMaxListeners(0).on('error', () => undefined)
   const chunk = Buffer.alloc(1024 * 1024)
   for (let sent = 0; sent <= ANSWER_BYTES_MAX + chunk.length && !response.destroyed; sent += chunk.length) {
     if (!response.write(chunk)) await Promise.race([once(response, 'drain'), once(response, 'close')])

@@ -1,0 +1,277 @@
+/** The order that must not change, and what must not happen when a step fails. Ports are a few lines each. */
+import { describe, expect, it } from 'vitest'
+import type { Approval } from '../../src/approval/approval.ts'
+import type { AuditEvent } from '../../src/audit/events.ts'
+import type { CallId, PolicyVersion, SessionId } from '../../src/brands.ts'
+import { epochMs } from '../../src/brands.ts'
+import { GatewayError } from '../../src/errors.ts'
+import type { Attachment, Call, Exchange, UpstreamAnswer } from '../../src/gate/call.ts'
+import type { GateOptions } from '../../src/gate/gate.ts'
+import { createGate } from '../../src/gate/gate.ts'
+import { openGrant } from '../../src/grant/grant.ts'
+import type { JsonObject } from '../../src/json/value.ts'
+import { createMasker } from '../../src/masking/masker.ts'
+import type { Effect } from '../../src/policy/decision.ts'
+import { Secret } from '../../src/secret.ts'
+import { aPrincipal } from '../support/examples.ts'
+
+const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
+
+const CALL: Call = {
+  id: 'call_1' as CallId,
+  sessionId: 'ses_1' as SessionId,
+  principal: aPrincipal(),
+  upstream: 'files',
+  method: 'tools/call',
+  tool: 'write_file',
+  arguments: { path: 'a.txt', content: 'hello' },
+  inputResponses: null,
+  rpcId: 1,
+  bytes: encode({ any: 'bytes' }),
+}
+
+/** A world in which everything is noted down in order, and in which one thing may go wrong. */
+function world(options: {
+  effect: Effect
+  settle?: (asked: Approval) => Approval
+  definitions?: JsonObject[]
+  failsAt?: (event: AuditEvent) => boolean
+  answer?: () => UpstreamAnswer | Promise<UpstreamAnswer>
+}) {
+  const steps: string[] = []
+  let asked: Approval | null = null
+  let definitionsAsked = 0
+  const gateOptions: GateOptions = {
+    policy: {
+      version: 'p1' as PolicyVersion,
+      evaluate: () => {
+        steps.push('evaluate')
+        const approval = { from: [], quorum: 1, deadlineMs: 60_000, useWithinMs: 60_000, channels: [] }
+        return {
+          effect: options.effect,
+          rule: 'r1',
+          reason: 'because',
+          approval: options.effect === 'require_approval' ? approval : null,
+        }
+      },
+    },
+    channels: ['console'],
+    holds: {
+      open: async (approval) => {
+        steps.push('hold')
+        asked = approval
+        return { outcome: 'opened', approval }
+      },
+      wait: async () => {
+        if (asked === null) throw new Error('nothing is held')
+        return (options.settle ?? approve)(asked)
+      },
+    },
+    approvals: {
+      apply: async (_id, event) => {
+        steps.push(event.type)
+        return { ok: false, refusal: 'unknown_approval' }
+      },
+    },
+    grants: {
+      get: async () => null,
+      consume: async () => {
+        steps.push('fence')
+        if (asked === null) throw new Error('nothing is held')
+        return { ok: true, grant: openGrant(asked, epochMs(2_000)) }
+      },
+      end: async () => true,
+    },
+    recorder: {
+      record: async (event, durability) => {
+        if (options.failsAt?.(event)) throw new GatewayError('recording_failed', 'the disk is full')
+        steps.push(`${event.type}:${durability}`)
+      },
+    },
+    broker: {
+      lend: () => {
+        steps.push('lend')
+        return {
+          kind: 'static',
+          headers: new Map(),
+          secrets: [new Secret('hunter2-long')],
+          release: () => void steps.push('return'),
+        }
+      },
+    },
+    catalogue: {
+      definition: async () => options.definitions?.[definitionsAsked++] ?? null,
+      known: () => null,
+    },
+    masker: createMasker(),
+    clock: { now: () => epochMs(1_000) },
+    ids: { next: (prefix) => `${prefix}_1` },
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+  }
+  const exchange: Exchange = {
+    send: async () => {
+      steps.push('forward')
+      return (options.answer ?? (() => whole({ jsonrpc: '2.0', id: 1, result: { content: [] } })))()
+    },
+  }
+  const attachment: Attachment = { held: () => void steps.push('held'), gone: new AbortController().signal }
+  return { steps, pass: () => createGate(gateOptions).pass(CALL, attachment, exchange) }
+}
+
+const approve = (asked: Approval): Approval => ({ ...asked, state: 'approved', version: 2, resolvedAt: epochMs(2_000) })
+const whole = (message: unknown): UpstreamAnswer => ({
+  kind: 'whole',
+  status: 200,
+  headers: { 'content-type': 'application/json' },
+  body: encode(message),
+})
+const ofType = (type: AuditEvent['type']) => (event: AuditEvent) => event.type === type
+
+describe('the gate', () => {
+  it('passes an allowed call: intent before the upstream, outcome before the answer', async () => {
+    const { steps, pass } = world({ effect: 'allow' })
+    expect(await pass()).toMatchObject({ kind: 'whole', status: 200 })
+    expect(steps).toEqual(['evaluate', 'call.intent:written', 'lend', 'forward', 'return', 'call.outcome:written'])
+  })
+
+  it('passes a held call in the order that must not change, its intent on the disk first', async () => {
+    const { steps, pass } = world({ effect: 'require_approval' })
+    expect(await pass()).toMatchObject({ kind: 'whole' })
+    expect(steps).toEqual([
+      'evaluate',
+      'call.decided:synced',
+      'hold',
+      'approval.requested:written',
+      'held',
+      'fence',
+      'grant.ended:written',
+      'call.intent:synced',
+      'lend',
+      'forward',
+      'return',
+      'call.outcome:written',
+    ])
+  })
+
+  it.each<[string, Parameters<typeof world>[0], object]>([
+    ['a denied call', { effect: 'deny' }, { why: 'denied_by_policy', rule: 'r1' }],
+    [
+      'a call that a reviewer denied',
+      { effect: 'require_approval', settle: (asked) => ({ ...asked, state: 'denied' }) },
+      { why: 'denied_by_reviewer' },
+    ],
+    [
+      'a call whose deadline passed',
+      { effect: 'require_approval', settle: (asked) => ({ ...asked, state: 'expired' }) },
+      { why: 'expired' },
+    ],
+    [
+      'an approved call whose tool changed its definition meanwhile',
+      {
+        effect: 'require_approval',
+        definitions: [{ description: 'writes a file' }, { description: 'sends a file away' }],
+      },
+      { why: 'refused' },
+    ],
+    [
+      'an approval that is for another fingerprint',
+      {
+        effect: 'require_approval',
+        settle: (asked) => ({ ...approve(asked), fingerprint: 'e'.repeat(64) as Approval['fingerprint'] }),
+      },
+      { why: 'refused' },
+    ],
+  ])('does not forward %s', async (_sentence, options, stop) => {
+    const { steps, pass } = world(options)
+    expect(await pass()).toMatchObject({ kind: 'stopped', stop })
+    expect(steps).not.toContain('forward')
+    expect(steps).not.toContain('lend')
+    expect(steps).not.toContain('fence')
+    expect(steps.at(-1)).toBe('call.outcome:written')
+  })
+
+  it.each<[string, Effect, AuditEvent['type']]>([
+    ['an allowed call’s intent', 'allow', 'call.intent'],
+    ['a held call’s intent', 'require_approval', 'call.intent'],
+    ['that policy asked for approval', 'require_approval', 'call.decided'],
+    ['that a question was put', 'require_approval', 'approval.requested'],
+    ['that a grant was used', 'require_approval', 'grant.ended'],
+  ])('forwards nothing when it can’t record %s', async (_sentence, effect, type) => {
+    const { steps, pass } = world({ effect, failsAt: ofType(type) })
+    await expect(pass()).rejects.toMatchObject({ code: 'recording_failed' })
+    expect(steps).not.toContain('forward')
+  })
+
+  it('takes a question back that it could not record', async () => {
+    const { steps, pass } = world({ effect: 'require_approval', failsAt: ofType('approval.requested') })
+    await expect(pass()).rejects.toMatchObject({ code: 'recording_failed' })
+    expect(steps).toContain('cancelled')
+  })
+
+  it('withholds the answer when the outcome can’t be recorded', async () => {
+    const { pass } = world({ effect: 'allow', failsAt: ofType('call.outcome') })
+    await expect(pass()).rejects.toMatchObject({ code: 'recording_failed' })
+  })
+
+  it('returns the lease and records the failure when the upstream fails', async () => {
+    const { steps, pass } = world({
+      effect: 'allow',
+      answer: () => Promise.reject(new GatewayError('upstream_unreachable', 'gone')),
+    })
+    await expect(pass()).rejects.toMatchObject({ code: 'upstream_unreachable' })
+    expect(steps.slice(-2)).toEqual(['return', 'call.outcome:written'])
+  })
+
+  it('never lets the upstream’s secret back, in a result or in an error', async () => {
+    for (const message of [
+      { jsonrpc: '2.0', id: 1, result: { content: [{ type: 'text', text: 'key is hunter2-long!' }] } },
+      { jsonrpc: '2.0', id: 1, error: { code: -1, message: 'bad key hunter2-long', data: { key: 'hunter2-long' } } },
+    ]) {
+      const { pass } = world({ effect: 'allow', answer: () => whole(message) })
+      const reply = await pass()
+      expect(reply.kind === 'whole' && new TextDecoder().decode(reply.body)).not.toContain('hunter2')
+    }
+  })
+
+  it('withholds an answer that two readers could read differently', async () => {
+    const body = new TextEncoder().encode('{"jsonrpc":"2.0","id":1,"result":{"a":"hunter2-long","a":"harmless"}}')
+    const { pass } = world({ effect: 'allow', answer: () => ({ ...whole({}), kind: 'whole', body }) })
+    await expect(pass()).rejects.toMatchObject({ code: 'upstream_bad_answer' })
+  })
+
+  it('records a stream’s outcome before its last event, and hands on each event masked', async () => {
+    const data = (value: unknown) => ({ id: null, event: null, retryMs: null, data: JSON.stringify(value) })
+    const { steps, pass } = world({
+      effect: 'allow',
+      answer: () => ({
+        kind: 'stream',
+        status: 200,
+        headers: {},
+        events: (async function* () {
+          yield data({ jsonrpc: '2.0', method: 'notifications/message', params: { data: 'hunter2-long' } })
+          yield data({ jsonrpc: '2.0', id: 1, result: { isError: true, content: [] } })
+        })(),
+      }),
+    })
+    const reply = await pass()
+    if (reply.kind !== 'stream') throw new Error('not a stream')
+    await reply.relay((event) => void steps.push(event.data))
+    expect(steps.slice(-4)).toEqual([
+      '{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"[masked:credential]"}}',
+      'call.outcome:written',
+      '{"jsonrpc":"2.0","id":1,"result":{"isError":true,"content":[]}}',
+      'return',
+    ])
+  })
+
+  it('tells the agent when a stream ends without its answer', async () => {
+    const { steps, pass } = world({
+      effect: 'allow',
+      answer: () => ({ kind: 'stream', status: 200, headers: {}, events: (async function* () {})() }),
+    })
+    const reply = await pass()
+    if (reply.kind !== 'stream') throw new Error('not a stream')
+    await expect(reply.relay(() => undefined)).rejects.toMatchObject({ code: 'upstream_bad_answer' })
+    expect(steps.slice(-2)).toEqual(['call.outcome:written', 'return'])
+  })
+})
