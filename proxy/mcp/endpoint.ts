@@ -87,12 +87,16 @@ async function serve(options: EndpointOptions, inquiry: Inquiry, upstream: strin
   const target = options.targets.get(upstream)
   if (target === undefined) throw new GatewayError('unknown_upstream', `There is no upstream "${upstream}".`)
   if (options.draining.aborted) throw new GatewayError('draining', 'This gateway is stopping.')
-  const pending = options.authenticator.authenticate(request, upstream)
+  const pending = options.authenticator.authenticate(
+    { rawHeaders: request.rawHeaders, url: request.url ?? '' },
+    upstream,
+  )
   const authentication = pending instanceof Promise ? await pending : pending
   if (!authentication.ok) {
-    const { status, headers, message } = options.authenticator.challenge(upstream, authentication.failure)
-    const body = faultAnswer(new GatewayError('unauthenticated', message), null, null)
-    sendJson(response, status, headers, body)
+    const { status, code, headers, message } = options.authenticator.challenge(upstream, authentication.failure)
+    // The body may still be on its way, and nobody will read it.
+    if (!request.complete) response.shouldKeepAlive = false
+    sendJson(response, status, headers, faultAnswer(new GatewayError(code, message), null, null))
     return
   }
   const judged = await read(options, inquiry, upstream)
@@ -325,7 +329,12 @@ function asFault(options: EndpointOptions, { callId }: Inquiry, error: unknown):
   return new GatewayError('internal', `The gateway failed (${callId}).`)
 }
 
-function sendJson(response: ServerResponse, status: number, headers: Record<string, string>, body: JsonObject): void {
+function sendJson(
+  response: ServerResponse,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: JsonObject,
+): void {
   const text = JSON.stringify(body)
   if (response.headersSent) {
     response.end(messageEvent(text))
