@@ -1,0 +1,315 @@
+/**
+ * The settings file as people write it (YAML, after `${NAME}`), field by field. settings.ts makes Settings of it.
+ *
+ * Unknown keys are refused: a misspelt `allowedOrigin` that is silently ignored is a door that nobody checked. Each
+ * key here belongs to a feature that exists; keys of features to come are refused by a sentence of their own.
+ */
+import { z } from 'zod'
+import { type IssuerOptions, isSecure, issuerProblems } from '../identity/issuer.ts'
+import {
+  choice,
+  duration,
+  email,
+  flag,
+  integer,
+  isEmail,
+  list,
+  matching,
+  named,
+  oneOrMore,
+  optionalText,
+  strict,
+  text,
+} from './fields.ts'
+import { type Path, say } from './problems.ts'
+
+/** Far above any MCP message that people approve by reading it. */
+const BODY_BYTES_MAX = 64 * 1024 * 1024
+const UPSTREAMS_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
+/** `@` would be an e-mail and `:` another kind of member, so neither can be in a group's name. */
+export const GROUP_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/
+const SEGMENT_BYTES_MAX = 1024 * 1024 * 1024
+
+const gateway = strict(
+  {
+    listen: matching(
+      /^(\[[0-9a-fA-F:.]+\]|[^\s:[\]]+):\d{1,5}$/,
+      'host:port',
+      'Write it like 127.0.0.1:8080 or [::1]:8080.',
+    )
+      .refine((value) => Number(value.slice(value.lastIndexOf(':') + 1)) <= 65_535, {
+        error: say('has a port above 65535', 'Choose a port from 0 to 65535.'),
+      })
+      .default('127.0.0.1:8080'),
+    publicUrl: webUrl('https://gateway.example.com').optional(),
+    maxBodyBytes: integer({ min: 1024, max: BODY_BYTES_MAX, unit: 'bytes' }).default(4 * 1024 * 1024),
+    allowedOrigins: list(origin(), 100).default([]),
+  },
+  { check: checkPublicUrl },
+).prefault({})
+
+const redis = strict({
+  url: optionalText('redis://127.0.0.1:6379/0')
+    .refine((value) => value === '' || hasProtocol(value, ['redis:', 'rediss:']), {
+      error: say('is not a Redis URL', 'Write it like redis://host:6379/0, or rediss:// for TLS.'),
+    })
+    .default(''),
+  keyPrefix: matching(/^[a-z0-9][a-z0-9_-]{0,31}$/, 'a prefix', 'Use up to 32 small letters, digits, - and _.').default(
+    'countersign',
+  ),
+}).prefault({})
+
+const claimNames = oneOrMore(text('groups'), 10).optional()
+
+const issuer = strict(
+  {
+    issuer: text('https://example.okta.com/oauth2/default'),
+    audience: oneOrMore(text('https://gateway.example.com'), 20).optional(),
+    algorithms: list(text('RS256'), 20).optional(),
+    claims: strict({
+      subject: claimNames,
+      email: claimNames,
+      groups: claimNames,
+      client: claimNames,
+      scopes: claimNames,
+    }).optional(),
+    allowInsecureLoopbackIssuer: flag().default(false),
+  },
+  { check: checkIssuer },
+)
+
+const identity = strict(
+  {
+    issuers: list(issuer, 20).min(1, { error: say('is an empty list', 'Name at least one issuer of access tokens.') }),
+    scopes: list(
+      matching(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'a scope', 'RFC 6749 allows no spaces, quotes or backslashes.'),
+      50,
+    ).default([]),
+  },
+  { check: checkIssuersDiffer },
+)
+
+/** Headers that the gateway, the transport or the protocol decides; a credential in them would break or forge one. */
+const RESERVED_HEADERS =
+  /^(host|connection|content-.*|transfer-encoding|te|trailer|upgrade|expect|keep-alive|proxy-.*|accept.*|mcp-.*|last-event-id|forwarded|x-forwarded-.*)$/i
+
+const credential = strict({
+  kind: choice('static'),
+  header: matching(
+    /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/,
+    'a header’s name',
+    'Write one like Authorization or X-Api-Key.',
+  )
+    .refine((value) => !RESERVED_HEADERS.test(value), {
+      error: say(
+        'is a header that the gateway writes itself',
+        'Use Authorization, or the header that the server names.',
+      ),
+    })
+    .default('Authorization'),
+  scheme: optionalText('Bearer')
+    .refine((value) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]{0,32}$/.test(value), {
+      error: say('is not an authentication scheme', 'Write one word like Bearer, or leave it empty.'),
+    })
+    .optional(),
+  secret: matching(
+    /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/,
+    'fit for a header',
+    'Use printable ASCII without spaces around it.',
+  ),
+})
+
+const STDIO_REFUSED = say(
+  'upstreams that are started by a command (stdio) are not supported yet',
+  'Bridge it over HTTP, with mcp-proxy for example, and give the bridge’s url here.',
+)
+
+const upstream = strict(
+  {
+    url: webUrl('https://mcp.example.com/mcp'),
+    allowInsecureUpstream: flag().default(false),
+    credential: credential.optional(),
+  },
+  { refused: { command: STDIO_REFUSED, args: STDIO_REFUSED }, check: checkUpstream },
+)
+
+const slack = z.preprocess(
+  // All left empty: `${SLACK_BOT_TOKEN:-}` and its like, where no workspace is connected.
+  (value) => (isRecord(value) && Object.values(value).every((item) => item === '') ? undefined : value),
+  strict(
+    {
+      botToken: text('xoxb-…, the app’s Bot User OAuth Token'),
+      signingSecret: optionalText('the app’s Signing Secret').default(''),
+      appToken: optionalText('xapp-…, an app-level token for Socket Mode').default(''),
+      approvals: text('C0123ABCD, the channel’s id'),
+      summaries: optionalText('C0123ABCD, the channel’s id').default(''),
+      apiUrl: webUrl('https://slack.com/api/').optional(),
+    },
+    { check: checkSlack },
+  ).optional(),
+)
+
+const channels = strict(
+  {
+    slack,
+    console: strict({ enabled: flag().default(true), reviewer: email().optional() }).prefault({}),
+  },
+  {
+    refused: {
+      teams: say('Microsoft Teams is not supported yet', 'Remove it; use slack or console.'),
+    },
+    check: (value, add) => {
+      const enabled = isRecord(value.console) && value.console.enabled === false
+      if (enabled && value.slack === undefined) {
+        add([], say('there is no channel to ask people in', 'Enable channels.console or configure channels.slack.'))
+      }
+    },
+  },
+).prefault({})
+
+const people = strict({
+  groups: named(
+    GROUP_NAME,
+    'Use letters, digits, -, _ and dots, up to 63.',
+    list(member(), 1000),
+    'dba: [alice@example.com]',
+  ).default({}),
+}).prefault({})
+
+const recordings = strict({
+  directory: text('./recordings').default('./recordings'),
+  sync: choice('group', 'always').default('group'),
+  maxSegmentBytes: integer({ min: 64 * 1024, max: SEGMENT_BYTES_MAX, unit: 'bytes' }).default(64 * 1024 * 1024),
+}).prefault({})
+
+export const settingsFile = strict({
+  gateway,
+  redis,
+  identity,
+  upstreams: named(UPSTREAMS_NAME, 'Use small letters, digits and -, up to 63.', upstream, 'files: { url: … }').refine(
+    (value) => Object.keys(value).length > 0,
+    { error: say('names no upstream', 'Add at least one MCP server.') },
+  ),
+  policy: text('./policy.yaml'),
+  people,
+  channels,
+  recordings,
+  sessions: strict({ idle: duration({ minMs: 1000, maxMs: 86_400_000 }).default(15 * 60_000) }).prefault({}),
+  shutdown: strict({ drain: duration({ minMs: 0, maxMs: 600_000 }).default(10_000) }).prefault({}),
+})
+
+export type SettingsFile = z.output<typeof settingsFile>
+
+export type Member = { readonly email: string } | { readonly reviewerId: string }
+
+/** One member of a group: an e-mail address, or a person of a workspace. */
+function member() {
+  return text('alice@example.com').transform((value, context): Member => {
+    if (isEmail(value)) return { email: value.toLowerCase() }
+    const slackUser = /^slack:user:([A-Z0-9]{1,32})\/([A-Z0-9]{1,32})$/.exec(value)
+    if (slackUser) return { reviewerId: `slack:${slackUser[1]}:${slackUser[2]}` }
+    const lookUp = /^[a-z]+:/.test(value) && !value.startsWith('slack:user:')
+    context.addIssue({
+      code: 'custom',
+      message: lookUp
+        ? say('groups of other systems cannot be looked up yet', 'List the e-mail addresses of the people instead.')
+        : say('is not a person', 'Write alice@example.com or slack:user:T0123/U0456.'),
+    })
+    return z.NEVER
+  })
+}
+
+/** http or https, without credentials, query and fragment. → without the trailing slash */
+function webUrl(example: string) {
+  return text(example)
+    .refine((value) => hasProtocol(value, ['http:', 'https:']), {
+      error: say('is not an http or https URL', `Write it like ${example}.`),
+    })
+    .refine((value) => plainUrl(value), {
+      error: say('holds a user name, a query or a fragment', `Write it like ${example}; secrets have their own key.`),
+    })
+}
+
+function origin() {
+  const cure = 'Write scheme, host and port only, like https://app.example.com.'
+  return text(cure).refine((value) => hasProtocol(value, ['http:', 'https:']) && new URL(value).origin === value, {
+    error: say('is not an origin', cure),
+  })
+}
+
+function hasProtocol(value: string, protocols: readonly string[]): boolean {
+  return URL.canParse(value) && protocols.includes(new URL(value).protocol)
+}
+
+function plainUrl(value: string): boolean {
+  if (!URL.canParse(value)) return true
+  const url = new URL(value)
+  return url.username === '' && url.password === '' && url.search === '' && url.hash === ''
+}
+
+type Add = (path: Path, message: string) => void
+type Raw = Readonly<Record<string, unknown>>
+
+function checkPublicUrl(value: Raw, add: Add): void {
+  if (value.publicUrl !== undefined || typeof value.listen !== 'string') return
+  // What tokens name as audience must be what agents dial; nobody dials 0.0.0.0 or a port that is not chosen yet.
+  if (/^(0\.0\.0\.0|\[::\]):|:0$/.test(value.listen)) {
+    add(
+      ['publicUrl'],
+      say('is missing, and gateway.listen does not tell it', 'Give the URL under which agents reach the gateway.'),
+    )
+  }
+}
+
+function checkIssuer(value: Raw, add: Add): void {
+  if (typeof value.issuer !== 'string' || value.issuer === '') return
+  const strings = (item: unknown) =>
+    Array.isArray(item) && item.every((one) => typeof one === 'string') ? item : undefined
+  const options: IssuerOptions = {
+    issuer: value.issuer,
+    audience: strings(value.audience),
+    algorithms: strings(value.algorithms),
+    allowInsecureLoopbackIssuer: value.allowInsecureLoopbackIssuer === true,
+  }
+  for (const sentence of issuerProblems(options)) {
+    if (sentence.startsWith('audience')) continue // the field's own check has said so
+    const key = sentence.startsWith('algorithm') ? 'algorithms' : 'issuer'
+    const [message = '', cure = 'Copy it from the provider’s metadata.'] = sentence.split(': ')
+    add([key], say(message, cure))
+  }
+}
+
+function checkIssuersDiffer(value: Raw, add: Add): void {
+  if (!Array.isArray(value.issuers)) return
+  const seen = new Set<unknown>()
+  for (const [at, item] of value.issuers.entries()) {
+    const name = isRecord(item) ? item.issuer : undefined
+    if (name !== undefined && seen.has(name)) {
+      add(['issuers', at, 'issuer'], say('is configured twice', 'Keep one entry; audience and algorithms take lists.'))
+    }
+    seen.add(name)
+  }
+}
+
+function checkUpstream(value: Raw, add: Add): void {
+  if (typeof value.url !== 'string' || !URL.canParse(value.url) || value.allowInsecureUpstream === true) return
+  if (isSecure(new URL(value.url), true)) return
+  add(
+    ['url'],
+    say('must be https', 'Use https, or set allowInsecureUpstream: true if the network between is yours alone.'),
+  )
+}
+
+function checkSlack(value: Raw, add: Add): void {
+  if (value.signingSecret === '' && value.appToken === '') {
+    const cure = 'Set signingSecret for HTTP events, or appToken for Socket Mode.'
+    add(['signingSecret'], say('is missing, and so is appToken', cure))
+  }
+  if (typeof value.apiUrl === 'string' && URL.canParse(value.apiUrl) && !isSecure(new URL(value.apiUrl), true)) {
+    add(['apiUrl'], say('must be https', 'Use https; http only on loopback.'))
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,200 @@
+/**
+ * The settings: read once at start, every problem listed, then frozen. No other file reads the environment.
+ *
+ * Secrets become `Secret` here, in the step that reads them, so that no log line, error or dump of the settings can
+ * show one.
+ */
+import { type IssuerOptions, isSecure } from '../identity/issuer.ts'
+import { Secret } from '../secret.ts'
+import { type Problem, zodProblems } from './problems.ts'
+import { type Member, type SettingsFile, settingsFile } from './settings-file.ts'
+import { type Environment, readYaml } from './yaml-file.ts'
+
+export interface Settings {
+  readonly gateway: {
+    readonly listen: { readonly host: string; readonly port: number }
+    /** Without a trailing slash. Tokens name `<publicUrl>/mcp/<upstream>` as audience. */
+    readonly publicUrl: string
+    readonly maxBodyBytes: number
+    readonly allowedOrigins: readonly string[]
+  }
+  readonly redis: {
+    /** May hold a password. Null: the embedded default. */
+    readonly url: Secret | null
+    readonly keyPrefix: string
+  }
+  readonly identity: { readonly issuers: readonly IssuerOptions[]; readonly scopes: readonly string[] }
+  readonly upstreams: ReadonlyMap<string, UpstreamSettings>
+  /** As written: relative to the settings file. */
+  readonly policy: string
+  readonly people: { readonly groups: ReadonlyMap<string, GroupSettings> }
+  readonly channels: {
+    readonly slack: SlackSettings | null
+    readonly console: { readonly enabled: boolean; readonly reviewer: string | null }
+  }
+  readonly recordings: {
+    /** As written: relative to the settings file. */
+    readonly directory: string
+    readonly sync: 'group' | 'always'
+    readonly maxSegmentBytes: number
+  }
+  readonly sessions: { readonly idleMs: number }
+  readonly shutdown: { readonly drainMs: number }
+}
+
+export interface UpstreamSettings {
+  readonly name: string
+  readonly url: string
+  readonly credential: StaticCredential | null
+}
+
+export interface StaticCredential {
+  readonly kind: 'static'
+  /** Lower case. */
+  readonly header: string
+  /** Null: the header holds the secret alone. */
+  readonly scheme: string | null
+  readonly secret: Secret
+}
+
+export interface GroupSettings {
+  /** Lower case. */
+  readonly emails: ReadonlySet<string>
+  /** As channels make them: `slack:<team>:<user>`. */
+  readonly reviewerIds: ReadonlySet<string>
+}
+
+export interface SlackSettings {
+  readonly botToken: Secret
+  /** Null only in Socket Mode, where Slack signs nothing. */
+  readonly signingSecret: Secret | null
+  /** Set: Socket Mode. Null: events over HTTP. */
+  readonly appToken: Secret | null
+  readonly approvals: string
+  readonly summaries: string
+  /** Null: Slack's own. */
+  readonly apiUrl: string | null
+}
+
+export type ParsedSettings =
+  | { readonly ok: true; readonly settings: Settings; readonly warnings: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] }
+
+/** `file` is the settings file's name for messages; nothing is read from the disk here. */
+export function parseSettings(
+  text: string,
+  from: { readonly env: Environment; readonly file: string },
+): ParsedSettings {
+  const yaml = readYaml(text, { env: from.env })
+  if (!yaml.ok) return yaml
+  if (yaml.value === null) return { ok: false, problems: [emptyFile(from.file)] }
+  const parsed = settingsFile.safeParse(yaml.value)
+  if (!parsed.success) return { ok: false, problems: zodProblems(parsed.error, yaml.lineOf) }
+  const settings = build(parsed.data)
+  return { ok: true, settings, warnings: warningsAbout(settings, yaml.lineOf) }
+}
+
+function emptyFile(file: string): Problem {
+  return { path: '', line: null, message: `${file} is empty`, cure: 'Start from the example in the README.' }
+}
+
+function build(file: SettingsFile): Settings {
+  return deepFreeze({
+    gateway: buildGateway(file.gateway),
+    redis: { url: file.redis.url === '' ? null : new Secret(file.redis.url), keyPrefix: file.redis.keyPrefix },
+    identity: { issuers: file.identity.issuers.map(buildIssuer), scopes: file.identity.scopes },
+    upstreams: frozenMap(Object.entries(file.upstreams).map(([name, item]) => [name, buildUpstream(name, item)])),
+    policy: file.policy,
+    people: { groups: frozenMap(Object.entries(file.people.groups).map(([name, list]) => [name, buildGroup(list)])) },
+    channels: { slack: buildSlack(file.channels.slack), console: buildConsole(file.channels.console) },
+    recordings: file.recordings,
+    sessions: { idleMs: file.sessions.idle },
+    shutdown: { drainMs: file.shutdown.drain },
+  })
+}
+
+function buildGateway(gateway: SettingsFile['gateway']): Settings['gateway'] {
+  const { listen, publicUrl, maxBodyBytes, allowedOrigins } = gateway
+  const colon = listen.lastIndexOf(':')
+  const host = listen.slice(0, colon)
+  return {
+    // Node listens on `::1`, URLs have `[::1]`.
+    listen: { host: host.replace(/^\[|\]$/g, ''), port: Number(listen.slice(colon + 1)) },
+    publicUrl: (publicUrl ?? `http://${listen}`).replace(/\/+$/, ''),
+    maxBodyBytes,
+    allowedOrigins,
+  }
+}
+
+function buildIssuer(item: SettingsFile['identity']['issuers'][number]): IssuerOptions {
+  const { issuer, audience, algorithms, claims, allowInsecureLoopbackIssuer } = item
+  const named = Object.entries(claims ?? {}).filter(([, names]) => names !== undefined)
+  return { issuer, audience, algorithms, claims: Object.fromEntries(named), allowInsecureLoopbackIssuer }
+}
+
+function buildUpstream(name: string, item: SettingsFile['upstreams'][string]): UpstreamSettings {
+  if (item.credential === undefined) return { name, url: item.url, credential: null }
+  const { kind, header, secret } = item.credential
+  // RFC 6750 §2.1 is what MCP servers expect in Authorization; another header has no scheme of its own.
+  const scheme = item.credential.scheme ?? (header.toLowerCase() === 'authorization' ? 'Bearer' : '')
+  const credential = { kind, header: header.toLowerCase(), scheme: scheme || null, secret: new Secret(secret) }
+  return { name, url: item.url, credential }
+}
+
+function buildGroup(members: readonly Member[]): GroupSettings {
+  return {
+    emails: new Set(members.flatMap((member) => ('email' in member ? [member.email] : []))),
+    reviewerIds: new Set(members.flatMap((member) => ('reviewerId' in member ? [member.reviewerId] : []))),
+  }
+}
+
+function buildSlack(slack: SettingsFile['channels']['slack']): SlackSettings | null {
+  if (slack === undefined) return null
+  const secret = (value: string) => (value === '' ? null : new Secret(value))
+  return {
+    botToken: new Secret(slack.botToken),
+    signingSecret: secret(slack.signingSecret),
+    appToken: secret(slack.appToken),
+    approvals: slack.approvals,
+    summaries: slack.summaries || slack.approvals,
+    apiUrl: slack.apiUrl ?? null,
+  }
+}
+
+function buildConsole(item: SettingsFile['channels']['console']): Settings['channels']['console'] {
+  return { enabled: item.enabled, reviewer: item.reviewer ?? null }
+}
+
+function warningsAbout(settings: Settings, lineOf: (path: readonly string[]) => number | null): Problem[] {
+  const warnings: Problem[] = []
+  const warn = (path: readonly string[], message: string, cure: string) =>
+    warnings.push({ path: path.join('.'), line: lineOf(path), message, cure })
+  const { gateway, people, channels } = settings
+  if (!isSecure(new URL(gateway.publicUrl), true)) {
+    warn(
+      ['gateway', 'publicUrl'],
+      'agents send their tokens over http',
+      'Put TLS in front and name its https URL here.',
+    )
+  }
+  if (people.groups.size > 0 && channels.console.enabled && channels.console.reviewer === null) {
+    const cure = 'Set it to your e-mail address to approve as a member of people.groups in the console.'
+    warn(['channels', 'console', 'reviewer'], 'is not set, so the console’s reviewer is in no group', cure)
+  }
+  return warnings
+}
+
+/** Plain objects and lists only; a `Secret` has nothing to change. */
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  for (const item of value instanceof Map ? value.values() : Object.values(value)) deepFreeze(item)
+  return Object.freeze(value)
+}
+
+/** `Object.freeze` does not keep a Map from changing. */
+function frozenMap<Value>(entries: readonly (readonly [string, Value])[]): ReadonlyMap<string, Value> {
+  const refuse = () => {
+    throw new TypeError('the settings are read once and do not change')
+  }
+  return Object.assign(new Map(entries), { set: refuse, delete: refuse, clear: refuse })
+}
