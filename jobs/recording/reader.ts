@@ -15,6 +15,7 @@ import type { EpochMs, SessionId } from '../../src/brands.ts'
 import { isObject } from '../../src/json/value.ts'
 import { listSegmentFiles } from './segment.ts'
 
+const LINE_FEED = 0x0a
 const CHUNK_BYTES = 256 * 1024
 /** What one session may bring into memory: some 200 MB of usual events. */
 const SESSION_MAX_EVENTS = 200_000
@@ -185,18 +186,22 @@ interface FileLine {
 async function* linesOf(file: string): AsyncGenerator<FileLine> {
   const handle = await open(file, 'r')
   try {
-    let rest: Uint8Array = new Uint8Array()
+    let parts: Uint8Array[] = []
+    let partBytes = 0
     for (;;) {
       const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES, null)
       if (bytesRead === 0) break
-      const chunk = buffer.subarray(0, bytesRead)
-      const { lines, tail } = splitLines(rest.length === 0 ? chunk : Buffer.concat([rest, chunk]))
-      for (const bytes of lines) yield { bytes, end: 'whole' }
-      rest = tail
+      parts.push(buffer.subarray(0, bytesRead))
+      partBytes += bytesRead
       // readLine refuses it by its length, so that a file without line feeds can't fill the memory.
-      if (rest.length >= LINE_MAX_BYTES) return yield { bytes: rest, end: 'whole' }
+      if (partBytes >= LINE_MAX_BYTES + CHUNK_BYTES) return yield { bytes: Buffer.concat(parts), end: 'whole' }
+      if (!parts.at(-1)?.includes(LINE_FEED)) continue
+      const { lines, tail } = splitLines(Buffer.concat(parts))
+      for (const bytes of lines) yield { bytes, end: 'whole' }
+      parts = [tail]
+      partBytes = tail.length
     }
-    if (rest.length > 0) yield { bytes: rest, end: 'torn' }
+    if (partBytes > 0) yield { bytes: Buffer.concat(parts), end: 'torn' }
   } finally {
     await handle.close()
   }
