@@ -1,0 +1,54 @@
+/**
+ * Every key of approvals and grants, in one place, because the scripts below share them. `redis.key` puts them all
+ * under one hash tag: a script may then reach keys that it learns only from what it reads (an approval by its
+ * fingerprint, the inboxes of its waiters), also on Redis Cluster.
+ *
+ *   approval:<id>            hash    json, version, state, joins, armed, grant (its key)
+ *   fingerprint:<hex>        string  the approval that an identical call joins
+ *   approvals-pending        zset    by requestedAt
+ *   approvals-of:<digest>    set     the pending ones of one principal
+ *   approvals-resolved       zset    by resolvedAt
+ *   approvals-changed        stream  id of each approval opened or changed
+ *   waiters:<id>             set     the replicas with a connection that waits
+ *   inbox:<replica>          stream  id of each approval that was resolved
+ *   grant:<id>               hash    the fields of Grant; empty text for null
+ *   grants-active            zset    by expiresAt
+ *   cards:<id>               hash    channel -> { ref, version }
+ *   cards-due                set     approvals whose cards are older than they are
+ */
+import { createHash } from 'node:crypto'
+import type { ApprovalId, Fingerprint, GrantId, PrincipalId } from '../../src/brands.ts'
+import type { RedisHandle } from '../redis.ts'
+
+export interface ApprovalKeys {
+  approval(id: ApprovalId): string
+  fingerprint(fingerprint: Fingerprint): string
+  readonly pending: string
+  ofPrincipal(principal: PrincipalId): string
+  readonly resolved: string
+  readonly changes: string
+  waiters(id: ApprovalId): string
+  inbox(replica: string): string
+  grant(id: GrantId): string
+  readonly activeGrants: string
+  cards(id: ApprovalId): string
+  readonly cardsDue: string
+}
+
+export function approvalKeys({ key }: Pick<RedisHandle, 'key'>): ApprovalKeys {
+  return {
+    approval: (id) => key('approval', id),
+    fingerprint: (fingerprint) => key('fingerprint', fingerprint),
+    pending: key('approvals-pending'),
+    // A subject is the issuer's text: its digest has a bounded length and no surprises.
+    ofPrincipal: (principal) => key('approvals-of', createHash('sha256').update(principal).digest('hex')),
+    resolved: key('approvals-resolved'),
+    changes: key('approvals-changed'),
+    waiters: (id) => key('waiters', id),
+    inbox: (replica) => key('inbox', replica),
+    grant: (id) => key('grant', id),
+    activeGrants: key('grants-active'),
+    cards: (id) => key('cards', id),
+    cardsDue: key('cards-due'),
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * Approvals in Redis: reads, decides with transition(), and sets by compare-and-set on the version. Of several events
+ * at once (two clicks, a deadline, a cancel) exactly one finds the version that it read; the others read again and are
+ * told what it had become.
+ *
+ * In the same step as a resolution: the grant, the inboxes of the replicas that wait, the pending index, the cards that
+ * are due and the change stream. So no crash of ours can fall between a decision and the news of it.
+ */
+import type { Approval, ApprovalEvent, Transition } from '../../src/approval/approval.ts'
+import { transition } from '../../src/approval/approval.ts'
+import type { ApprovalId } from '../../src/brands.ts'
+import { GatewayError } from '../../src/errors.ts'
+import { grantIdOf, openGrant } from '../../src/grant/grant.ts'
+import type { ApprovalStore, OpenedHold } from '../../src/ports.ts'
+import { grantFields, parseGrant } from '../grant-fields.ts'
+import type { Inbox } from '../inbox.ts'
+import type { RedisHandle, RedisReply } from '../redis.ts'
+import { approvalKeys } from './keys.ts'
+import { APPLY, ARM, ATTACH, OPEN, READ_MANY } from './scripts.ts'
+
+/** People look at what was decided this week; the recording has it for longer. */
+const RESOLVED_KEPT_MS = 7 * 24 * 60 * 60 * 1_000
+/** An approval keeps up to the largest body: 10,000 at 10 KB are 100 MB of Redis. Nobody can review more. */
+export const PENDING_MAX = 10_000
+/** One agent gone wild must not fill everyone's channel. */
+export const PENDING_PER_PRINCIPAL_MAX = 200
+/** Only a lost race makes a conflict, and an approval takes a handful of events in its life. */
+const CONFLICTS_MAX = 32
+/** Readers that fall further behind read everything again. */
+const CHANGES_MAX = 10_000
+/** A replica reads its inbox within milliseconds; one that is gone for a day does not come back under that name. */
+const INBOX_KEPT_MS = 24 * 60 * 60 * 1_000
+const INBOX_MESSAGES_MAX = 20_000
+const READ_PAGE = 500
+
+type Applied = Awaited<ReturnType<ApprovalStore['apply']>>
+
+/** What holds.ts needs besides. */
+export interface RedisApprovalStore extends ApprovalStore {
+  /** Opens, joins or finds granted. An opened one is not shown to anyone before `arm`. */
+  open(approval: Approval): Promise<OpenedHold & { readonly armed: boolean }>
+  /** False where it is no longer pending. */
+  arm(id: ApprovalId): Promise<boolean>
+  /** Cancels what could not be opened wholly, unless another call has joined it meanwhile. */
+  withdraw(id: ApprovalId, event: ApprovalEvent): Promise<void>
+  /** As `get`, and from now on this replica's inbox hears of the resolution. */
+  attach(id: ApprovalId): Promise<Approval | null>
+}
+
+export function createApprovalStore(options: {
+  readonly redis: RedisHandle
+  readonly inbox: Inbox
+}): RedisApprovalStore {
+  const { redis, inbox } = options
+  const keys = approvalKeys(redis)
+  const get = async (id: ApprovalId) => parseApproval(await redis.call('HGET', keys.approval(id), 'json'))
+  return {
+    get,
+    listPending: async () => readMany(redis, await members(redis, 'ZRANGE', keys.pending, 0, -1)),
+    listResolved: async (max) => readMany(redis, await members(redis, 'ZREVRANGE', keys.resolved, 0, max - 1)),
+    apply: (id, event) => applyEvent(redis, { id, event, onlyUnjoined: false }),
+    withdraw: async (id, event) => void (await applyEvent(redis, { id, event, onlyUnjoined: true })),
+    open: (approval) => open(redis, approval, inbox.replica),
+    async arm(id) {
+      const [word] = await redis.runInTime(ARM, [keys.approval(id), keys.changes, keys.cardsDue], [id, CHANGES_MAX])
+      return word === 'armed'
+    },
+    attach: async (id) =>
+      parseApproval(await redis.run(ATTACH, [keys.approval(id), keys.waiters(id)], [inbox.replica])),
+    onChange(listener, signal) {
+      if (signal.aborted) return
+      signal.addEventListener('abort', inbox.onChange(listener), { once: true })
+    },
+  }
+}
+
+async function open(redis: RedisHandle, approval: Approval, replica: string) {
+  const keys = approvalKeys(redis)
+  const { id, fingerprint, principal } = approval
+  const touched = [keys.approval(id), keys.fingerprint(fingerprint), keys.pending, keys.ofPrincipal(principal.id)]
+  const [word, json, detail] = await redis.runInTime(
+    OPEN,
+    [...touched, keys.waiters(id)],
+    [
+      id,
+      JSON.stringify(approval),
+      approval.requestedAt,
+      replica,
+      PENDING_MAX,
+      PENDING_PER_PRINCIPAL_MAX,
+      redis.key('approval', ''),
+      redis.key('waiters', ''),
+      approval.version,
+    ],
+  )
+  switch (word) {
+    case 'opened':
+      return { outcome: 'opened', approval, armed: false } as const
+    case 'joined':
+      return { outcome: 'joined', approval: known(parseApproval(json)), armed: detail === '1' } as const
+    case 'granted':
+      return {
+        outcome: 'granted',
+        approval: known(parseApproval(json)),
+        grant: known(parseGrant(detail)),
+        armed: true,
+      } as const
+    case 'too_many':
+      throw new GatewayError('too_many_holds', tooMany(json))
+    default:
+      throw new GatewayError('internal', 'approval-open answered something else')
+  }
+}
+
+function tooMany(whose: RedisReply): string {
+  return whose === 'principal'
+    ? `this principal has ${PENDING_PER_PRINCIPAL_MAX} approvals pending`
+    : `${PENDING_MAX} approvals are pending`
+}
+
+async function applyEvent(
+  redis: RedisHandle,
+  { id, event, onlyUnjoined }: { id: ApprovalId; event: ApprovalEvent; onlyUnjoined: boolean },
+): Promise<Applied> {
+  const key = approvalKeys(redis).approval(id)
+  for (let attempt = 0; attempt < CONFLICTS_MAX; attempt++) {
+    const before = parseApproval(await redis.call('HGET', key, 'json'))
+    if (before === null) return { ok: false, refusal: 'unknown_approval' }
+    const after = transition(before, event)
+    if (!after.ok) return after
+    const word = await set(redis, { before, after, event, onlyUnjoined })
+    if (word === 'applied') return after
+    if (word === 'unknown') return { ok: false, refusal: 'unknown_approval' }
+    if (word === 'joined') return { ok: false, refusal: 'already_resolved', approval: before }
+  }
+  throw new GatewayError('store_unavailable', 'this approval changes faster than it can be decided')
+}
+
+async function set(
+  redis: RedisHandle,
+  change: { before: Approval; after: Extract<Transition, { ok: true }>; event: ApprovalEvent; onlyUnjoined: boolean },
+): Promise<RedisReply> {
+  const { before, event, onlyUnjoined } = change
+  const { approval } = change.after
+  const keys = approvalKeys(redis)
+  const { id } = approval
+  const grant = approval.state === 'approved' ? openGrant(approval, event.at) : null
+  const touched = [
+    keys.approval(id),
+    keys.pending,
+    keys.ofPrincipal(approval.principal.id),
+    keys.resolved,
+    keys.changes,
+    keys.waiters(id),
+    keys.fingerprint(approval.fingerprint),
+    keys.cardsDue,
+    keys.cards(id),
+    keys.grant(grantIdOf(id)),
+    keys.activeGrants,
+  ]
+  const [word] = await redis.runInTime(APPLY, touched, [
+    id,
+    before.version,
+    approval.version,
+    approval.state,
+    JSON.stringify(approval),
+    approval.resolvedAt ?? '',
+    RESOLVED_KEPT_MS,
+    CHANGES_MAX,
+    keys.inbox(''),
+    INBOX_KEPT_MS,
+    INBOX_MESSAGES_MAX,
+    onlyUnjoined ? '1' : '',
+    grant?.id ?? '',
+    grant?.expiresAt ?? '',
+    ...(grant ? grantFields(grant) : []),
+  ])
+  return word
+}
+
+async function members(redis: RedisHandle, ...command: [string, ...(string | number)[]]): Promise<ApprovalId[]> {
+  const [name, ...args] = command
+  const reply = await redis.call(name, ...args)
+  return Array.isArray(reply) ? (reply as ApprovalId[]) : []
+}
+
+async function readMany(redis: RedisHandle, ids: readonly ApprovalId[]): Promise<Approval[]> {
+  const keys = approvalKeys(redis)
+  const approvals: Approval[] = []
+  for (let start = 0; start < ids.length; start += READ_PAGE) {
+    const page = ids.slice(start, start + READ_PAGE).map((id) => keys.approval(id))
+    const reply = await redis.run(READ_MANY, page, [])
+    for (const json of Array.isArray(reply) ? reply : []) {
+      const approval = parseApproval(json)
+      if (approval) approvals.push(approval)
+    }
+  }
+  return approvals
+}
+
+/** Only the scripts above write this text, so that it needs no second check of every field. */
+function parseApproval(json: RedisReply): Approval | null {
+  return typeof json === 'string' ? (JSON.parse(json) as Approval) : null
+}
+
+function known<T>(value: T | null): T {
+  if (value === null) throw new GatewayError('internal', 'approval-open answered no approval')
+  return value
+}

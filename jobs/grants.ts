@@ -1,0 +1,40 @@
+/**
+ * Grants in Redis. The store opens them in the step that approves (approvals/store.ts); here they are taken and ended.
+ *
+ * `consume` is the fence before the upstream: one script that checks fingerprint, state and expiry by Redis' clock, and
+ * sets `consumed`. A fence whose answer was lost stays taken, because nobody can tell whether the call went out.
+ */
+import type { ApprovalId, GrantId } from '../src/brands.ts'
+import { GatewayError } from '../src/errors.ts'
+import type { Fence, GrantRefusal } from '../src/grant/grant.ts'
+import type { Grants } from '../src/ports.ts'
+import { approvalKeys } from './approvals/keys.ts'
+import { CONSUME, END } from './approvals/scripts.ts'
+import { parseGrant } from './grant-fields.ts'
+import type { RedisHandle } from './redis.ts'
+
+const REFUSALS: readonly unknown[] = ['unknown', 'consumed', 'expired', 'revoked'] satisfies GrantRefusal[]
+
+export function createGrants(redis: RedisHandle): Grants {
+  const keys = approvalKeys(redis)
+  return {
+    get: async (id) => parseGrant(await redis.call('HGETALL', keys.grant(id))),
+    async consume(id, { fingerprint, callId }): Promise<Fence> {
+      const touched = [keys.grant(id), keys.activeGrants, keys.fingerprint(fingerprint)]
+      const [word, fields] = await redis.runInTime(CONSUME, touched, [id, fingerprint, callId, approvalIdOf(id)])
+      const grant = word === 'ok' ? parseGrant(fields) : null
+      if (grant) return { ok: true, grant }
+      if (REFUSALS.includes(word)) return { ok: false, refusal: word as GrantRefusal }
+      throw new GatewayError('internal', 'grant-consume answered something else')
+    },
+    async end(id, state) {
+      const [word] = await redis.runInTime(END, [keys.grant(id), keys.activeGrants], [id, state])
+      return word === 'ended'
+    },
+  }
+}
+
+/** The other way round of grantIdOf. */
+function approvalIdOf(id: GrantId): ApprovalId {
+  return id.replace(/^gnt_/, 'apr_') as ApprovalId
+}
