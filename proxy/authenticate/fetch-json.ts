@@ -13,8 +13,13 @@ export async function fetchJson(url: URL, signal: AbortSignal): Promise<unknown>
   const response = await fetch(url, {
     // A redirect could leave https, or the issuer's host, and still be taken for the issuer.
     redirect: 'error',
-    // Node 20's Brotli decoder has a flaw without a fix, so nothing is to be inflated.
-    headers: { accept: 'application/json', 'accept-encoding': 'identity' },
+    headers: {
+      accept: 'application/json',
+      // Node 20's Brotli decoder has a flaw without a fix, so nothing is to be inflated.
+      'accept-encoding': 'identity',
+      // Minutes lie between two readings: a kept connection would be one that the issuer has closed meanwhile.
+      connection: 'close',
+    },
     signal: AbortSignal.any([signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]),
   })
   try {
