@@ -60,7 +60,7 @@ function program(): string {
 function settings(at: { origin: string; issuer: string; upstream: string; home: string }): string {
   return JSON.stringify({
     gateway: { listen: new URL(at.origin).host, publicUrl: at.origin },
-    identity: { issuers: [{ issuer: at.issuer, algorithms: ['RS256'] }] },
+    identity: { issuers: [{ issuer: at.issuer, allowInsecureLoopbackIssuer: true }], scopes: [SCOPE] },
     upstreams: {
       bench: {
         url: at.upstream,
