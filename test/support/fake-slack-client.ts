@@ -1,0 +1,227 @@
+/** What a person does in their Slack client, and how Slack carries it to the app: signed, timed, sent again. */
+import { createHmac, randomUUID } from 'node:crypto'
+import type { WebSocket } from 'ws'
+import type { FakeView, World } from './fake-slack-world.ts'
+import type { Block } from './slack-block-rules.ts'
+
+/** interactivity/handling-user-interaction: acknowledge within 3 seconds. */
+const ACK_WITHIN_MS = 3000
+
+/** What a person's client saw of one click. */
+export interface Ack {
+  /** Acknowledged with 200 (or over the socket) within 3 seconds. */
+  readonly ok: boolean
+  readonly status: number | null
+  readonly body: unknown
+  readonly tookMs: number
+  readonly attempts: number
+  /** What Slack would show: `operation_timeout`, `http_401`, … */
+  readonly error: string | null
+}
+
+export interface Delivery {
+  readonly payload: unknown
+  readonly userId?: string
+  /** As Slack sends them; each can be spoilt for a test. */
+  readonly timestampSec?: number
+  readonly signature?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly contentType?: string
+  /** Sent as it stands, in place of the form with the payload. */
+  readonly rawBody?: string
+}
+
+export interface Click {
+  readonly messageTs: string
+  readonly actionId: string
+  readonly userId: string
+  /** Says another workspace than ours in the payload. */
+  readonly teamId?: string
+  /** How often a failed delivery is sent again, with X-Slack-Retry-Num. */
+  readonly retries?: number
+}
+
+function person(world: World, userId: string) {
+  const user = world.users.get(userId)
+  if (user === undefined) throw new Error(`the fake Slack has no user ${userId}`)
+  return { id: userId, username: user.name, name: user.name, team_id: user.teamId ?? world.teamId }
+}
+
+function trigger(world: World, userId: string): string {
+  const id = `${++world.serial}.${world.teamId}.${randomUUID().replaceAll('-', '')}`
+  world.triggers.set(id, { userId, at: Date.now(), used: false })
+  return id
+}
+
+function common(world: World, userId: string, teamId = world.teamId) {
+  return {
+    user: person(world, userId),
+    api_app_id: 'A0FAKE',
+    token: 'legacy-verification-token',
+    trigger_id: trigger(world, userId),
+    team: { id: teamId, domain: 'fake' },
+    enterprise: null,
+    is_enterprise_install: false,
+  }
+}
+
+function buttonOf(blocks: readonly Block[], actionId: string) {
+  for (const [index, block] of blocks.entries()) {
+    const button = block.type === 'actions' ? block.elements.find((one) => one.action_id === actionId) : undefined
+    if (button !== undefined) {
+      return { ...button, block_id: block.block_id ?? `b${index}`, action_ts: (Date.now() / 1000).toFixed(6) }
+    }
+  }
+  throw new Error(`there is no button ${actionId} to click`)
+}
+
+export function blockActions(world: World, { messageTs, actionId, userId, teamId }: Click) {
+  const message = world.messages.find((one) => one.ts === messageTs)
+  if (message === undefined) throw new Error(`there is no message ${messageTs} to click`)
+  const key = randomUUID()
+  world.responseUrls.set(key, { userId, channel: message.channel, at: Date.now(), uses: 0 })
+  return {
+    type: 'block_actions',
+    ...common(world, userId, teamId),
+    container: { type: 'message', message_ts: messageTs, channel_id: message.channel, is_ephemeral: false },
+    channel: { id: message.channel, name: 'approvals' },
+    message: { type: 'message', user: 'U0BOT', ts: messageTs, text: message.text, blocks: message.blocks },
+    state: { values: {} },
+    response_url: `${world.baseUrl}/response/${key}`,
+    actions: [buttonOf(message.blocks, actionId)],
+  }
+}
+
+export async function click(world: World, wanted: Click): Promise<Ack> {
+  return send(world, blockActions(world, wanted), wanted.retries ?? 0)
+}
+
+function openView(world: World, viewId: string): FakeView {
+  const view = world.views.find((one) => one.id === viewId && one.open)
+  if (view === undefined) throw new Error(`there is no open view ${viewId}`)
+  return view
+}
+
+function viewPayload(world: World, view: FakeView, values: unknown) {
+  return {
+    id: view.id,
+    team_id: world.teamId,
+    hash: view.hash,
+    state: { values },
+    private_metadata: '',
+    ...view.modal,
+  }
+}
+
+export async function clickInView(
+  world: World,
+  wanted: { viewId: string; actionId: string; userId: string },
+): Promise<Ack> {
+  const view = openView(world, wanted.viewId)
+  const payload = {
+    type: 'block_actions',
+    ...common(world, wanted.userId),
+    container: { type: 'view', view_id: view.id },
+    view: viewPayload(world, view, {}),
+    actions: [buttonOf(view.modal.blocks, wanted.actionId)],
+  }
+  return send(world, payload, 0)
+}
+
+export async function submitView(
+  world: World,
+  submission: { viewId: string; userId: string; values: Record<string, Record<string, string>> },
+): Promise<Ack> {
+  const view = openView(world, submission.viewId)
+  const values = Object.fromEntries(
+    Object.entries(submission.values).map(([block, inputs]) => [
+      block,
+      Object.fromEntries(Object.entries(inputs).map(([id, value]) => [id, { type: 'plain_text_input', value }])),
+    ]),
+  )
+  const payload = {
+    type: 'view_submission',
+    ...common(world, submission.userId),
+    view: viewPayload(world, view, values),
+    response_urls: [],
+  }
+  const ack = await send(world, payload, 0)
+  const stays = typeof ack.body === 'object' && ack.body !== null && 'response_action' in ack.body
+  if (ack.ok && !stays) view.open = false
+  return ack
+}
+
+/** Over the socket where one is connected, else by HTTP; sent again as often as asked while it fails. */
+async function send(world: World, payload: unknown, retries: number): Promise<Ack> {
+  let ack = await attempt(world, payload, 0)
+  for (let attempts = 1; !ack.ok && attempts <= retries; attempts += 1) {
+    ack = { ...(await attempt(world, payload, attempts)), attempts: attempts + 1 }
+  }
+  return ack
+}
+
+async function attempt(world: World, payload: unknown, retry: number): Promise<Ack> {
+  const [socket] = world.sockets
+  if (socket !== undefined) return overSocket(socket, payload, retry)
+  const headers = retry > 0 ? { 'x-slack-retry-num': String(retry), 'x-slack-retry-reason': 'http_timeout' } : {}
+  return deliver(world, { payload, headers })
+}
+
+async function overSocket(socket: WebSocket, payload: unknown, retry: number): Promise<Ack> {
+  const envelope = { envelope_id: randomUUID(), type: 'interactive', accepts_response_payload: true, payload }
+  const startedAt = Date.now()
+  return new Promise((resolve) => {
+    const late = setTimeout(() => done(null, 'operation_timeout'), ACK_WITHIN_MS)
+    const onMessage = (data: Buffer) => {
+      const answer = JSON.parse(String(data)) as { envelope_id?: string; payload?: unknown }
+      if (answer.envelope_id === envelope.envelope_id) done(answer.payload ?? null, null)
+    }
+    socket.on('message', onMessage)
+    const again = retry > 0 ? { retry_attempt: retry, retry_reason: 'timeout' } : {}
+    socket.send(JSON.stringify({ ...envelope, ...again }))
+
+    function done(body: unknown, error: string | null): void {
+      clearTimeout(late)
+      socket.off('message', onMessage)
+      resolve({ ok: error === null, status: null, body, tookMs: Date.now() - startedAt, attempts: 1, error })
+    }
+  })
+}
+
+/** authentication/verifying-requests-from-slack: v0=HMAC-SHA256(secret, "v0:timestamp:body"). */
+export async function deliver(world: World, delivery: Delivery): Promise<Ack> {
+  if (world.eventsUrl === null) throw new Error('tell the fake Slack where to deliver: deliverTo(url)')
+  const body = delivery.rawBody ?? `payload=${encodeURIComponent(JSON.stringify(delivery.payload))}`
+  const stamp = String(delivery.timestampSec ?? Math.floor(Date.now() / 1000))
+  const hmac = createHmac('sha256', world.signingSecret).update(`v0:${stamp}:${body}`).digest('hex')
+  const startedAt = Date.now()
+  const since = () => Date.now() - startedAt
+  try {
+    const response = await fetch(world.eventsUrl, {
+      method: 'POST',
+      headers: {
+        'content-type': delivery.contentType ?? 'application/x-www-form-urlencoded',
+        'x-slack-request-timestamp': stamp,
+        'x-slack-signature': delivery.signature ?? `v0=${hmac}`,
+        ...delivery.headers,
+      },
+      body,
+      signal: AbortSignal.timeout(ACK_WITHIN_MS),
+    })
+    const answer = parsed(await response.text())
+    const error = response.status === 200 ? null : `http_${response.status}`
+    return { ok: error === null, status: response.status, body: answer, tookMs: since(), attempts: 1, error }
+  } catch (error) {
+    const late = error instanceof Error && error.name === 'TimeoutError'
+    const word = late ? 'operation_timeout' : 'connection_failed'
+    return { ok: false, status: null, body: null, tookMs: since(), attempts: 1, error: word }
+  }
+}
+
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return body
+  }
+}

@@ -1,0 +1,102 @@
+/** What the fake Slack knows: its workspace, its people, what was posted and what was asked of it. */
+import { EventEmitter, once } from 'node:events'
+import type { WebSocket } from 'ws'
+import type { Block, Modal } from './slack-block-rules.ts'
+
+export interface FakeUser {
+  readonly id: string
+  readonly name: string
+  readonly email?: string
+  readonly displayName?: string
+  readonly teamId?: string
+  readonly deleted?: boolean
+  readonly isBot?: boolean
+  readonly isGuest?: boolean
+  readonly isSingleChannelGuest?: boolean
+  readonly isStranger?: boolean
+  readonly isEmailConfirmed?: boolean
+}
+
+export interface FakeMessage {
+  readonly channel: string
+  readonly ts: string
+  text: string
+  blocks: Block[]
+  /** All arguments of the call that wrote it last. */
+  args: Readonly<Record<string, string>>
+  edits: number
+}
+
+export interface FakeEphemeral {
+  readonly userId: string
+  readonly channel: string
+  readonly text: string
+  readonly blocks: Block[]
+  readonly via: 'response_url' | 'chat.postEphemeral'
+}
+
+export interface FakeView {
+  readonly id: string
+  readonly userId: string
+  hash: string
+  modal: Modal
+  open: boolean
+}
+
+export interface FakeSlackOptions {
+  readonly botToken?: string
+  readonly appToken?: string
+  readonly signingSecret?: string
+  readonly teamId?: string
+  readonly channels?: readonly string[]
+  readonly scopes?: readonly string[]
+  readonly users?: readonly FakeUser[]
+  /** apis/web-api/rate-limits: about one message a second and channel, with short bursts. */
+  readonly messagesPerSecond?: number
+  readonly burst?: number
+}
+
+export type World = ReturnType<typeof createWorld>
+
+export function createWorld(options: FakeSlackOptions) {
+  return {
+    botToken: options.botToken ?? 'xoxb-fake-bot-token',
+    appToken: options.appToken ?? 'xapp-fake-app-token',
+    signingSecret: options.signingSecret ?? 'fake-signing-secret-0123456789abcdef',
+    teamId: options.teamId ?? 'T0FAKE',
+    channels: new Set(options.channels ?? ['C0APPROVALS', 'C0SUMMARIES']),
+    scopes: options.scopes ?? ['chat:write', 'users:read', 'users:read.email'],
+    users: new Map((options.users ?? []).map((user) => [user.id, user])),
+    messages: [] as FakeMessage[],
+    ephemerals: [] as FakeEphemeral[],
+    views: [] as FakeView[],
+    calls: [] as { method: string; args: Readonly<Record<string, string>>; error: string | null }[],
+    failures: new Map<string, { error?: string; retryAfterSec?: number; delayMs?: number }[]>(),
+    triggers: new Map<string, { userId: string; at: number; used: boolean }>(),
+    responseUrls: new Map<string, { userId: string; channel: string; at: number; uses: number }>(),
+    buckets: new Map<string, { tokens: number; at: number }>(),
+    rate: { perSecond: options.messagesPerSecond ?? 1, burst: options.burst ?? 20 },
+    sockets: new Set<WebSocket>(),
+    tickets: new Set<string>(),
+    changed: new EventEmitter().setMaxListeners(100),
+    eventsUrl: null as string | null,
+    baseUrl: '',
+    serial: 0,
+  }
+}
+
+export async function waitFor<T>(
+  world: { changed: EventEmitter },
+  find: () => T | undefined,
+  what: string,
+  timeoutMs = 10_000,
+): Promise<T> {
+  const signal = AbortSignal.timeout(timeoutMs)
+  for (;;) {
+    const found = find()
+    if (found !== undefined) return found
+    await once(world.changed, 'change', { signal }).catch(() => {
+      throw new Error(`no such ${what} within ${timeoutMs} ms`)
+    })
+  }
+}

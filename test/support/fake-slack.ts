@@ -1,0 +1,118 @@
+/**
+ * Slack, as far as this product can tell: an HTTP server on loopback that refuses what Slack documents as refused, and
+ * that clicks the way a person's client does. Each rule cites its page below docs.slack.dev; nothing here is lenient.
+ *
+ *   const slack = await startFakeSlack()
+ *   slack.deliverTo('http://127.0.0.1:8080/slack/events')
+ *   const card = await slack.waitForMessage((message) => message.text.includes('write_file'))
+ *   const ack = await slack.click({ messageTs: card.ts, actionId: 'countersign_approve', userId: 'U2' })
+ */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { WebSocketServer } from 'ws'
+import { route } from './fake-slack-api.ts'
+import {
+  blockActions,
+  type Click,
+  click,
+  clickInView,
+  type Delivery,
+  deliver,
+  submitView,
+} from './fake-slack-client.ts'
+import {
+  createWorld,
+  type FakeEphemeral,
+  type FakeMessage,
+  type FakeSlackOptions,
+  type FakeUser,
+  type FakeView,
+  waitFor,
+} from './fake-slack-world.ts'
+
+export type FakeSlack = Awaited<ReturnType<typeof startFakeSlack>>
+
+export async function startFakeSlack(options: FakeSlackOptions = {}) {
+  const world = createWorld(options)
+  const server = createServer((request, response) => {
+    route(world, request, response).catch((error) => response.writeHead(500).end(String(error)))
+  })
+  const sockets = new WebSocketServer({ noServer: true })
+  server.on('upgrade', (request, socket, head) => {
+    const ticket = new URL(request.url ?? '/', 'http://localhost').searchParams.get('ticket') ?? ''
+    // A ticket of apps.connections.open works once.
+    if (!world.tickets.delete(ticket)) {
+      socket.destroy()
+      return
+    }
+    sockets.handleUpgrade(request, socket, head, (connected) => {
+      world.sockets.add(connected)
+      connected.on('close', () => world.sockets.delete(connected))
+      connected.send(JSON.stringify({ type: 'hello', num_connections: world.sockets.size }))
+      world.changed.emit('change')
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  world.baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+
+  return {
+    apiUrl: `${world.baseUrl}/api/`,
+    botToken: world.botToken,
+    appToken: world.appToken,
+    signingSecret: world.signingSecret,
+    teamId: world.teamId,
+    messages: world.messages as readonly FakeMessage[],
+    ephemerals: world.ephemerals as readonly FakeEphemeral[],
+    views: world.views as readonly FakeView[],
+    calls: world.calls as readonly { method: string; args: Readonly<Record<string, string>>; error: string | null }[],
+
+    deliverTo(eventsUrl: string): void {
+      world.eventsUrl = eventsUrl
+    },
+    addUser(user: FakeUser): void {
+      world.users.set(user.id, user)
+    },
+    /** The next call of this method is refused, delayed or rate limited; repeated calls queue up. */
+    failNext(method: string, failure: { error?: string; retryAfterSec?: number; delayMs?: number }): void {
+      world.failures.set(method, [...(world.failures.get(method) ?? []), failure])
+    },
+    /** Someone deletes a message in their client. */
+    deleteMessage(ts: string): void {
+      const at = world.messages.findIndex((message) => message.ts === ts)
+      if (at >= 0) world.messages.splice(at, 1)
+    },
+    click: (wanted: Click) => click(world, wanted),
+    /** A click in an open modal. */
+    clickInView: (click: { viewId: string; actionId: string; userId: string }) => clickInView(world, click),
+    submitView: (submission: { viewId: string; userId: string; values: Record<string, Record<string, string>> }) =>
+      submitView(world, submission),
+    /** One signed request to our endpoint, exactly as given: for replays and forgeries. */
+    deliver: (delivery: Delivery) => deliver(world, delivery),
+    /** The payload of a click that is not sent. */
+    payloadOf: (click: Click) => blockActions(world, click),
+    connectedSockets: () => world.sockets.size,
+    /** Slack recycles connections every few hours: it says so and closes. */
+    async recycleSockets(): Promise<void> {
+      for (const socket of world.sockets) {
+        socket.send(JSON.stringify({ type: 'disconnect', reason: 'refresh_requested' }))
+      }
+    },
+    waitForMessage: (wanted: (message: FakeMessage) => boolean, timeoutMs?: number) =>
+      waitFor(world, () => world.messages.find(wanted), 'message', timeoutMs),
+    waitForEphemeral: (wanted: (ephemeral: FakeEphemeral) => boolean, timeoutMs?: number) =>
+      waitFor(world, () => world.ephemerals.find(wanted), 'ephemeral message', timeoutMs),
+    waitForView: (wanted: (view: FakeView) => boolean, timeoutMs?: number) =>
+      waitFor(world, () => world.views.find(wanted), 'view', timeoutMs),
+    waitForSocket: (timeoutMs?: number) =>
+      waitFor(world, () => (world.sockets.size > 0 ? true : undefined), 'socket', timeoutMs),
+    async close(): Promise<void> {
+      for (const socket of world.sockets) socket.terminate()
+      sockets.close()
+      server.close()
+      server.closeAllConnections()
+      await once(server, 'close')
+    },
+  }
+}
