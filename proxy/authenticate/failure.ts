@@ -76,5 +76,5 @@ const CODES = {
 
 /** RFC 6750 §3: %x20-21 / %x23-5B / %x5D-7E, so neither quotes, backslashes, line ends nor letters beyond ASCII. */
 function quotable(text: string): string {
-  return text.replaceAll('"', "'").replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '?')
+  return text.replace(/["’]/g, "'").replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '?')
 }

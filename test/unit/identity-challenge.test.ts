@@ -42,9 +42,9 @@ describe('the challenge', () => {
     ],
     [
       'cannot be broken out of by a quote, a line end or a letter beyond ASCII',
-      invalidToken('wrong_claim', 'a"b\\c\r\nx: y’'),
+      invalidToken('wrong_claim', 'a"b\\c\r\nx: y’é'),
       401,
-      `Bearer ${where}, ${what}, error="invalid_token", error_description="a'b?c??x: y?"`,
+      `Bearer ${where}, ${what}, error="invalid_token", error_description="a'b?c??x: y'?"`,
     ],
   ]
 
