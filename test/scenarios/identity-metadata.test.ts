@@ -39,13 +39,16 @@ afterAll(async () => {
   await once(server, 'close')
 })
 
-test.each(['files', 'a b'])('the SDK reads the challenge of %s and follows it to the issuer', async (name) => {
-  const url = `${publicUrl}/mcp/${encodeURIComponent(name)}`
-  const challenge = extractWWWAuthenticateParams(await fetch(url, { method: 'POST' }))
-  expect(challenge.scope).toBe('mcp:call')
-  const metadata = await discoverOAuthProtectedResourceMetadata(url, challenge)
-  expect(metadata).toMatchObject({ resource: url, authorization_servers: [ISSUER], resource_name: name })
-})
+test.each(['files', 'a b'])(
+  '[REQ-IDENTITY-1] the SDK reads the challenge of %s and follows it to the issuer',
+  async (name) => {
+    const url = `${publicUrl}/mcp/${encodeURIComponent(name)}`
+    const challenge = extractWWWAuthenticateParams(await fetch(url, { method: 'POST' }))
+    expect(challenge.scope).toBe('mcp:call')
+    const metadata = await discoverOAuthProtectedResourceMetadata(url, challenge)
+    expect(metadata).toMatchObject({ resource: url, authorization_servers: [ISSUER], resource_name: name })
+  },
+)
 
 test('an upstream that does not exist has no metadata', async () => {
   const response = await fetch(`${publicUrl}/.well-known/oauth-protected-resource/mcp/nothing`)
