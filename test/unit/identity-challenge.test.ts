@@ -190,7 +190,7 @@ describe('verified tokens', () => {
 describe('the resource’s metadata (RFC 9728)', () => {
   const resource = { publicUrl: 'https://gw.example.com', upstream: 'files', issuers: ['https://i.example.com/'] }
 
-  test('names the route as tokens must name it, the issuers exactly, and the header alone', () => {
+  test('[REQ-IDENTITY-2] names the route as tokens must name it, the issuers exactly, and the header alone', () => {
     expect(resourceMetadata({ ...resource, scopes: ['mcp:call'] })).toEqual({
       resource: 'https://gw.example.com/mcp/files',
       authorization_servers: ['https://i.example.com/'],
