@@ -96,7 +96,7 @@ describe('a valid token', () => {
     expect(forged.challenge).toContain('key (kid) is not one that its issuer publishes')
   })
 
-  test('expires with the clock, after the skew and not before', async () => {
+  test('[REQ-IDENTITY-7] expires with the clock, after the skew and not before', async () => {
     const door = await open()
     const claims = okta.claimsFor(ALICE, FILES, door.now())
     const token = await okta.forge({ ...claims, exp: Math.floor(door.now() / 1000) + 60 })
@@ -136,15 +136,23 @@ describe('a token that must not get in', () => {
     ['has groups in one string', withClaims({ groups: 'dba' }), 'claim groups must be a list of strings'],
     ['is issued in the future', (claims) => withClaims({ iat: nowS() + 120 })(claims), 'issued in the future'],
     ['is not valid yet', (claims) => withClaims({ nbf: nowS() + 120 })(claims), 'not valid yet'],
-    ['is for another audience', withClaims({ aud: 'https://elsewhere.example' }), 'for another audience (aud)'],
+    [
+      '[REQ-IDENTITY-4] is for another audience',
+      withClaims({ aud: 'https://elsewhere.example' }),
+      'for another audience (aud)',
+    ],
     ['has an audience that only begins like ours', withClaims({ aud: `${FILES}/` }), 'for another audience (aud)'],
-    ['is of an unknown issuer', withClaims({ iss: 'https://elsewhere.example' }), 'is not one of this gateway'],
+    [
+      '[REQ-IDENTITY-3] is of an unknown issuer',
+      withClaims({ iss: 'https://elsewhere.example' }),
+      'is not one of this gateway',
+    ],
     ['names the issuer with a slash more', (claims) => withClaims({ iss: `${okta.issuer}/` })(claims), 'by a slash at'],
     ['is bound to a key', withClaims({ cnf: { jkt: 'x' } }), 'bound to a key (cnf)'],
     ['is of another type', withHeader({ typ: 'logout+jwt' }), 'not an access token (typ)'],
-    ['is signed by an algorithm not allowed', withHeader({ alg: 'PS256' }), 'allowed: RS256'],
+    ['[REQ-IDENTITY-5] is signed by an algorithm not allowed', withHeader({ alg: 'PS256' }), 'allowed: RS256'],
     [
-      'is signed by nobody (alg none)',
+      '[REQ-IDENTITY-5] is signed by nobody (alg none)',
       (claims) => `${base64url({ alg: 'none', kid: 'first' })}.${base64url(claims)}.`,
       'allowed: RS256',
     ],
@@ -197,7 +205,7 @@ describe('a request that must not get in', () => {
     expect(await door.send(headers, path)).toMatchObject({ status: 401, challenge })
   })
 
-  test('with two Authorization headers is refused although each would do', async () => {
+  test('[REQ-IDENTITY-11] with two Authorization headers is refused although each would do', async () => {
     const door = await open()
     const value = `Bearer ${await okta.tokenFor(ALICE, FILES)}`
     const answer = await door.send(['Authorization', value, 'authorization', value])
@@ -215,7 +223,7 @@ describe('a request that must not get in', () => {
 })
 
 describe('keys', () => {
-  test('a made-up key id costs one reading in each cool-down, however many ask', async () => {
+  test('[REQ-IDENTITY-8] a made-up key id costs one reading in each cool-down, however many ask', async () => {
     const door = await open()
     await door.authenticator.warm()
     const token = await okta.forge(okta.claimsFor(ALICE, FILES, Date.now()), { kid: 'made-up' })
@@ -262,7 +270,7 @@ describe('keys', () => {
     await vi.waitFor(() => expect(okta.requests('/jwks')).toBe(before + 1))
   })
 
-  test('of an issuer that is down are used for an hour more, which is audited, and then no longer', async () => {
+  test('[REQ-IDENTITY-9] of an issuer that is down are used for an hour more, which is audited, and then no longer', async () => {
     const door = await open()
     const token = await okta.tokenFor(ALICE, FILES)
     await door.show(token)
