@@ -22,7 +22,7 @@ type Attack = (parts: { readonly claims: Record<string, unknown>; readonly real:
 /** Each with the reason for which it must fail: one that fails for another would prove nothing. */
 const table: readonly (readonly [string, string, Attack])[] = [
   [
-    'alg none, without a signature',
+    '[REQ-IDENTITY-5] alg none, without a signature',
     'algorithm is not allowed',
     ({ claims }) => `${part({ alg: 'none', kid: 'first' })}.${part(claims)}.`,
   ],
@@ -87,7 +87,7 @@ const table: readonly (readonly [string, string, Attack])[] = [
     ({ claims }) => rs256({ kid: 'first', crit: ['exp2'], exp2: 1 }, claims),
   ],
   [
-    'the issuer with other letters in capitals',
+    '[REQ-IDENTITY-3] the issuer with other letters in capitals',
     'issuer is not one',
     ({ claims }) => okta.forge({ ...claims, iss: okta.issuer.toUpperCase() }),
   ],
@@ -122,7 +122,7 @@ const table: readonly (readonly [string, string, Attack])[] = [
     ({ claims }) => okta.forge({ ...claims, aud: [[FILES]] as unknown as string[] }),
   ],
   [
-    'a token for the next upstream',
+    '[REQ-IDENTITY-4] a token for the next upstream',
     'another audience',
     ({ claims }) => okta.forge({ ...claims, aud: `${PUBLIC_URL}/mcp/database` }),
   ],
