@@ -128,7 +128,7 @@ const whole = (message: unknown): UpstreamAnswer => ({
 const ofType = (type: AuditEvent['type']) => (event: AuditEvent) => event.type === type
 
 describe('the gate', () => {
-  it('passes an allowed call: intent before the upstream, outcome before the answer', async () => {
+  it('[REQ-RECORD-1] passes an allowed call: intent before the upstream, outcome before the answer', async () => {
     const { steps, pass } = world({ effect: 'allow' })
     expect(await pass()).toMatchObject({ kind: 'whole', status: 200 })
     expect(steps).toEqual(['evaluate', 'call.intent:written', 'lend', 'forward', 'return', 'call.outcome:written'])
@@ -166,7 +166,7 @@ describe('the gate', () => {
       { why: 'expired' },
     ],
     [
-      'an approved call whose tool changed its definition meanwhile',
+      '[REQ-FORWARD-1] an approved call whose tool changed its definition meanwhile',
       {
         effect: 'require_approval',
         definitions: [{ description: 'writes a file' }, { description: 'sends a file away' }],
@@ -196,7 +196,7 @@ describe('the gate', () => {
     ['that policy asked for approval', 'require_approval', 'call.decided'],
     ['that a question was put', 'require_approval', 'approval.requested'],
     ['that a grant was used', 'require_approval', 'grant.ended'],
-  ])('forwards nothing when it can’t record %s', async (_sentence, effect, type) => {
+  ])('[REQ-RECORD-3] forwards nothing when it can’t record %s', async (_sentence, effect, type) => {
     const { steps, pass } = world({ effect, failsAt: ofType(type) })
     await expect(pass()).rejects.toMatchObject({ code: 'recording_failed' })
     expect(steps).not.toContain('forward')
@@ -222,7 +222,7 @@ describe('the gate', () => {
     expect(steps.slice(-2)).toEqual(['return', 'call.outcome:written'])
   })
 
-  it('never lets the upstream’s secret back, in a result or in an error', async () => {
+  it('[REQ-FORWARD-3] never lets the upstream’s secret back, in a result or in an error', async () => {
     for (const message of [
       { jsonrpc: '2.0', id: 1, result: { content: [{ type: 'text', text: 'key is hunter2-long!' }] } },
       { jsonrpc: '2.0', id: 1, error: { code: -1, message: 'bad key hunter2-long', data: { key: 'hunter2-long' } } },
