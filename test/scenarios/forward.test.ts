@@ -49,7 +49,7 @@ function exchangeWith(url: URL, incoming: http.IncomingHttpHeaders = {}, gone = 
 }
 
 describe('what reaches the upstream', () => {
-  it('is built from a list: no authorization, cookie, forwarded or hop-by-hop header of the agent passes', async () => {
+  it('[REQ-FORWARD-2] is built from a list: no authorization, cookie, forwarded or hop-by-hop header of the agent passes', async () => {
     let seen: http.IncomingMessage | undefined
     let body = ''
     const url = await serverThat(async (request, response) => {
@@ -147,7 +147,7 @@ describe('what comes back', () => {
     expect((failure as Error).message).not.toContain(url.port)
   })
 
-  it('passes listed headers only, and none that carries the credential', async () => {
+  it('[REQ-FORWARD-3] passes listed headers only, and none that carries the credential', async () => {
     const url = await serverThat((_request, response) => {
       response.writeHead(200, {
         'content-type': 'application/json',
