@@ -44,7 +44,7 @@ async function gateways<N extends number>(count: N): Promise<Gateway[]> {
 const oneGateway = async () => (await gateways(1))[0] as Gateway
 
 describe('opening', () => {
-  it('opens once, joins the same call while it is pending, and knows nothing of an unknown one', async () => {
+  it('[REQ-HOLD-5] opens once, joins the same call while it is pending, and knows nothing of an unknown one', async () => {
     const { store } = await oneGateway()
     const first = anApproval()
     const again = anApproval({ fingerprint: first.fingerprint })
@@ -113,7 +113,7 @@ describe('opening', () => {
 })
 
 describe('deciding', () => {
-  it('has one winner among an approval, a denial, a deadline and a cancel at once, in every round', async () => {
+  it('[REQ-REVIEW-1] has one winner among an approval, a denial, a deadline and a cancel at once, in every round', async () => {
     const [here, there] = (await gateways(2)) as [Gateway, Gateway]
     const winners = new Map<string, number>()
     for (let round = 0; round < 100; round++) {
@@ -190,7 +190,7 @@ describe('deciding', () => {
 })
 
 describe('the fence', () => {
-  it('lets one of many calls through', async () => {
+  it('[REQ-FORWARD-4] lets one of many calls through', async () => {
     const [here, there] = (await gateways(2)) as [Gateway, Gateway]
     const approval = anApproval()
     await here.store.open(approval)
