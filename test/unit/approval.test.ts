@@ -31,7 +31,7 @@ describe('an approval', () => {
       reviewed('carol@example.com', 'approve'),
       'approved',
     ],
-    ['expires at its deadline', pending, deadline(DEADLINE), 'expired'],
+    ['[REQ-HOLD-2] expires at its deadline', pending, deadline(DEADLINE), 'expired'],
     ['can be cancelled', pending, cancelled, 'cancelled'],
   ])('%s', (_sentence, approval, event, state) => {
     const result = transition(approval, event)
@@ -40,7 +40,7 @@ describe('an approval', () => {
 
   it.each<[string, Approval, ApprovalEvent, string]>([
     [
-      'a second click after the decision',
+      '[REQ-REVIEW-3] a second click after the decision',
       having(pending, reviewed('bob@example.com', 'approve')),
       reviewed('carol@example.com', 'deny'),
       'already_resolved',
