@@ -98,11 +98,11 @@ describe('the chain of a segment', () => {
     ],
     ['nothing at all', [], 0, 'header_missing'],
   ]
-  test.each(tampered)('%s is found', (_what, lines, line, why) => {
+  test.each(tampered)('[REQ-RECORD-2] %s is found', (_what, lines, line, why) => {
     expect(verifySegment(bytes(lines))).toEqual({ ok: false, line, why })
   })
 
-  test('every single changed byte of an event is found', () => {
+  test('[REQ-RECORD-2] every single changed byte of an event is found', () => {
     const whole = bytes(LINES)
     const from = Buffer.byteLength(LINES.slice(0, 2).join(''))
     for (let at = from; at < from + Buffer.byteLength(LINES[2] as string); at += 1) {
