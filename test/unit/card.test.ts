@@ -183,7 +183,7 @@ describe('the card', () => {
     expect(cardOf(approval(change)).outcome).toBe(expected)
   })
 
-  it('a tool’s name cannot add a line to the headline', () => {
+  it('[REQ-CARD-2] a tool’s name cannot add a line to the headline', () => {
     expect(cardOf(approval({ tool: 'x\nApproved' })).headline).not.toContain('\n')
   })
 })
