@@ -8,7 +8,7 @@
  */
 import type { Approval, ApprovalEvent, Transition } from '../../src/approval/approval.ts'
 import { transition } from '../../src/approval/approval.ts'
-import type { ApprovalId } from '../../src/brands.ts'
+import type { ApprovalId, EpochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { grantIdOf, openGrant } from '../../src/grant/grant.ts'
 import type { ApprovalStore, OpenedHold } from '../../src/ports.ts'
@@ -43,6 +43,8 @@ export interface RedisApprovalStore extends ApprovalStore {
   arm(id: ApprovalId): Promise<boolean>
   /** Cancels what could not be opened wholly, unless another call has joined it meanwhile. */
   withdraw(id: ApprovalId, event: ApprovalEvent): Promise<void>
+  /** The pending ones requested before an instant, oldest first, and how many were requested later. */
+  pendingIds(before: EpochMs): Promise<{ readonly ids: readonly ApprovalId[]; readonly younger: number }>
   /** As `get`, and from now on this replica's inbox hears of the resolution. */
   attach(id: ApprovalId): Promise<Approval | null>
 }
@@ -67,6 +69,10 @@ export function createApprovalStore(options: {
     },
     attach: async (id) =>
       parseApproval(await redis.run(ATTACH, [keys.approval(id), keys.waiters(id)], [inbox.replica])),
+    async pendingIds(before) {
+      const ids = await members(redis, 'ZRANGEBYSCORE', keys.pending, '-inf', `(${before}`)
+      return { ids, younger: Number(await redis.call('ZCOUNT', keys.pending, before, '+inf')) }
+    },
     onChange(listener, signal) {
       if (signal.aborted) return
       signal.addEventListener('abort', inbox.onChange(listener), { once: true })
