@@ -153,7 +153,7 @@ describe('strict JSON', () => {
     expect(parseStrict(bytes(text))).toEqual({ ok: true, value: JSON.parse(text) })
   })
 
-  it.each(refused)('refuses %s as %s', (_, code, input, message = /^\$/) => {
+  it.each(refused)('[REQ-INPUT-1] refuses %s as %s', (_, code, input, message = /^\$/) => {
     const result = parseStrict(typeof input === 'string' ? bytes(input) : input)
     expect(result).toMatchObject({ ok: false, problem: { code, message: expect.stringMatching(message) } })
   })
