@@ -126,9 +126,9 @@ describe('a token that must not get in', () => {
   const nowS = () => Math.floor(Date.now() / 1000)
 
   const table: readonly (readonly [string, Forgery, string])[] = [
-    ['has no exp', without('exp'), 'the token has no exp'],
-    ['has no iat', without('iat'), 'the token has no iat'],
-    ['has no sub', without('sub'), 'the token has no sub'],
+    ['[REQ-IDENTITY-6] has no exp', without('exp'), 'the token has no exp'],
+    ['[REQ-IDENTITY-6] has no iat', without('iat'), 'the token has no iat'],
+    ['[REQ-IDENTITY-6] has no sub', without('sub'), 'the token has no sub'],
     ['has no aud', without('aud'), 'the token names no audience (aud)'],
     ['has no iss', without('iss'), 'the token names no issuer (iss)'],
     ['has a sub that is a number', withClaims({ sub: 7 }), 'claim sub must be a string'],
