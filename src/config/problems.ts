@@ -76,14 +76,17 @@ export function problem(path: Path, message: string, lineOf: (path: Path) => num
   return { path: pathText(path), line: lineOf(path), message: text, cure: cure.join(' ') || 'Correct it.' }
 }
 
-/** The known name that a typo most likely meant; null where none is near. */
+/** The known name that a typo most likely meant: one slip in three letters; null where none is so near. */
 export function nearest(name: string, known: Iterable<string>): string | null {
-  let best: { readonly name: string; readonly distance: number } | null = null
+  let best: string | null = null
+  let least = Math.max(1, Math.floor(name.length / 3)) + 1
   for (const candidate of known) {
     const distance = editDistance(name.slice(0, 64), candidate.slice(0, 64))
-    if (distance < (best?.distance ?? Math.max(2, candidate.length / 3) + 0.5)) best = { name: candidate, distance }
+    if (distance >= least) continue
+    best = candidate
+    least = distance
   }
-  return best?.name ?? null
+  return best
 }
 
 /** `did you mean files?`, or what there is. */

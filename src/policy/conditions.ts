@@ -1,0 +1,191 @@
+/**
+ * `when`: CEL over one call. Compiled when the policy is loaded, evaluated within a counted amount of work.
+ *
+ * The answer has three values. `failed` (an error, a missing key, something that is not true or false, too much
+ * work) is not false: the rule that asked decides, and a rule that restricts takes it for true.
+ */
+import { type CelEnv, type CelError, type CelValue, celEnv, parse, plan } from '@bufbuild/cel'
+import { suggestion } from '../config/problems.ts'
+import { isObject, type JsonObject } from '../json/value.ts'
+import { checkExpression } from './cel-check.ts'
+import { conditionFunctions, Patterns } from './cel-functions.ts'
+import { assertRecognised, celRecord, celValue, unknown } from './cel-values.ts'
+import type { PolicyInput } from './decision.ts'
+import { Work } from './work.ts'
+
+/** A screenful. A condition longer than that wants to be several rules. */
+export const CONDITION_CHARS_MAX = 2_000
+
+export type Answer = 'true' | 'false' | 'failed'
+
+export interface Condition {
+  readonly readsTool: boolean
+  test(call: CallScope): Answer
+}
+
+export interface ConditionProblem {
+  /** 1-based, within the expression. */
+  readonly at: { readonly line: number; readonly column: number } | null
+  readonly message: string
+  readonly cure: string
+}
+
+export type CompiledCondition =
+  | { readonly ok: true; readonly condition: Condition }
+  | { readonly ok: false; readonly problems: readonly ConditionProblem[] }
+
+/** The variables of one call, made as conditions reach for them, and the work that its conditions may still do. */
+export interface CallScope {
+  readonly work: Work
+  readonly variables: Variables
+}
+
+type Variables = Readonly<Record<'mcp' | 'jwt' | 'upstream' | 'principal' | 'tool' | 'now', CelValue | CelError>>
+
+export class Conditions {
+  readonly #patterns = new Patterns()
+  readonly #env: CelEnv
+  readonly #timestamp: (context: { text: string }) => CelValue | CelError
+  /** Of the decision under way: evaluation is synchronous, so there is never a second one. */
+  #work = new Work()
+
+  constructor() {
+    assertRecognised(this.#work)
+    this.#env = celEnv({ funcs: conditionFunctions(this.#patterns, () => this.#work) })
+    this.#timestamp = plan(this.#env, parse('timestamp(text)')) as (context: { text: string }) => CelValue | CelError
+  }
+
+  compile(expression: string): CompiledCondition {
+    if (expression.length > CONDITION_CHARS_MAX) {
+      const cure = `Keep it below ${CONDITION_CHARS_MAX} characters; several rules read better.`
+      return { ok: false, problems: [{ at: null, message: 'the condition is too long', cure }] }
+    }
+    let parsed: ReturnType<typeof parse>
+    try {
+      parsed = parse(expression)
+    } catch (error) {
+      return { ok: false, problems: [syntaxProblem(error)] }
+    }
+    const { findings, readsTool } = checkExpression(parsed.expr, {
+      functions: (name) => this.#env.funcs.find(name) !== undefined,
+      pattern: (pattern) => this.#patterns.add(pattern),
+      nearest: suggestion,
+    })
+    if (findings.length === 0) return this.#plan(parsed, readsTool)
+    const positions = parsed.sourceInfo?.positions ?? {}
+    const problems = findings.map(({ id, message, cure }) => {
+      return { at: lineAndColumn(expression, positions[String(id)]), message, cure }
+    })
+    return { ok: false, problems }
+  }
+
+  #plan(parsed: ReturnType<typeof parse>, readsTool: boolean): CompiledCondition {
+    const evaluate = plan(this.#env, parsed) as (context: Variables) => CelValue | CelError
+    const test = ({ work, variables }: CallScope): Answer => {
+      this.#work = work
+      try {
+        const result = evaluate(variables)
+        // `a || b` forgets an error in `a` where `b` is true; running out of work is not forgotten.
+        if (work.exceeded || typeof result !== 'boolean') return 'failed'
+        return result ? 'true' : 'false'
+      } catch {
+        return 'failed'
+      }
+    }
+    return { ok: true, condition: { readsTool, test } }
+  }
+
+  scope(input: PolicyInput): CallScope {
+    const work = new Work()
+    return { work, variables: new CallVariables(input, work, (text) => this.#timestamp({ text })) }
+  }
+}
+
+class CallVariables implements Variables {
+  readonly #input: PolicyInput
+  readonly #work: Work
+  readonly #timestamp: (text: string) => CelValue | CelError
+  #mcp: CelValue | undefined
+  #principal: CelValue | undefined
+
+  constructor(input: PolicyInput, work: Work, timestamp: (text: string) => CelValue | CelError) {
+    this.#input = input
+    this.#work = work
+    this.#timestamp = timestamp
+  }
+
+  get mcp(): CelValue {
+    this.#mcp ??= this.#makeMcp()
+    return this.#mcp
+  }
+
+  get jwt(): CelValue {
+    return celValue(this.#input.principal.claims, this.#work)
+  }
+
+  get upstream(): CelValue {
+    return this.#input.upstream
+  }
+
+  get principal(): CelValue {
+    const { issuer, subject, client, email, groups, scopes } = this.#input.principal
+    this.#principal ??= celRecord({
+      issuer,
+      subject,
+      client,
+      email,
+      groups: celValue([...groups], this.#work),
+      scopes: celValue([...scopes], this.#work),
+    })
+    return this.#principal
+  }
+
+  /** Unknown is not "has no annotations": a condition that asks fails where the definition is not known. */
+  get tool(): CelValue | CelError {
+    const { toolDefinition } = this.#input
+    if (toolDefinition === null) return unknown('the tool’s definition is not known')
+    const { annotations } = toolDefinition
+    if (annotations === undefined) return celRecord({ annotations: celValue({}, this.#work) })
+    if (!isObject(annotations)) return unknown('the tool’s annotations are not an object')
+    return celRecord({ annotations: celValue(annotations, this.#work) })
+  }
+
+  get now(): CelValue | CelError {
+    return this.#timestamp(new Date(this.#input.now).toISOString())
+  }
+
+  #makeMcp(): CelValue {
+    const { method, tool } = this.#input
+    if (method !== 'tools/call') {
+      const params = this.#objectOr(unknown('the params are not an object'))
+      return celRecord({ method, params, tool: unknown('this is not a tools/call') })
+    }
+    const args = this.#objectOr(unknown('the arguments are not an object'))
+    const params = unknown('a tools/call has mcp.tool.arguments')
+    return celRecord({ method, params, tool: celRecord({ name: tool ?? unknown('no name'), arguments: args }) })
+  }
+
+  /** MCP: `arguments` and `params` are objects, and may be left out. */
+  #objectOr(otherwise: CelError): CelValue | CelError {
+    const given = this.#input.arguments
+    const object: JsonObject | null = given === null ? {} : isObject(given) ? given : null
+    return object === null ? otherwise : celValue(object, this.#work)
+  }
+}
+
+function syntaxProblem(error: unknown): ConditionProblem {
+  const cure = 'Correct the CEL expression.'
+  const known = error as { rawMessage?: unknown; location?: { start?: { line?: unknown; column?: unknown } } }
+  if (typeof known.rawMessage !== 'string') {
+    return { at: null, message: 'the condition is nested too deeply', cure: 'Make it flatter.' }
+  }
+  const { line, column } = known.location?.start ?? {}
+  const at = typeof line === 'number' && typeof column === 'number' ? { line, column } : null
+  return { at, message: `not valid CEL: ${known.rawMessage}`, cure }
+}
+
+function lineAndColumn(expression: string, offset: number | undefined): ConditionProblem['at'] {
+  if (offset === undefined) return null
+  const before = expression.slice(0, offset).split('\n')
+  return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 }
+}

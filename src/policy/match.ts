@@ -1,0 +1,70 @@
+/**
+ * Which calls a rule is about: upstream, method and tool, before any condition.
+ *
+ * An allowing rule matches exactly, character by character. A restricting rule also matches a name that a lenient
+ * server could take for the same: other case, full-width letters, a decomposed accent. So `deny delete_user` with
+ * `allow *` does not let `Delete_User` through, and `allow read_file` does not let `Read_File` through either.
+ */
+import type { Effect } from './decision.ts'
+import { globMatches, isLiteral } from './glob.ts'
+
+export interface Match {
+  readonly upstream?: readonly string[] | undefined
+  readonly method?: readonly string[] | undefined
+  readonly tool?: readonly string[] | undefined
+}
+
+export interface Target {
+  readonly upstream: string
+  readonly method: string
+  readonly tool: string | null
+}
+
+/** A rule without `method` is about tools/call only: nobody who writes `tool: "*"` thinks of resources. */
+export const TOOL_CALLS: readonly string[] = ['tools/call']
+
+export function matcher(match: Match, effect: Effect): (target: Target) => boolean {
+  const names = effect === 'allow' ? exactly : generously
+  const upstream = match.upstream ? exactly(match.upstream) : always
+  const method = names(match.method ?? TOOL_CALLS)
+  const tool = match.tool ? names(match.tool) : always
+  return (target) => {
+    if (!upstream(target.upstream) || !method(target.method)) return false
+    return match.tool === undefined || (target.tool !== null && tool(target.tool))
+  }
+}
+
+const always = () => true
+
+function exactly(patterns: readonly string[]): (name: string) => boolean {
+  const literals = new Set(patterns.filter(isLiteral))
+  const globs = patterns.filter((pattern) => !isLiteral(pattern))
+  return (name) => literals.has(name) || globs.some((glob) => globMatches(glob, name))
+}
+
+function generously(patterns: readonly string[]): (name: string) => boolean {
+  const as = exactly(patterns)
+  const folded = exactly(patterns.map(fold))
+  return (name) => as(name) || folded(fold(name))
+}
+
+function fold(name: string): string {
+  return name.normalize('NFKC').toLowerCase()
+}
+
+/** True only where it is certain that `wide` is about every call that `narrow` is about. */
+export function covers(wide: Match, narrow: Match): boolean {
+  return (
+    patternsCover(wide.upstream, narrow.upstream) &&
+    patternsCover(wide.method ?? TOOL_CALLS, narrow.method ?? TOOL_CALLS) &&
+    // Where `wide` names tools, methods without a tool are not its own.
+    (wide.tool === undefined || (narrow.tool !== undefined && patternsCover(wide.tool, narrow.tool)))
+  )
+}
+
+function patternsCover(wide: readonly string[] | undefined, narrow: readonly string[] | undefined): boolean {
+  if (wide === undefined || wide.includes('*')) return true
+  if (narrow === undefined) return false
+  const matches = exactly(wide)
+  return narrow.every((pattern) => wide.includes(pattern) || (isLiteral(pattern) && matches(pattern)))
+}

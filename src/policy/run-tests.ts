@@ -1,0 +1,55 @@
+/** The policy file's own tests, run against the policy that they came with. */
+import { epochMs, principalId } from '../brands.ts'
+import type { Principal } from '../identity/principal.ts'
+import type { JsonObject, JsonValue } from '../json/value.ts'
+import type { Decision, Policy, PolicyInput } from './decision.ts'
+import type { PolicyTest } from './policy-file.ts'
+
+export interface TestFailure {
+  readonly at: number
+  readonly message: string
+  readonly cure: string
+}
+
+export function runPolicyTests(policy: Policy, tests: readonly PolicyTest[]): TestFailure[] {
+  return tests.flatMap((test, at) => {
+    const decision = policy.evaluate(inputOf(test.call))
+    const differences = compare(test.expect, decision)
+    if (differences.length === 0) return []
+    const message = `test "${test.name}" fails: ${differences.join('; ')}`
+    return [{ at, message, cure: 'Correct the rules, or the test if it is the test that is wrong.' }]
+  })
+}
+
+function compare(expect: PolicyTest['expect'], decision: Decision): string[] {
+  const differences: string[] = []
+  const differ = (what: string, wanted: string, got: string) => {
+    if (wanted !== got) differences.push(`expected ${what} ${wanted}, got ${got}`)
+  }
+  differ('effect', expect.effect, decision.effect)
+  if (expect.rule !== undefined) differ('rule', expect.rule, decision.rule)
+  if (expect.reason !== undefined) differ('reason', expect.reason, decision.reason ?? '')
+  // Which rule it was is what one needs to know to correct it.
+  if (differences.length > 0 && expect.rule === undefined) differences.push(`rule ${decision.rule} decided`)
+  return differences
+}
+
+function inputOf(call: PolicyTest['call']): PolicyInput {
+  const toolCall = call.method === 'tools/call'
+  return {
+    upstream: call.upstream,
+    method: call.method,
+    tool: toolCall ? (call.tool ?? null) : null,
+    arguments: call.arguments as JsonValue,
+    principal: principalOf(call.principal),
+    toolDefinition: call.annotations ? { annotations: call.annotations as JsonObject } : null,
+    now: epochMs(Date.parse(call.now)),
+  }
+}
+
+function principalOf(given: PolicyTest['call']['principal']): Principal {
+  const { issuer, subject, groups, scopes } = given
+  const claims: JsonObject = { iss: issuer, sub: subject, ...(given.claims as JsonObject) }
+  const [client, email] = [given.client ?? null, given.email ?? null]
+  return { id: principalId(issuer, subject), issuer, subject, client, email, groups, scopes, claims }
+}
