@@ -25,7 +25,8 @@ import { verifySegment } from '../../src/audit/chain.ts'
 import type { AuditEvent } from '../../src/audit/events.ts'
 import { ended, intent, outcome, SESSION, started } from '../support/audit-events.ts'
 import { randomIds } from '../support/random-ids.ts'
-import { eventually, silentLog, systemClock } from '../support/redis.ts'
+import { silentLog, systemClock } from '../support/redis.ts'
+import { until } from '../support/until.ts'
 
 const RECORD_LOOP = fileURLToPath(new URL('../../dist/test/support/record-loop.js', import.meta.url))
 const NOBODY = '65534'
@@ -156,7 +157,7 @@ describe('a recording', () => {
 describe('after kill -9', () => {
   test.each(['synced', 'written'])('every event that was acknowledged as %s is in the file', async (durability) => {
     const { child, lines, ended: outputEnded } = recordLoop([directory, durability, '8', '-'])
-    await eventually('300 acknowledged events', () => numbersOf('ack', lines).length >= 300)
+    await until('300 acknowledged events', () => numbersOf('ack', lines).length >= 300)
     child.kill('SIGKILL')
     await outputEnded
     const acknowledged = numbersOf('ack', lines)
@@ -206,8 +207,8 @@ describe('when the recording cannot be written', () => {
     mkdirSync(directory)
     // RLIMIT_FSIZE: the kernel writes as much as is allowed, then fails with EFBIG. 32 blocks of 512 bytes.
     const { child, lines, ended: outputEnded } = recordLoop([directory, 'written', '8', '-'], 'ulimit -f 32; ')
-    await eventually('three files', () => files().length >= 3)
-    await eventually('200 acknowledged events', () => numbersOf('ack', lines).length >= 200)
+    await until('three files', () => files().length >= 3)
+    await until('200 acknowledged events', () => numbersOf('ack', lines).length >= 200)
     child.kill('SIGKILL')
     await outputEnded
     const { events, segments, broken } = await recorded()
@@ -226,13 +227,13 @@ describe('when the recording cannot be written', () => {
     chmodSync(join(directory, '..'), 0o755)
     chmodSync(directory, 0o555)
     const { lines } = recordLoop([directory, 'synced', '1', asRoot ? NOBODY : '-'])
-    await eventually('some refusals', () => numbersOf('refused', lines).length >= 3)
+    await until('some refusals', () => numbersOf('refused', lines).length >= 3)
     expect(lines[0]).toBe('ready EACCES')
     expect(numbersOf('ack', lines)).toEqual([])
     expect(readdirSync(directory)).toEqual([])
 
     chmodSync(directory, 0o777)
-    await eventually('an acknowledged event', () => numbersOf('ack', lines).length >= 1)
+    await until('an acknowledged event', () => numbersOf('ack', lines).length >= 1)
     const firstAck = lines.findIndex((line) => line.startsWith('ack'))
     expect(lines.slice(firstAck).filter((line) => line.startsWith('refused'))).toEqual([])
   })
@@ -248,7 +249,7 @@ describe('when the recording cannot be written', () => {
       expect(recorder.canRecord()).toMatchObject({ ok: false, why: 'ENOSPC' })
 
       unlinkSync(join(directory, 'ballast'))
-      await eventually('room again', () => recorder.canRecord().ok)
+      await until('room again', () => recorder.canRecord().ok)
       await recorder.record(ended(2), 'synced')
       await recorder.close()
       const { events, broken, segments } = await recorded()

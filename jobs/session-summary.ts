@@ -1,0 +1,171 @@
+/**
+ * Ends sessions and tells the channels what happened in them.
+ *
+ *   queue sessions, delayed by the idle time
+ *     touched since, or an approval or grant still open ──► delayed again
+ *     else, in this order: no touch finds it any more (Redis) ──► session.ended on the disk ──► a job a channel
+ *   queue session-summaries, one a channel ──► the recording is read again and handed to Channel.summarise
+ *
+ * Each step may be repeated after a crash: ending twice ends once, `session.ended` is looked for before it is recorded,
+ * the jobs' ids follow from the session's. A summary is posted at most once: a mark is set in Redis before it, and taken
+ * back only when the channel refused. A crash in between leaves the mark, and people can still read the recording;
+ * a summary that appears twice makes them doubt it.
+ */
+import { summariseSession } from '../src/audit/summarise.ts'
+import type { SessionSummary } from '../src/audit/summary.ts'
+import type { EpochMs, SessionId } from '../src/brands.ts'
+import { epochMs } from '../src/brands.ts'
+import type { ChannelName } from '../src/policy/decision.ts'
+import type { Channel, Clock, Log, Recorder } from '../src/ports.ts'
+import { ChannelBusy } from '../src/ports.ts'
+import type { JobQueue, RunResult } from './queues.ts'
+import { openQueue, startWorker } from './queues.ts'
+import { isBroken, type ReadEvent, readSession } from './recording/reader.ts'
+import type { RedisHandle } from './redis.ts'
+import type { SessionJob } from './session-store.ts'
+import { END, endJob, FINISH, SESSIONS_QUEUE, sessionKeys } from './session-store.ts'
+
+const SUMMARIES_QUEUE = 'session-summaries'
+/** Approvals and grants end by their own jobs; looking again is cheap. */
+const BUSY_RECHECK_MAX_MS = 15_000
+/** Reading segments is the work; two at a time leave the event loop to the calls. */
+const CONCURRENCY = 2
+/** How far a segment's last write, by the file system's clock, may lie before the session's start by Redis' clock. */
+const CLOCKS_APART_MAX_MS = 5 * 60 * 1000
+/** Open sessions looked at when the worker starts; each is a small job. */
+const RESUMED_MAX = 100_000
+
+export interface SessionSummaryOptions {
+  readonly redis: RedisHandle
+  readonly recorder: Recorder
+  readonly clock: Clock
+  readonly log: Log
+  readonly idleMs: number
+  /** Where the segments are. A session whose calls were recorded elsewhere can't be summarised here. */
+  readonly directory: string
+  readonly channels: readonly Channel[]
+  /** Whether the session has a pending approval or an active grant. */
+  isBusy(session: SessionId): Promise<boolean>
+}
+
+export interface SessionSummaryWorker {
+  /** Finishes the jobs that are running. Never rejects. */
+  close(): Promise<void>
+}
+
+interface SummaryJob extends SessionJob {
+  readonly channel: ChannelName
+}
+
+interface Work extends SessionSummaryOptions {
+  readonly ends: JobQueue<SessionJob>
+  readonly summaries: JobQueue<SummaryJob>
+}
+
+export function startSessionSummaries(options: SessionSummaryOptions): SessionSummaryWorker {
+  const { redis, log } = options
+  const ends = openQueue<SessionJob>(redis, SESSIONS_QUEUE)
+  const summaries = openQueue<SummaryJob>(redis, SUMMARIES_QUEUE)
+  const work: Work = { ...options, ends, summaries }
+  const shared = { redis, log, concurrency: CONCURRENCY }
+  const workers = [
+    startWorker<SessionJob>({ ...shared, queue: SESSIONS_QUEUE, run: ({ data }) => endSession(work, data) }),
+    startWorker<SummaryJob>({ ...shared, queue: SUMMARIES_QUEUE, run: ({ data }) => postSummary(work, data) }),
+  ]
+  const resume = () => {
+    resumeAll(work).catch((error: unknown) => log.warn('sessions: not resumed', { why: String(error) }))
+  }
+  const stopResuming = redis.onReconnect(resume)
+  redis.whenReady().then(resume, () => undefined)
+
+  return {
+    async close() {
+      stopResuming()
+      await Promise.all(workers.map((worker) => worker.close()))
+      await Promise.all([ends.close(), summaries.close()])
+    },
+  }
+}
+
+/** A process that died between starting a session and scheduling its end left one that no job knows. */
+async function resumeAll({ redis, ends, idleMs }: Work): Promise<void> {
+  const open = await redis.call('ZRANGE', sessionKeys(redis).open, 0, RESUMED_MAX - 1)
+  if (!Array.isArray(open) || open.length === 0) return
+  await ends.addMany(open.map((id) => endJob(id as SessionId, idleMs)))
+}
+
+async function endSession(work: Work, { sessionId }: SessionJob): Promise<RunResult> {
+  const { redis, channels, summaries, idleMs } = work
+  if (await work.isBusy(sessionId)) return { againInMs: Math.min(BUSY_RECHECK_MAX_MS, idleMs) }
+  const keys = sessionKeys(redis)
+  const answer = await redis.run(END, [keys.session(sessionId)], [sessionId, idleMs])
+  const [word, value] = Array.isArray(answer) ? answer : []
+  if (word === 'alive') return { againInMs: Number(value) }
+  if (word === 'ended' && (await recordEnd(work, sessionId, epochMs(Number(value))))) {
+    await summaries.addMany(
+      channels.map(({ name }) => ({ id: `summary-${sessionId}-${name}`, data: { sessionId, channel: name } })),
+    )
+  }
+  await redis.run(FINISH, [keys.session(sessionId), keys.open], [sessionId])
+  return 'done'
+}
+
+/** False where nothing was recorded of the session here. */
+async function recordEnd(work: Work, sessionId: SessionId, startedAt: EpochMs): Promise<boolean> {
+  const events = await trustedEvents(work, sessionId, startedAt)
+  const lastAt = events.reduce((latest, { event }) => Math.max(latest, event.at), 0)
+  if (lastAt === 0) return false
+  if (events.some(({ event }) => event.type === 'session.ended')) return true
+  // Another replica's clock may be ahead of ours; the end must come last.
+  const at = epochMs(Math.max(work.clock.now(), lastAt))
+  await work.recorder.record({ type: 'session.ended', at, session_id: sessionId, why: 'idle' }, 'synced')
+  return true
+}
+
+async function trustedEvents(
+  { directory, log }: Work,
+  sessionId: SessionId,
+  startedAt: EpochMs,
+): Promise<readonly ReadEvent[]> {
+  const { events, segments } = await readSession(directory, sessionId, epochMs(startedAt - CLOCKS_APART_MAX_MS))
+  for (const { segment, problem } of segments.filter(isBroken)) {
+    log.error('recording: the chain is broken', {
+      session_id: sessionId,
+      segment,
+      why: problem?.why ?? 'lines missing',
+    })
+  }
+  return events.filter(({ trusted }) => trusted)
+}
+
+async function postSummary(work: Work, { sessionId, channel: name }: SummaryJob): Promise<RunResult> {
+  const { redis, log } = work
+  const fields = { session_id: sessionId, channel: name }
+  const channel = work.channels.find((each) => each.name === name)
+  if (channel === undefined) log.warn('sessions: a summary is for a channel that is no longer configured', fields)
+  const summary = await readSummary(work, sessionId)
+  if (summary === null) log.warn('sessions: its start is not recorded here, so there is no summary', fields)
+  if (channel === undefined || summary === null) return 'done'
+
+  const session = sessionKeys(redis).session(sessionId)
+  const mark = `posted:${name}`
+  if ((await redis.call('HSETNX', session, mark, 'posting')) !== 1) {
+    const cutOff = (await redis.call('HGET', session, mark)) === 'posting'
+    if (cutOff) log.warn('sessions: a summary was cut off while posting and is not posted again', fields)
+    return 'done'
+  }
+  try {
+    await channel.summarise(summary)
+  } catch (error) {
+    await redis.call('HDEL', session, mark)
+    if (error instanceof ChannelBusy) return { againInMs: error.retryAfterMs }
+    throw error
+  }
+  await redis.call('HSET', session, mark, 'posted')
+  return 'done'
+}
+
+async function readSummary(work: Work, sessionId: SessionId): Promise<SessionSummary | null> {
+  const startedAt = Number(await work.redis.call('HGET', sessionKeys(work.redis).session(sessionId), 'startedAt'))
+  return summariseSession(await trustedEvents(work, sessionId, epochMs(startedAt)))
+}

@@ -1,0 +1,319 @@
+/** Sessions against a real Redis, a real recorder and real jobs: none is lost, and none is called after its end. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { readSegments, readSession } from '../../jobs/recording/reader.ts'
+import { type FileRecorder, startRecorder } from '../../jobs/recording/recorder.ts'
+import type { RedisHandle } from '../../jobs/redis.ts'
+import { END, sessionKeys } from '../../jobs/session-store.ts'
+import { type SessionSummaryOptions, startSessionSummaries } from '../../jobs/session-summary.ts'
+import { createSessions, type SessionRegistry } from '../../jobs/sessions.ts'
+import { recordingHash } from '../../src/audit/chain.ts'
+import type { AuditEvent } from '../../src/audit/events.ts'
+import type { SessionSummary } from '../../src/audit/summary.ts'
+import type { SessionId } from '../../src/brands.ts'
+import { principalId } from '../../src/brands.ts'
+import type { PrincipalSummary } from '../../src/identity/principal.ts'
+import { type Channel, ChannelBusy, type Log } from '../../src/ports.ts'
+import { ALICE, intent, outcome } from '../support/audit-events.ts'
+import { randomIds } from '../support/random-ids.ts'
+import { silentLog, startTestRedis, systemClock, type TestRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
+
+const IDLE_MS = 300
+
+let server: TestRedis
+let redis: RedisHandle
+let directory: string
+let recorder: FileRecorder
+const closers: (() => Promise<void>)[] = []
+
+beforeAll(async () => {
+  server = await startTestRedis()
+})
+afterAll(() => server.stop())
+
+beforeEach(async () => {
+  redis = await server.connect()
+  directory = await mkdtemp(join(tmpdir(), 'countersign-sessions-'))
+  recorder = await record()
+})
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close()
+  await recorder.close()
+  await rm(directory, { recursive: true, force: true })
+})
+
+function record(): Promise<FileRecorder> {
+  const edges = { clock: systemClock, ids: randomIds, log: silentLog }
+  return startRecorder({ directory, replica: 'test', sync: 'group', ...edges })
+}
+
+function gateway(more: { recorder?: FileRecorder; idleMs?: number } = {}): SessionRegistry {
+  const edges = { redis, recorder, clock: systemClock, ids: randomIds, idleMs: IDLE_MS }
+  const sessions = createSessions({ ...edges, ...more })
+  closers.push(() => sessions.close())
+  return sessions
+}
+
+function jobs(more: Partial<SessionSummaryOptions> = {}): void {
+  const edges = { redis, recorder, clock: systemClock, log: silentLog, idleMs: IDLE_MS, directory, channels: [] }
+  const worker = startSessionSummaries({ ...edges, isBusy: async () => false, ...more })
+  closers.push(() => worker.close())
+}
+
+/** A channel that keeps what it was told; `answer` decides each time whether it takes it. */
+function channel(name: Channel['name'], answer: (nth: number) => void = () => undefined) {
+  const posted: SessionSummary[] = []
+  const asked: SessionSummary[] = []
+  const unused = () => Promise.reject(new Error('not asked for'))
+  const self: Channel = {
+    name,
+    post: unused,
+    update: unused,
+    async summarise(summary) {
+      asked.push(summary)
+      answer(asked.length)
+      posted.push(summary)
+    },
+  }
+  return { self, posted, asked }
+}
+
+async function recorded(): Promise<AuditEvent[]> {
+  const events: AuditEvent[] = []
+  await readSegments(directory, {}, ({ event }) => events.push(event))
+  return events
+}
+const countOf = async (type: AuditEvent['type']) => (await recorded()).filter((event) => event.type === type).length
+
+const person = (name: string): PrincipalSummary => ({ ...ALICE, id: principalId(ALICE.issuer, name), subject: name })
+const endedAt = async (id: SessionId) =>
+  Number((await redis.call('HGET', sessionKeys(redis).session(id), 'endedAt')) ?? 0)
+const hasEnded = (id: SessionId) => until(`the end of ${id}`, async () => (await endedAt(id)) > 0)
+
+describe('a session', () => {
+  test('is one for all calls of a principal to an upstream, from however many replicas and however many at once', async () => {
+    const [a, b] = [gateway(), gateway()]
+    const ids = await Promise.all(Array.from({ length: 20 }, (_, n) => (n % 2 ? a : b).touch(ALICE, 'files')))
+    expect(new Set(ids).size).toBe(1)
+    expect(await a.touch(ALICE, 'db')).not.toBe(ids[0])
+    expect(await a.touch(person('bob'), 'files')).not.toBe(ids[0])
+  })
+
+  test('that this process knows is answered at once, without a promise', async () => {
+    const sessions = gateway()
+    const id = await sessions.touch(ALICE, 'files')
+    expect(sessions.touch(ALICE, 'files')).toBe(id)
+  })
+
+  test('is announced once by its process, before the first call gets its id', async () => {
+    const sessions = gateway()
+    const ids = await Promise.all(Array.from({ length: 10 }, () => sessions.touch(ALICE, 'files')))
+    expect(await recorded()).toMatchObject([
+      { type: 'session.started', session_id: ids[0], principal: ALICE, upstream: 'files' },
+    ])
+  })
+
+  test('whose start cannot be recorded lets no call through, and is recorded by the next that can', async () => {
+    const broken = await record()
+    await broken.close()
+    const deaf = gateway({ recorder: broken })
+    await expect(deaf.touch(ALICE, 'files')).rejects.toMatchObject({ code: 'recording_failed' })
+    const id = await gateway().touch(ALICE, 'files')
+    expect(await recorded()).toMatchObject([{ type: 'session.started', session_id: id }])
+  })
+
+  test('is kept alive by calls from memory alone', async () => {
+    jobs()
+    const sessions = gateway()
+    const id = await sessions.touch(ALICE, 'files')
+    const startedAt = Date.now()
+    await until('four idle times of steady calls', async () => {
+      expect(await sessions.touch(ALICE, 'files')).toBe(id)
+      return Date.now() - startedAt > 4 * IDLE_MS
+    })
+    expect(await endedAt(id)).toBe(0)
+    await hasEnded(id)
+  })
+
+  test('that a worker elsewhere has ended is not answered from memory', async () => {
+    jobs()
+    const sessions = gateway()
+    const first = await sessions.touch(ALICE, 'files')
+    await hasEnded(first)
+    expect(await sessions.touch(ALICE, 'files')).not.toBe(first)
+  })
+
+  test('never gets a call after its end, however close a call and the end come together', async () => {
+    const keys = sessionKeys(redis)
+    const replicas = [gateway(), gateway()]
+    const touches: { id: SessionId; at: number }[] = []
+    const stopAt = Date.now() + 10 * IDLE_MS
+    const caller = async (name: string) => {
+      while (Date.now() < stopAt) {
+        for (const sessions of replicas) {
+          const at = Date.now()
+          touches.push({ id: await sessions.touch(person(name), 'files'), at })
+        }
+        // Around the idle time, so that calls and ends meet.
+        await setTimeout(IDLE_MS * (0.8 + Math.random() * 0.4))
+      }
+    }
+    // A worker that never waits: ends everything at the first instant at which it may.
+    const ender = async () => {
+      while (Date.now() < stopAt) {
+        const open = (await redis.call('ZRANGE', keys.open, 0, -1)) as SessionId[]
+        for (const id of open) await redis.run(END, [keys.session(id)], [id, IDLE_MS])
+      }
+    }
+    await Promise.all([ender(), ...Array.from({ length: 16 }, (_, n) => caller(`person ${n}`))])
+
+    const ids = [...new Set(touches.map(({ id }) => id))]
+    const ends = new Map(await Promise.all(ids.map(async (id) => [id, await endedAt(id)] as const)))
+    const late = touches.filter(({ id, at }) => (ends.get(id) || Number.POSITIVE_INFINITY) <= at)
+    expect(late).toEqual([])
+    // Else the two never met: each person had several sessions, and some lived through several calls.
+    expect(ids.length).toBeGreaterThan(32)
+    expect(touches.length / 2).toBeGreaterThan(ids.length)
+    const starts = (await recorded()).flatMap((event) => (event.type === 'session.started' ? [event.session_id] : []))
+    expect(new Set(starts)).toEqual(new Set(ids))
+  })
+
+  test('does not live on in memory while Redis is away', async () => {
+    const sessions = gateway()
+    await sessions.touch(ALICE, 'files')
+    server.signal('SIGSTOP')
+    try {
+      const refused = await until('the first refusal', async () => {
+        try {
+          await sessions.touch(ALICE, 'files')
+          return null
+        } catch (error) {
+          return error
+        }
+      })
+      expect(refused).toMatchObject({ code: 'store_unavailable' })
+    } finally {
+      server.signal('SIGCONT')
+    }
+    await until('a session again', () => Promise.resolve(sessions.touch(ALICE, 'files')).catch(() => null))
+  })
+})
+
+describe('the end of a session', () => {
+  test('is recorded, and every channel is told once what the recording says', async () => {
+    const [slack, page] = [channel('slack'), channel('console')]
+    jobs({ channels: [slack.self, page.self] })
+    jobs({ channels: [slack.self, page.self] })
+    const id = await gateway().touch(ALICE, 'files')
+    await recorder.record(intent(Date.now(), 'a', 'read_file', id), 'written')
+    await recorder.record(outcome(Date.now(), 'a', 'succeeded', { session_id: id }), 'written')
+    await recorder.record(intent(Date.now(), 'b', 'read_file', id), 'written')
+    await until('both summaries', () => slack.posted.length > 0 && page.posted.length > 0)
+
+    const { events } = await readSession(directory, id)
+    expect(events.map(({ event }) => event.type)).toEqual([
+      'session.started',
+      'call.intent',
+      'call.outcome',
+      'call.intent',
+      'session.ended',
+    ])
+    const told = {
+      sessionId: id,
+      principal: ALICE,
+      upstream: 'files',
+      calls: { succeeded: 1 },
+      unknownOutcomes: 1,
+      recordingId: id.replace('ses_', 'rec_'),
+      recordingHash: recordingHash(events),
+    }
+    expect(slack.posted).toMatchObject([told])
+    expect(page.posted).toMatchObject([told])
+  })
+
+  test('waits for approvals and grants that are still open', async () => {
+    let busy = true
+    let asked = 0
+    const slack = channel('slack')
+    jobs({
+      channels: [slack.self],
+      isBusy: async () => {
+        asked += 1
+        return busy
+      },
+    })
+    const id = await gateway().touch(ALICE, 'files')
+    await until('that it was asked three times', () => asked >= 3)
+    expect(await endedAt(id)).toBe(0)
+    busy = false
+    await until('the summary', () => slack.posted.length === 1)
+    expect(await countOf('session.ended')).toBe(1)
+  })
+
+  test('is told again where the channel refused, and once it was taken never more', async () => {
+    const slack = channel('slack', (nth) => {
+      if (nth === 1) throw new Error('down')
+      if (nth === 2) throw new ChannelBusy(50)
+    })
+    jobs({ channels: [slack.self] })
+    await gateway().touch(ALICE, 'files')
+    await until('the summary', () => slack.posted.length === 1)
+    expect(slack.asked).toHaveLength(3)
+    expect(new Set(slack.asked.map(({ recordingHash }) => recordingHash)).size).toBe(1)
+  })
+
+  test('is carried through by the next worker where one died after ending it', async () => {
+    const sessions = gateway()
+    const id = await sessions.touch(ALICE, 'files')
+    // What a worker does first; then it is gone.
+    await until('the end', async () => {
+      const answer = await redis.run(END, [sessionKeys(redis).session(id)], [id, IDLE_MS])
+      return Array.isArray(answer) && answer[0] === 'ended'
+    })
+    const slack = channel('slack')
+    jobs({ channels: [slack.self] })
+    await until('the summary', () => slack.posted.length === 1)
+    expect(await countOf('session.ended')).toBe(1)
+  })
+
+  test('that was recorded, but not told when the worker died, is not recorded twice', async () => {
+    const id = await gateway().touch(ALICE, 'files')
+    await until('the end', async () => {
+      const answer = await redis.run(END, [sessionKeys(redis).session(id)], [id, IDLE_MS])
+      return Array.isArray(answer) && answer[0] === 'ended'
+    })
+    await recorder.record({ type: 'session.ended', at: systemClock.now(), session_id: id, why: 'idle' }, 'synced')
+    const slack = channel('slack')
+    jobs({ channels: [slack.self] })
+    await until('the summary', () => slack.posted.length === 1)
+    expect(await countOf('session.ended')).toBe(1)
+  })
+
+  test('is not told twice where a worker died while telling it', async () => {
+    const id = await gateway().touch(ALICE, 'files')
+    await redis.call('HSET', sessionKeys(redis).session(id), 'posted:slack', 'posting')
+    const warnings: string[] = []
+    const log: Log = { ...silentLog, warn: (message) => void warnings.push(message) }
+    const slack = channel('slack')
+    jobs({ channels: [slack.self], log })
+    await until('the warning', () => warnings.some((message) => message.includes('cut off while posting')))
+    expect(slack.asked).toEqual([])
+  })
+
+  test('comes although its starter died before it could schedule it', async () => {
+    const keys = sessionKeys(redis)
+    const id = 'ses_orphan' as SessionId
+    const pair = keys.pair(ALICE.id, 'files')
+    await redis.call('SET', pair, id)
+    await redis.call('HSET', keys.session(id), 'pair', pair, 'startedAt', Date.now(), 'touchedAt', Date.now())
+    await redis.call('ZADD', keys.open, Date.now(), id)
+    jobs()
+    await hasEnded(id)
+    await until('that it is no longer listed', async () => (await redis.call('ZCARD', keys.open)) === 0)
+    expect(await recorded()).toEqual([])
+  })
+})
