@@ -6,6 +6,7 @@
  */
 import type { types } from '@slack/bolt'
 import type { Card, CardReview } from '../../src/approval/card.ts'
+import { visible } from '../../src/approval/visible.ts'
 import { APPROVE_ACTION, DENY_ACTION, DENY_WITH_REASON_ACTION, SHOW_ALL_ACTION } from './actions.ts'
 import {
   ARGUMENT_BYTES_MAX,
@@ -71,12 +72,12 @@ function facts(card: Card): RichElement[] {
       code(clipped(card.upstream, NAME_BYTES_MAX)),
     ),
     card.reason === null
-      ? line(label('Held by rule: '), code(clipped(card.rule, NAME_BYTES_MAX)))
+      ? line(label('Held by rule: '), code(clipped(visible(card.rule), NAME_BYTES_MAX)))
       : line(
           label('Held by rule: '),
-          code(clipped(card.rule, NAME_BYTES_MAX)),
+          code(clipped(visible(card.rule), NAME_BYTES_MAX)),
           note(' because '),
-          quoted(clipped(card.reason, REASON_BYTES_MAX)),
+          quoted(clipped(visible(card.reason), REASON_BYTES_MAX)),
         ),
   ]
   return separated(rows)

@@ -10,6 +10,7 @@ import type { App } from '@slack/bolt'
 import { z } from 'zod'
 import type { Approval } from '../../src/approval/approval.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
+import { visible } from '../../src/approval/visible.ts'
 import type { ApprovalId } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import type { Log, Reviews } from '../../src/ports.ts'
@@ -92,7 +93,7 @@ export function registerClicks(app: App, options: ClicksOptions): void {
 
     async function tell(message: string): Promise<void> {
       const text = fallbackText(message)
-      const blocks = [plainSection(message)]
+      const blocks = [plainSection(visible(message))]
       try {
         await respond({ response_type: 'ephemeral', replace_original: false, text, blocks })
       } catch (error) {
@@ -119,7 +120,7 @@ export function registerClicks(app: App, options: ClicksOptions): void {
             )
           }, log)
     if (answer.message === null) await ack()
-    else await ack({ response_action: 'errors', errors: { [REASON_BLOCK]: answer.message } })
+    else await ack({ response_action: 'errors', errors: { [REASON_BLOCK]: visible(answer.message) } })
 
     function team(): string {
       return String(context.teamId)

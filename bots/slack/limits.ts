@@ -43,7 +43,7 @@ export const NAME_BYTES_MAX = 160
 export const REASON_BYTES_MAX = 500
 export const OUTCOME_BYTES_MAX = 1200
 /** Rows of one kind in a summary. */
-export const SUMMARY_ROWS_MAX = 20
+export const SUMMARY_ROWS_MAX = 10
 
 /** A clock ahead of ours by more is not Slack's. */
 export const SIGNATURE_SKEW_MAX_MS = 60_000

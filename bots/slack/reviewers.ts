@@ -3,7 +3,8 @@
  * installed in: bots, guests, deactivated people and people of other workspaces (Slack Connect) are refused before
  * the review, because a channel's membership is wider than the trust put in it.
  *
- * An unconfirmed e-mail address is no address: whoever sets it could become somebody else.
+ * An e-mail address is needed: without one nobody can tell whether the agent acts for whoever clicks. An unconfirmed
+ * address is none, because whoever sets it could become somebody else.
  */
 import type { webApi } from '@slack/bolt'
 import type { Reviewer } from '../../src/approval/approval.ts'
@@ -48,10 +49,17 @@ export function createReviewers({ web, clock, log }: { web: SlackWeb; clock: Clo
 
 function judge(user: User | undefined, userId: string, teamId: string): WhoClicked {
   const refusal = refusalOf(user, teamId)
-  if (user === undefined || refusal !== null) return { ok: false, message: `${refusal} Nothing was decided.` }
-  const email = user.is_email_confirmed === false ? undefined : user.profile?.email
+  if (user === undefined || refusal !== null) return refused(refusal ?? 'Slack does not know you.')
+  const email = user.is_email_confirmed === false ? '' : (user.profile?.email ?? '').toLowerCase()
+  if (email === '') {
+    return refused('Slack shows no confirmed e-mail address of yours, so nobody can tell whether the agent is yours.')
+  }
   const name = user.profile?.display_name || user.profile?.real_name || user.name || userId
-  return { ok: true, reviewer: { id: `slack:${teamId}:${userId}`, email: email?.toLowerCase() || null, name } }
+  return { ok: true, reviewer: { id: `slack:${teamId}:${userId}`, email, name } }
+}
+
+function refused(why: string): WhoClicked {
+  return { ok: false, message: `${why} Nothing was decided.` }
 }
 
 function refusalOf(user: User | undefined, teamId: string): string | null {

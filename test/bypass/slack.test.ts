@@ -24,7 +24,7 @@ async function asked(userId = 'U2') {
     id,
     messageTs,
     payload: gateway.slack.payloadOf({ messageTs, actionId: APPROVE_ACTION, userId }),
-    state: () => gateway.approvals.get(id)?.state,
+    state: async () => (await gateway.approvals.get(id))?.state,
   }
 }
 
@@ -54,11 +54,11 @@ describe('a forged or stale request decides nothing', () => {
   ]
   it.each(rows)('%s answers %i', async (_sentence, status, delivery) => {
     const { payload, state } = await asked()
-    const submitted = gateway.store.submitted
+    const submitted = gateway.submitted.length
     const ack = await gateway.slack.deliver(delivery(payload))
     expect(ack.status).toBe(status)
-    expect(gateway.store.submitted).toBe(submitted)
-    expect(state()).toBe('pending')
+    expect(gateway.submitted.length).toBe(submitted)
+    expect(await state()).toBe('pending')
   })
 
   it('a request without any signature answers 401, and its ssl_check opens nothing', async () => {
@@ -66,7 +66,7 @@ describe('a forged or stale request decides nothing', () => {
     const body = `ssl_check=1&payload=${encodeURIComponent(JSON.stringify(payload))}`
     const headers = { 'content-type': 'application/x-www-form-urlencoded' }
     expect((await fetch(gateway.eventsUrl, { method: 'POST', headers, body })).status).toBe(401)
-    expect(state()).toBe('pending')
+    expect(await state()).toBe('pending')
   })
 
   it('two timestamp headers answer 401', async () => {
@@ -86,13 +86,13 @@ describe('a forged or stale request decides nothing', () => {
     const signature = `v0=${'a'.repeat(64)}`
     const rawBody = `payload=${encodeURIComponent(JSON.stringify(one.payload).replaceAll(one.id, other.id))}`
     expect((await gateway.slack.deliver({ payload: null, rawBody, signature })).status).toBe(401)
-    expect([one.state(), other.state()]).toEqual(['pending', 'pending'])
+    expect([await one.state(), await other.state()]).toEqual(['pending', 'pending'])
   })
 
   it('a clock that runs a few seconds behind Slack’s still takes a click', async () => {
     const { payload, state } = await asked()
     expect((await gateway.slack.deliver({ payload, timestampSec: nowSec() + 5 })).status).toBe(200)
-    expect(state()).toBe('approved')
+    expect(await state()).toBe('approved')
   })
 })
 
@@ -101,33 +101,33 @@ describe('the same click again', () => {
     const { payload, state } = await asked()
     const delivery = { payload, timestampSec: nowSec() }
     expect((await gateway.slack.deliver(delivery)).status).toBe(200)
-    const submitted = gateway.store.submitted
+    const submitted = gateway.submitted.length
     expect((await gateway.slack.deliver(delivery)).status).toBe(200)
-    expect(gateway.store.submitted).toBe(submitted)
-    expect(state()).toBe('approved')
+    expect(gateway.submitted.length).toBe(submitted)
+    expect(await state()).toBe('approved')
   })
 
   it('sent again by Slack with a new signature it runs nothing', async () => {
     const { payload } = await asked()
     await gateway.slack.deliver({ payload, timestampSec: nowSec() - 2 })
-    const submitted = gateway.store.submitted
+    const submitted = gateway.submitted.length
     const headers = { 'x-slack-retry-num': '1', 'x-slack-retry-reason': 'http_timeout' }
     expect((await gateway.slack.deliver({ payload, headers })).status).toBe(200)
-    expect(gateway.store.submitted).toBe(submitted)
+    expect(gateway.submitted.length).toBe(submitted)
   })
 
   it('two at once count as one', async () => {
     const { payload } = await asked()
-    const submitted = gateway.store.submitted
+    const submitted = gateway.submitted.length
     const acks = await Promise.all([gateway.slack.deliver({ payload }), gateway.slack.deliver({ payload })])
     expect(acks.map((ack) => ack.status)).toEqual([200, 200])
-    expect(gateway.store.submitted).toBe(submitted + 1)
+    expect(gateway.submitted.length).toBe(submitted + 1)
   })
 
   it('a first delivery with a retry header is not dropped', async () => {
     const { payload, state } = await asked()
     await gateway.slack.deliver({ payload, headers: { 'x-slack-retry-num': '1' } })
-    expect(state()).toBe('approved')
+    expect(await state()).toBe('approved')
   })
 })
 
@@ -143,20 +143,20 @@ describe('whoever is no full member of the workspace decides nothing, and is tol
   it.each(rows)('%s', async (_sentence, user, message) => {
     gateway.slack.addUser(user)
     const { payload, state } = await asked(user.id)
-    const submitted = gateway.store.submitted
+    const submitted = gateway.submitted.length
     expect((await gateway.slack.deliver({ payload })).status).toBe(200)
     const told = await gateway.slack.waitForEphemeral((ephemeral) => ephemeral.userId === user.id)
     expect(told.text).toMatch(message)
-    expect(gateway.store.submitted).toBe(submitted)
-    expect(state()).toBe('pending')
+    expect(gateway.submitted.length).toBe(submitted)
+    expect(await state()).toBe('pending')
   })
 
   it('someone Slack does not know', async () => {
     const { payload, state } = await asked()
-    const submitted = gateway.store.submitted
+    const submitted = gateway.submitted.length
     await gateway.slack.deliver({ payload: { ...payload, user: { ...payload.user, id: 'UNKNOWN' } } })
-    expect(gateway.store.submitted).toBe(submitted)
-    expect(state()).toBe('pending')
+    expect(gateway.submitted.length).toBe(submitted)
+    expect(await state()).toBe('pending')
   })
 
   it('an unknown workspace answers 403 and says why', async () => {
@@ -164,33 +164,46 @@ describe('whoever is no full member of the workspace decides nothing, and is tol
     const ack = await gateway.slack.deliver({ payload: { ...payload, team: { id: 'T0OTHER', domain: 'other' } } })
     expect(ack.status).toBe(403)
     expect(ack.body).toEqual({ error: 'this gateway is not installed in that workspace' })
-    expect(state()).toBe('pending')
+    expect(await state()).toBe('pending')
   })
 
   it('a name that claims another person’s address shows the verified one last', async () => {
     gateway.slack.addUser({ id: 'UF1', name: 'f', displayName: 'ceo@example.com', email: 'f@example.com' })
     const { payload, id } = await asked('UF1')
     await gateway.slack.deliver({ payload })
-    expect(gateway.approvals.get(id)?.reviews[0]?.reviewer).toEqual({
+    expect((await gateway.approvals.get(id))?.reviews[0]?.reviewer).toEqual({
       id: 'slack:T0FAKE:UF1',
       email: 'f@example.com',
       name: 'ceo@example.com',
     })
   })
 
-  it('an unconfirmed address is no address', async () => {
+  it('an address set for oneself but not confirmed makes nobody else', async () => {
     gateway.slack.addUser({ id: 'UN1', name: 'n', email: 'ceo@example.com', isEmailConfirmed: false })
-    const { payload, id } = await asked('UN1')
+    const { payload, state } = await asked('UN1')
     await gateway.slack.deliver({ payload })
-    expect(gateway.approvals.get(id)?.reviews[0]?.reviewer.email).toBeNull()
+    expect((await gateway.slack.waitForEphemeral(({ userId }) => userId === 'UN1')).text).toContain(
+      'no confirmed e-mail',
+    )
+    expect(await state()).toBe('pending')
+  })
+
+  it('without an address nobody can tell the agent’s owner from others, so nothing is decided', async () => {
+    gateway.slack.addUser({ id: 'UN2', name: 'n2' })
+    const { payload, state } = await asked('UN2')
+    await gateway.slack.deliver({ payload })
+    expect((await gateway.slack.waitForEphemeral(({ userId }) => userId === 'UN2')).text).toContain(
+      'no confirmed e-mail',
+    )
+    expect(await state()).toBe('pending')
   })
 
   it('the agent’s owner is told that it cannot approve', async () => {
     const { payload, state } = await asked(ALICE.id)
     await gateway.slack.deliver({ payload })
     const told = await gateway.slack.waitForEphemeral((ephemeral) => ephemeral.userId === ALICE.id)
-    expect(told.text).toContain('your own agent')
-    expect(state()).toBe('pending')
+    expect(told.text).toContain('the agent acts for you')
+    expect(await state()).toBe('pending')
   })
 })
 
@@ -203,11 +216,11 @@ describe('a signed click that no card of ours offers', () => {
   ]
   it.each(rows)('%s decides nothing', async (_sentence, change) => {
     const { payload, state } = await asked()
-    const submitted = gateway.store.submitted
+    const submitted = gateway.submitted.length
     const actions = [{ ...payload.actions[0], ...change }]
     expect((await gateway.slack.deliver({ payload: { ...payload, actions } })).status).toBe(200)
-    expect(gateway.store.submitted).toBe(submitted)
-    expect(state()).toBe('pending')
+    expect(gateway.submitted.length).toBe(submitted)
+    expect(await state()).toBe('pending')
   })
 })
 

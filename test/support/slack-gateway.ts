@@ -1,21 +1,22 @@
 /**
- * The Slack channel with everything real around it but the store: an Express app on loopback, the real transitions and
- * cards, and approvals in a Map. An accepted review repaints the card as the outbox would.
+ * The Slack channel with everything real around it but the store: an Express app on loopback, real reviews on real
+ * transitions, approvals in memory. Each change repaints every copy of the card, as the outbox does.
  */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import { createSlackChannel } from '../../bots/slack/slack-channel.ts'
-import { type Approval, transition } from '../../src/approval/approval.ts'
+import type { Approval } from '../../src/approval/approval.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import type { ApprovalId, CallId, Fingerprint, SessionId } from '../../src/brands.ts'
 import { epochMs, principalId } from '../../src/brands.ts'
-import { GatewayError } from '../../src/errors.ts'
-import type { Clock, Log, MessageRef, ReviewOutcome, Reviews } from '../../src/ports.ts'
+import type { Clock, Log, MessageRef, Reviews } from '../../src/ports.ts'
+import { createReviews } from '../../src/review/review.ts'
 import { Secret } from '../../src/secret.ts'
 import { type FakeSlack, startFakeSlack } from './fake-slack.ts'
 import type { FakeSlackOptions, FakeUser } from './fake-slack-world.ts'
+import { createMemoryApprovalStore } from './memory-approval-store.ts'
 
 export const BOB: FakeUser = { id: 'U2', name: 'bob', displayName: 'Bob', email: 'Bob@example.com' }
 export const CAROL: FakeUser = { id: 'U3', name: 'carol', displayName: 'Carol', email: 'carol@example.com' }
@@ -64,19 +65,24 @@ export type SlackGateway = Awaited<ReturnType<typeof startSlackGateway>>
 export async function startSlackGateway({ socketMode = false, ...options }: SlackGatewayOptions = {}) {
   const slack = await startFakeSlack({ users: [ALICE, BOB, CAROL], ...options })
   const lines: string[] = []
-  const approvals = new Map<ApprovalId, Approval>()
+  const approvals = createMemoryApprovalStore()
   const refs = new Map<ApprovalId, MessageRef[]>()
-  const store = { down: false, submitted: 0 }
   const time = { aheadMs: 0 }
   const clock: Clock = { now: () => epochMs(Date.now() + time.aheadMs) }
-
+  const log = linesLog(lines)
+  const real = createReviews({
+    approvals,
+    grants: { get: async () => null, consume: async () => ({ ok: false, refusal: 'unknown' }), end: async () => false },
+    people: { isMember: (reviewer, groups) => groups.includes(reviewer.email ?? '') },
+    recorder: { record: async () => {} },
+    clock,
+    log,
+  })
+  const submitted: Parameters<Reviews['submit']>[0][] = []
   const reviews: Reviews = {
-    async submit({ approvalId, reviewer, choice, reason, channel }) {
-      store.submitted += 1
-      if (store.down) throw new GatewayError('store_unavailable', 'Redis is away')
-      const outcome = apply(approvals, { approvalId, reviewer, choice, reason, channel, at: clock.now() })
-      if (outcome.ok) void repaint(outcome.approval)
-      return outcome
+    submit(click) {
+      submitted.push(click)
+      return real.submit(click)
     },
   }
   const slackChannel = createSlackChannel({
@@ -87,17 +93,17 @@ export async function startSlackGateway({ socketMode = false, ...options }: Slac
     summaries: 'C0SUMMARIES',
     apiUrl: slack.apiUrl,
     reviews,
-    get: async (id) => {
-      if (store.down) throw new GatewayError('store_unavailable', 'Redis is away')
-      return approvals.get(id) ?? null
-    },
+    get: (id) => approvals.get(id),
     clock,
-    log: linesLog(lines),
+    log,
   })
 
-  async function repaint(approval: Approval): Promise<void> {
-    for (const ref of refs.get(approval.id) ?? []) await slackChannel.channel.update(ref, cardOf(approval))
-  }
+  const stopped = new AbortController()
+  approvals.onChange(async (id) => {
+    const approval = await approvals.get(id)
+    if (approval === null) return
+    for (const ref of refs.get(id) ?? []) await slackChannel.channel.update(ref, cardOf(approval))
+  }, stopped.signal)
 
   const app = express()
   if (slackChannel.router !== null) app.use(slackChannel.router)
@@ -114,44 +120,31 @@ export async function startSlackGateway({ socketMode = false, ...options }: Slac
     check: slackChannel.check,
     eventsUrl,
     approvals,
-    store,
+    submitted: submitted as readonly unknown[],
     time,
     lines: lines as readonly string[],
     /** Opens an approval and posts its card; answers the message's ts. */
     async ask(change: Partial<Approval> = {}): Promise<string> {
       const approval = pendingApproval(change)
-      approvals.set(approval.id, approval)
+      approvals.open(approval)
       const ref = await slackChannel.channel.post(cardOf(approval))
       refs.set(approval.id, [...(refs.get(approval.id) ?? []), ref])
       return (JSON.parse(ref) as { ts: string }).ts
     },
+    /** A copy of the card that the outbox does not know of, as after a post whose answer was lost. */
+    async postUnknownCopy(id: ApprovalId): Promise<string> {
+      const approval = await approvals.get(id)
+      if (approval === null) throw new Error(`no approval ${id}`)
+      return (JSON.parse(await slackChannel.channel.post(cardOf(approval))) as { ts: string }).ts
+    },
     async close(): Promise<void> {
+      stopped.abort()
       await slackChannel.stop()
       server.close()
       server.closeAllConnections()
       await slack.close()
     },
   }
-}
-
-type Submitted = Parameters<Reviews['submit']>[0] & { readonly at: ReturnType<Clock['now']> }
-
-function apply(approvals: Map<ApprovalId, Approval>, submitted: Submitted): ReviewOutcome {
-  const approval = approvals.get(submitted.approvalId)
-  if (approval === undefined) {
-    return { ok: false, refusal: 'unknown_approval', message: 'There is no such approval.', approval: null }
-  }
-  if (submitted.reviewer.email === approval.principal.email) {
-    return { ok: false, refusal: 'self_review', message: 'You cannot review your own agent’s call.', approval }
-  }
-  const { reviewer, choice, reason, channel, at } = submitted
-  const result = transition(approval, { type: 'reviewed', review: { reviewer, choice, reason, channel, at }, at })
-  if (!result.ok) {
-    const message = `Too late: ${cardOf(approval).outcome ?? result.refusal}`
-    return { ok: false, refusal: result.refusal, message, approval }
-  }
-  approvals.set(approval.id, result.approval)
-  return { ok: true, approval: result.approval }
 }
 
 function linesLog(lines: string[]): Log {

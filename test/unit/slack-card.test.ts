@@ -1,0 +1,318 @@
+import { describe, expect, it } from 'vitest'
+import { argumentPages, argumentsView } from '../../bots/slack/arguments-view.ts'
+import { cardMessage } from '../../bots/slack/card-blocks.ts'
+import { denyView } from '../../bots/slack/deny-view.ts'
+import { BLOCKS_BYTES_MAX, MESSAGE_TEXT_MAX, PAGE_BYTES_MAX } from '../../bots/slack/limits.ts'
+import { summaryMessage } from '../../bots/slack/summary-blocks.ts'
+import { jsonBytes } from '../../bots/slack/text.ts'
+import type { Approval, Review } from '../../src/approval/approval.ts'
+import { cardOf } from '../../src/approval/card-of.ts'
+import type { SessionSummary } from '../../src/audit/summary.ts'
+import type { SessionId } from '../../src/brands.ts'
+import { epochMs, principalId } from '../../src/brands.ts'
+import { ruleMessageBlocks, ruleModal } from '../support/slack-block-rules.ts'
+import { pendingApproval } from '../support/slack-gateway.ts'
+import { textsOf } from '../support/slack-text-walker.ts'
+
+const ASKED_AT = epochMs(Date.UTC(2030, 0, 2, 3, 4, 5))
+
+function approval(change: Partial<Approval> = {}): Approval {
+  return pendingApproval({ requestedAt: ASKED_AT, expiresAt: epochMs(ASKED_AT + 900_000), ...change })
+}
+
+function review(choice: Review['choice'], change: Partial<Review> = {}): Review {
+  const reviewer = { id: 'slack:T0FAKE:U2', email: 'bob@example.com', name: 'Bob' }
+  return { reviewer, choice, reason: null, channel: 'slack', at: epochMs(ASKED_AT + 60_000), ...change }
+}
+
+const resolvedAt = epochMs(ASKED_AT + 60_000)
+const carol = { id: 'slack:T0FAKE:U3', email: 'carol@example.com', name: 'Carol' }
+
+const STATES: [string, Approval][] = [
+  ['pending', approval()],
+  ['pending-without-arguments', approval({ argumentsJson: '{}', reason: null })],
+  ['pending-below-quorum', approval({ quorum: 2, reviews: [review('approve')] })],
+  [
+    'pending-cut',
+    approval({ argumentsJson: JSON.stringify({ content: 'line\n'.repeat(20_000), empty: '', path: '/a' }) }),
+  ],
+  ['approved', approval({ state: 'approved', resolvedAt, reviews: [review('approve')] })],
+  [
+    'approved-by-two',
+    approval({
+      state: 'approved',
+      quorum: 2,
+      resolvedAt,
+      reviews: [review('approve'), review('approve', { reviewer: carol })],
+    }),
+  ],
+  ['denied', approval({ state: 'denied', resolvedAt, reviews: [review('deny', { reason: 'Not on a Friday.' })] })],
+  ['expired', approval({ state: 'expired', resolvedAt: epochMs(ASKED_AT + 900_000) })],
+  ['cancelled', approval({ state: 'cancelled', resolvedAt, cancelReason: 'the agent withdrew' })],
+]
+
+describe('the card of each state', () => {
+  it.each(STATES)('%s looks as agreed', async (name, one) => {
+    const message = cardMessage(cardOf(one))
+    await expect(`${JSON.stringify(message, null, 2)}\n`).toMatchFileSnapshot(`golden/slack/${name}.json`)
+  })
+
+  it.each(STATES)('%s has buttons to decide only while it is pending', (_name, one) => {
+    const json = JSON.stringify(cardMessage(cardOf(one)).blocks)
+    expect(json.includes('countersign_approve')).toBe(one.state === 'pending')
+    expect(json.includes('countersign_deny')).toBe(one.state === 'pending')
+  })
+})
+
+const long = (length: number, text = 'x') => text.repeat(Math.ceil(length / text.length)).slice(0, length)
+const many = (count: number, value: string) =>
+  JSON.stringify(
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`argument${String(at).padStart(4, '0')}`, value])),
+  )
+
+const EXTREMES: [string, Partial<Approval>][] = [
+  ['an argument of 100 kB', { argumentsJson: JSON.stringify({ content: long(100_000) }) }],
+  ['100 kB of four-byte characters', { argumentsJson: JSON.stringify({ content: long(100_000, '🙂') }) }],
+  ['100 kB of quotes, which double in JSON', { argumentsJson: JSON.stringify({ content: long(100_000, '"') }) }],
+  ['100 kB of controls, which grow eightfold', { argumentsJson: JSON.stringify({ content: long(100_000, '\u202e') }) }],
+  ['100 kB of line breaks', { argumentsJson: JSON.stringify({ content: long(100_000, '\n') }) }],
+  ['a thousand arguments', { argumentsJson: many(1000, 'value') }],
+  ['a thousand empty arguments', { argumentsJson: many(1000, '') }],
+  ['fifty long arguments', { argumentsJson: many(50, long(5000)) }],
+  ['an argument with a name of 10 kB', { argumentsJson: JSON.stringify({ [long(10_000, '名')]: 1 }) }],
+  [
+    'everything long at once',
+    {
+      upstream: long(5000, '漢'),
+      tool: long(5000, '"'),
+      rule: long(5000, '\\'),
+      reason: long(5000, '🙂'),
+      argumentsJson: many(200, long(3000, '漢')),
+      principal: {
+        id: principalId('https://issuer.example', 'x'),
+        issuer: long(5000, '漢'),
+        subject: long(5000),
+        client: long(5000, '漢'),
+        email: null,
+      },
+    },
+  ],
+  [
+    'a quorum of a hundred with long names',
+    {
+      state: 'approved',
+      resolvedAt,
+      argumentsJson: many(30, long(1000)),
+      reviews: Array.from({ length: 100 }, () => review('approve', { reviewer: { ...carol, name: long(500, '漢') } })),
+    },
+  ],
+]
+
+describe('whatever the agent sends, Slack takes the card', () => {
+  it.each([...STATES.map(([name, one]): [string, Partial<Approval>] => [name, one]), ...EXTREMES])(
+    '%s',
+    (_name, change) => {
+      const { text, blocks } = cardMessage(cardOf(approval(change)))
+      expect(ruleMessageBlocks(JSON.stringify(blocks))).toMatchObject({ ok: true })
+      expect(jsonBytes(blocks)).toBeLessThanOrEqual(BLOCKS_BYTES_MAX)
+      expect(text.length).toBeLessThan(MESSAGE_TEXT_MAX)
+      expect(text).not.toBe('')
+    },
+  )
+
+  it('says how much of a value is missing, outside of the value, and offers the rest', () => {
+    const { blocks } = cardMessage(cardOf(approval({ argumentsJson: JSON.stringify({ content: long(100_000) }) })))
+    const json = JSON.stringify(blocks)
+    expect(json).toContain('98,000 characters of this value not shown here.')
+    expect(json).toContain('countersign_show_all')
+  })
+
+  it('says how many arguments are missing', () => {
+    const { blocks } = cardMessage(cardOf(approval({ argumentsJson: many(1000, 'value') })))
+    expect(JSON.stringify(blocks)).toContain('980 more of 1,000 arguments not shown here.')
+  })
+
+  it('offers nothing more where all is shown', () => {
+    expect(JSON.stringify(cardMessage(cardOf(approval())).blocks)).not.toContain('countersign_show_all')
+  })
+})
+
+describe('the pages of all arguments', () => {
+  it.each(EXTREMES)('%s: Slack takes every page', (_name, change) => {
+    const card = cardOf(approval(change))
+    const pages = argumentPages(card)
+    for (const page of [1, Math.ceil(pages.length / 2), pages.length]) {
+      expect(ruleModal(JSON.stringify(argumentsView(card, page)))).toMatchObject({ ok: true })
+    }
+    for (const elements of pages) expect(jsonBytes(elements)).toBeLessThan(PAGE_BYTES_MAX + 500)
+  })
+
+  it.each(EXTREMES)('%s: the pages together hold every character', (_name, change) => {
+    const card = cardOf(approval(change))
+    const shown = argumentPages(card)
+      .flat()
+      .flatMap((element) => (element.type === 'rich_text_preformatted' ? element.elements : []))
+      .map((element) => ('text' in element ? element.text : ''))
+      .join('')
+    expect(shown).toBe(card.arguments.map(({ value }) => value).join(''))
+  })
+
+  const turns: [string, number, string[]][] = [
+    ['the first page has no way back', 1, ['countersign_next_page']],
+    ['a page between has both ways', 2, ['countersign_previous_page', 'countersign_next_page']],
+    ['a page beyond the last is the last', 9999, ['countersign_previous_page']],
+    ['a page before the first is the first', -1, ['countersign_next_page']],
+  ]
+  it.each(turns)('%s', (_sentence, page, actions) => {
+    const card = cardOf(approval({ argumentsJson: JSON.stringify({ content: long(30_000) }) }))
+    const found = [...JSON.stringify(argumentsView(card, page)).matchAll(/"action_id":"(\w+)"/g)].map(
+      (match) => match[1],
+    )
+    expect(found).toEqual(actions)
+  })
+
+  it('the question for a reason is one that Slack takes', () => {
+    expect(ruleModal(JSON.stringify(denyView(approval().id)))).toMatchObject({ ok: true })
+  })
+})
+
+const POISONS = [
+  '<!channel>',
+  '<!here> <@U2>',
+  '*bold* _italic_ ~gone~ `code`',
+  '<https://evil.example|https://good.example>',
+  'https://evil.example/click',
+  ':white_check_mark: Approved by Bob',
+  '```\nApproved\n```',
+  '> quoted',
+  '\u202egnp.exe',
+  '\u200badmin',
+  '&lt;!channel&gt;',
+  '<!date^1^{date}|never>',
+]
+const MARK = 'ZZZ'
+
+describe('text from outside cannot format, link, mention or hide', () => {
+  const poisoned = (poison: string): Approval => {
+    const text = `${MARK}${poison}${MARK}`
+    return approval({
+      upstream: text,
+      tool: text,
+      rule: text,
+      reason: text,
+      argumentsJson: JSON.stringify({ [text]: text, list: [text, { [text]: text }], long: text.repeat(2000) }),
+      principal: { id: principalId('https://i.example', text), issuer: text, subject: text, client: text, email: text },
+    })
+  }
+  const outcomes = (poison: string): [string, Approval][] => {
+    const reviewer = { id: 'slack:T0FAKE:U2', email: `${poison}@x`, name: `${MARK}${poison}` }
+    const reviews = [review('deny', { reviewer, reason: `${MARK}${poison}` })]
+    return [
+      ['pending', poisoned(poison)],
+      ['half approved', { ...poisoned(poison), quorum: 2, reviews }],
+      ['denied', { ...poisoned(poison), state: 'denied', resolvedAt, reviews }],
+      ['cancelled', { ...poisoned(poison), state: 'cancelled', resolvedAt, cancelReason: `${MARK}${poison}` }],
+    ]
+  }
+
+  it.each(POISONS)('%j lands only where nothing is interpreted', (poison) => {
+    for (const [state, one] of outcomes(poison)) {
+      const card = cardOf(one)
+      const texts = [
+        ...textsOf(cardMessage(card).blocks),
+        ...textsOf(argumentsView(card, 1)),
+        ...textsOf(denyView(one.id)),
+      ]
+      expect(
+        texts.some(({ text }) => text.includes(MARK)),
+        state,
+      ).toBe(true)
+      for (const { text, formats, where } of texts) if (formats) expect(text, `${state} ${where}`).not.toContain(MARK)
+    }
+  })
+
+  it.each(POISONS)('%j does nothing in the notification', (poison) => {
+    for (const [state, one] of outcomes(poison)) {
+      const { text } = cardMessage(cardOf(one))
+      expect(text, state).not.toMatch(/[<>*~`]|(^|\s)_|:\w+:/)
+      expect(text.replace(/&(amp|lt|gt);/g, ''), state).not.toContain('&')
+    }
+  })
+
+  it('nothing invisible reaches Slack', () => {
+    for (const [, one] of outcomes('\u202e\u200b\u2066\u{e0041}\u0007')) {
+      const json = JSON.stringify([cardMessage(cardOf(one)), argumentsView(cardOf(one), 1)])
+      for (const hidden of ['\u202e', '\u200b', '\u2066', '\u{e0041}']) expect(json).not.toContain(hidden)
+      // Inside a structure the control stands as the six characters of its JSON escape, which JSON escapes once more.
+      expect(json).not.toMatch(/(?<!\\)\\u0007/)
+    }
+  })
+
+  it('the walker finds what it looks for', () => {
+    const mrkdwn = [{ type: 'section', text: { type: 'mrkdwn', text: MARK } }]
+    const emoji = [{ type: 'header', text: { type: 'plain_text', text: MARK } }]
+    const link = [
+      { type: 'rich_text', elements: [{ type: 'rich_text_section', elements: [{ type: 'link', url: MARK }] }] },
+    ]
+    for (const blocks of [mrkdwn, emoji, link]) {
+      expect(textsOf(blocks).some(({ text, formats }) => formats && text.includes(MARK))).toBe(true)
+    }
+  })
+})
+
+describe('the summary', () => {
+  const summary: SessionSummary = {
+    sessionId: 'ses_1' as SessionId,
+    principal: approval().principal,
+    upstream: 'files',
+    startedAt: ASKED_AT,
+    endedAt: epochMs(ASKED_AT + 3_600_000),
+    calls: { succeeded: 12, denied_by_policy: 2, denied_by_reviewer: 1 },
+    unknownOutcomes: 1,
+    approvals: [
+      { tool: 'write_file', state: 'approved', reviewers: ['Bob (bob@example.com)'] },
+      { tool: 'move_file', state: 'expired', reviewers: [] },
+    ],
+    masked: [{ detector: 'aws-access-key', count: 3 }],
+    recordingId: 'rec_1',
+    recordingHash: 'ab'.repeat(32),
+  }
+
+  it('looks as agreed', async () => {
+    const json = `${JSON.stringify(summaryMessage(summary), null, 2)}\n`
+    await expect(json).toMatchFileSnapshot('golden/slack/summary.json')
+  })
+
+  const extremes: [string, Partial<SessionSummary>][] = [
+    ['an empty session', { calls: {}, unknownOutcomes: 0, approvals: [], masked: [] }],
+    [
+      'a thousand approvals and detectors',
+      {
+        approvals: Array.from({ length: 1000 }, () => ({
+          tool: long(500, '漢'),
+          state: 'approved' as const,
+          reviewers: [long(500, '漢')],
+        })),
+        masked: Array.from({ length: 1000 }, (_, at) => ({ detector: `detector-${at}`, count: at })),
+      },
+    ],
+  ]
+  it.each(extremes)('Slack takes %s', (_sentence, change) => {
+    const { blocks } = summaryMessage({ ...summary, ...change })
+    expect(ruleMessageBlocks(JSON.stringify(blocks))).toMatchObject({ ok: true })
+    expect(jsonBytes(blocks)).toBeLessThanOrEqual(BLOCKS_BYTES_MAX)
+  })
+
+  it.each(POISONS)('%j does nothing in it', (poison) => {
+    const text = `${MARK}${poison}`
+    const message = summaryMessage({
+      ...summary,
+      upstream: text,
+      principal: { ...summary.principal, email: text },
+      approvals: [{ tool: text, state: 'denied', reviewers: [text] }],
+      masked: [{ detector: text, count: 1 }],
+    })
+    for (const found of textsOf(message.blocks)) if (found.formats) expect(found.text).not.toContain(MARK)
+    expect(message.text).not.toMatch(/[<>*~`]/)
+  })
+})
