@@ -7,6 +7,7 @@ export function messagePage({ title, text }: { readonly title: string; readonly 
   return page({
     title: 'Countersign',
     body: `<main class="message">
+<img src="/console/assets/icon.svg" alt="Countersign" width="40" height="40">
 <h1>${escapeHtml(title)}</h1>
 <p>${escapeHtml(text)}</p>
 <p><a href="/console">Go to the console</a></p>
@@ -23,6 +24,7 @@ export function openPage(code: string): string {
     title: 'Open the console – Countersign',
     script: 'open.js',
     body: `<main class="message">
+<img src="/console/assets/icon.svg" alt="Countersign" width="40" height="40">
 <h1>Open the console</h1>
 <p>This one-time link signs this browser in. Whoever uses it can approve and deny.</p>
 <form id="open" method="post" action="/console/open">

@@ -52,7 +52,7 @@ export function createTokens({ lifeMs, max, clock, random }: TokensOptions): Tok
   return {
     issue: () => {
       const token = Buffer.from(random(TOKEN_BYTES)).toString('base64url')
-      entries = [...entries.slice(-(max - 1)), { digest: digestOf(token), endsAt: clock.now() + lifeMs }]
+      entries = [...entries, { digest: digestOf(token), endsAt: clock.now() + lifeMs }].slice(-max)
       return token
     },
     check: (token) => find(token) !== undefined,

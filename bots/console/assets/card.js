@@ -56,19 +56,19 @@ export function createCard(first, actions) {
   const submit = async (choice) => {
     busy = true
     showReadiness()
-    say(told, choice === 'approve' ? 'Approving…' : 'Denying…')
+    told.textContent = choice === 'approve' ? 'Approving…' : 'Denying…'
     const reasonGiven = choice === 'deny' ? reason.value.trim() || null : null
     const { message, card } = await actions.review({ approvalId: id, choice, reason: reasonGiven })
     busy = false
-    say(told, message)
-    showReadiness()
     if (card !== null) actions.repaint(card)
+    told.textContent = message ?? stillNeeded(view)
+    showReadiness()
   }
 
   approve.addEventListener('click', (event) => {
     if (!ready(event)) return
     if (wholeShown) void submit('approve')
-    else say(told, 'Show all of the arguments first: you would approve what you have not been shown.')
+    else told.textContent = 'Show all of it first: you would approve what you have not been shown.'
   })
   parts.controls.addEventListener('submit', (event) => {
     event.preventDefault()
@@ -81,9 +81,9 @@ export function createCard(first, actions) {
       parts.args.dataset.all = 'true'
       wholeShown = true
       cut.hidden = true
-      say(told, null)
+      told.textContent = ''
     } catch {
-      say(told, 'The arguments could not be fetched. Try again.')
+      told.textContent = 'The arguments could not be fetched. Try again.'
     }
     showReadiness()
   })
@@ -107,12 +107,16 @@ export function createCard(first, actions) {
     hasFocus: () => element.contains(document.activeElement),
     /** Decided and out of the way: what was asked is folded, not gone. */
     fold: () => {
+      parts.ask.querySelector('summary')?.after(parts.because)
       parts.ask.open = false
       parts.ask.dataset.foldable = 'true'
     },
     /** @param {number} now */
     tick: (now) => paintDeadline(parts, view, now),
-    measure: () => offerShowAll(parts.args),
+    /** To be called once it is on the page: only then does a box know whether its text is longer. */
+    measure: () => {
+      if (wholeShown) offerShowAll(parts.args)
+    },
   }
 }
 
@@ -135,8 +139,9 @@ function buildParts(view) {
       type: 'text',
       maxlength: REASON_MAX_CHARS,
       autocomplete: 'off',
-      placeholder: 'Reason for denying (optional)',
+      placeholder: 'Reason (optional)',
     }),
+    because: why(view),
     told: el('p', { class: 'told', role: 'status' }),
   }
   const ask = el('details', { class: 'ask' }, el('summary', {}, 'What was asked'), parts.args, parts.cut, facts(view))
@@ -164,7 +169,7 @@ function buildParts(view) {
       parts.deadline,
     ),
     parts.outcome,
-    why(view),
+    parts.because,
     ask,
     parts.reviews,
     controls,
@@ -175,9 +180,18 @@ function buildParts(view) {
   parts.cut.hidden = view.cutFromChars === null
   if (view.cutFromChars !== null) {
     const size = view.cutFromChars.toLocaleString('en')
-    parts.cut.append(`Only the beginning of ${size} characters is shown. `, parts.showWhole)
+    parts.cut.append(
+      `Only the beginning of ${size} characters is shown; Approve waits until you have them all. `,
+      parts.showWhole,
+    )
   }
   return { ...parts, ask, controls, element }
+}
+
+/** @param {CardView} view */
+function stillNeeded(view) {
+  const approvals = view.reviews.filter((review) => review.choice === 'approve').length
+  return view.state === 'pending' ? `Your approval counts. ${view.quorum - approvals} more needed.` : ''
 }
 
 /** @param {CardView} view */
@@ -211,7 +225,7 @@ function fillArguments(list, view) {
   list.replaceChildren(...(rows.length === 0 ? [el('p', { class: 'aside' }, 'No arguments.')] : rows))
 }
 
-/** A box whose text is longer than it gets a button that opens it fully. Measured, so only once it is on the page. */
+/** A box whose text is longer than itself gets a button that opens it fully. */
 /** @param {HTMLElement} list */
 function offerShowAll(list) {
   for (const box of list.querySelectorAll('pre')) {
