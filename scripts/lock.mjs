@@ -36,8 +36,9 @@ function take(file) {
     if (error.code !== 'EEXIST') throw error
   }
   const holder = holderOf(file)
-  if (holder !== null && isGone(holder)) clear(file, holder.pid)
-  return false
+  if (holder === null || !isGone(holder)) return false
+  clear(file, holder.pid)
+  return take(file)
 }
 
 /** Renaming is atomic: of several that find a dead holder, one moves the file away, and all try again. */
