@@ -54,7 +54,7 @@ test('looking at a link, however often, does not use it up', async () => {
   expect((await redeem(rig, codeOf(link))).status).toBe(303)
 })
 
-test('a link works once, and not after its life', async () => {
+test('[REQ-CARD-5] a link works once, and not after its life', async () => {
   await start()
   const [used, old] = [codeOf(rig.console.newLink()), codeOf(rig.console.newLink())]
   expect((await redeem(rig, used)).status).toBe(303)
@@ -161,7 +161,7 @@ test('without a reviewer in the settings it is an operator without an e-mail', a
   expect(rig.clicks[0]?.reviewer).toEqual({ id: 'console:operator', email: null, name: 'console operator' })
 })
 
-test('a late click changes nothing and is told so', async () => {
+test('[REQ-REVIEW-3] a late click changes nothing and is told so', async () => {
   await start()
   const cookie = await rig.signIn()
   const approval = rig.ask()
@@ -176,7 +176,7 @@ test('a late click changes nothing and is told so', async () => {
   })
 })
 
-test('the agent’s owner is told that someone else has to decide', async () => {
+test('[REQ-REVIEW-2] the agent’s owner is told that someone else has to decide', async () => {
   await start({ reviewer: 'alice@example.com' })
   const approval = rig.ask()
   const answer = await click(rig, await rig.signIn(), { approvalId: approval.id, choice: 'approve', reason: null })
