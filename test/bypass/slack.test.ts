@@ -52,7 +52,7 @@ describe('a forged or stale request decides nothing', () => {
     ['a body over the limit', 413, () => ({ payload: null, rawBody: `payload=${'x'.repeat(REQUEST_BYTES_MAX)}` })],
     ['a signed body that is no JSON', 400, () => ({ payload: null, rawBody: 'payload=%7B' })],
   ]
-  it.each(rows)('%s answers %i', async (_sentence, status, delivery) => {
+  it.each(rows)('[REQ-CARD-3] %s answers %i', async (_sentence, status, delivery) => {
     const { payload, state } = await asked()
     const submitted = gateway.submitted.length
     const ack = await gateway.slack.deliver(delivery(payload))
@@ -97,7 +97,7 @@ describe('a forged or stale request decides nothing', () => {
 })
 
 describe('the same click again', () => {
-  it('replayed with its signature it runs nothing, and answers 200', async () => {
+  it('[REQ-CARD-3] replayed with its signature it runs nothing, and answers 200', async () => {
     const { payload, state } = await asked()
     const delivery = { payload, timestampSec: nowSec() }
     expect((await gateway.slack.deliver(delivery)).status).toBe(200)
@@ -198,7 +198,7 @@ describe('whoever is no full member of the workspace decides nothing, and is tol
     expect(await state()).toBe('pending')
   })
 
-  it('the agent’s owner is told that it cannot approve', async () => {
+  it('[REQ-REVIEW-2] the agent’s owner is told that it cannot approve', async () => {
     const { payload, state } = await asked(ALICE.id)
     await gateway.slack.deliver({ payload })
     const told = await gateway.slack.waitForEphemeral((ephemeral) => ephemeral.userId === ALICE.id)
