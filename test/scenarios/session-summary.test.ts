@@ -204,7 +204,7 @@ describe('a session', () => {
 })
 
 describe('the end of a session', () => {
-  test('is recorded, and every channel is told once what the recording says', async () => {
+  test('[REQ-SUMMARY-1] is recorded, and every channel is told once what the recording says', async () => {
     const [slack, page] = [channel('slack'), channel('console')]
     jobs({ channels: [slack.self, page.self] })
     jobs({ channels: [slack.self, page.self] })
