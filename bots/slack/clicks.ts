@@ -87,7 +87,7 @@ export function registerClicks(app: App, options: ClicksOptions): void {
     const click = Click.safeParse(body).data
     const team = String(context.teamId)
     const answer = click === undefined ? NOT_UNDERSTOOD : await guarded(() => act(options, click, team), log)
-    await ack()
+    await inTime(ack(), log)
     if (answer.message !== null) await tell(answer.message)
     if (answer.stale !== null && click !== undefined) await repaint(web, click, answer.stale, log)
 
@@ -119,8 +119,8 @@ export function registerClicks(app: App, options: ClicksOptions): void {
               team(),
             )
           }, log)
-    if (answer.message === null) await ack()
-    else await ack({ response_action: 'errors', errors: { [REASON_BLOCK]: visible(answer.message) } })
+    if (answer.message === null) await inTime(ack(), log)
+    else await inTime(ack({ response_action: 'errors', errors: { [REASON_BLOCK]: visible(answer.message) } }), log)
 
     function team(): string {
       return String(context.teamId)
@@ -128,6 +128,11 @@ export function registerClicks(app: App, options: ClicksOptions): void {
   })
 
   app.view(ARGUMENTS_VIEW, async ({ ack }) => ack())
+}
+
+/** An acknowledgement that comes too late throws; what was decided stands, and the rest still has to be told. */
+async function inTime(acknowledged: Promise<void>, log: Log): Promise<void> {
+  await acknowledged.catch((error) => log.warn('slack click acknowledged too late', { error: errorName(error) }))
 }
 
 /** A fault ends as a sentence to the person, never as a click that seems to have worked. */

@@ -25,7 +25,8 @@ export const EVENTS_PATH = '/slack/events'
 
 export interface SlackOptions {
   readonly botToken: Secret
-  readonly signingSecret: Secret
+  /** Null only in Socket Mode, where Slack signs nothing. */
+  readonly signingSecret: Secret | null
   /** Set: Socket Mode, and no HTTP endpoint. */
   readonly appToken: Secret | null
   /** Ids of the channels for cards and for summaries. */
@@ -84,6 +85,7 @@ async function warmUp(team: Team, log: Log): Promise<void> {
 }
 
 function createHttp({ signingSecret, clock, log }: SlackOptions): { receiver: ExpressReceiver; router: IRouter } {
+  if (signingSecret === null) throw new TypeError('without an app token the signing secret is needed')
   const router = Router()
   router.post(EVENTS_PATH, createGate({ clock, log }))
   const receiver = new ExpressReceiver({

@@ -201,6 +201,8 @@ function viewsUpdate(world: World, args: Args): Answer {
 }
 
 function respond(world: World, key: string, body: string, response: ServerResponse): void {
+  const failure = world.failures.get('response_url')?.shift()
+  if (failure?.error !== undefined) return void response.writeHead(404).end(failure.error)
   const target = world.responseUrls.get(key)
   if (target === undefined) return void response.writeHead(404).end('expired_url')
   const expired = Date.now() - target.at > RESPONSE_URL_LIVES_MS || target.uses >= RESPONSE_URL_USES_MAX

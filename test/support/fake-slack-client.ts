@@ -153,14 +153,14 @@ export async function submitView(
 
 /** Over the socket where one is connected, else by HTTP; sent again as often as asked while it fails. */
 async function send(world: World, payload: unknown, retries: number): Promise<Ack> {
-  let ack = await attempt(world, payload, 0)
+  let ack = await sendOnce(world, payload, 0)
   for (let attempts = 1; !ack.ok && attempts <= retries; attempts += 1) {
-    ack = { ...(await attempt(world, payload, attempts)), attempts: attempts + 1 }
+    ack = { ...(await sendOnce(world, payload, attempts)), attempts: attempts + 1 }
   }
   return ack
 }
 
-async function attempt(world: World, payload: unknown, retry: number): Promise<Ack> {
+export async function sendOnce(world: World, payload: unknown, retry: number): Promise<Ack> {
   const [socket] = world.sockets
   if (socket !== undefined) return overSocket(socket, payload, retry)
   const headers = retry > 0 ? { 'x-slack-retry-num': String(retry), 'x-slack-retry-reason': 'http_timeout' } : {}

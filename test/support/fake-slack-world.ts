@@ -78,6 +78,8 @@ export function createWorld(options: FakeSlackOptions) {
     rate: { perSecond: options.messagesPerSecond ?? 1, burst: options.burst ?? 20 },
     sockets: new Set<WebSocket>(),
     tickets: new Set<string>(),
+    /** Socket Mode connections opened so far. */
+    opened: 0,
     changed: new EventEmitter().setMaxListeners(100),
     eventsUrl: null as string | null,
     baseUrl: '',

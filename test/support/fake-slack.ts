@@ -13,12 +13,14 @@ import type { AddressInfo } from 'node:net'
 import { WebSocketServer } from 'ws'
 import { route } from './fake-slack-api.ts'
 import {
+  type Ack,
   blockActions,
   type Click,
   click,
   clickInView,
   type Delivery,
   deliver,
+  sendOnce,
   submitView,
 } from './fake-slack-client.ts'
 import {
@@ -48,6 +50,7 @@ export async function startFakeSlack(options: FakeSlackOptions = {}) {
     }
     sockets.handleUpgrade(request, socket, head, (connected) => {
       world.sockets.add(connected)
+      world.opened += 1
       connected.on('close', () => world.sockets.delete(connected))
       connected.send(JSON.stringify({ type: 'hello', num_connections: world.sockets.size }))
       world.changed.emit('change')
@@ -92,6 +95,12 @@ export async function startFakeSlack(options: FakeSlackOptions = {}) {
     deliver: (delivery: Delivery) => deliver(world, delivery),
     /** The payload of a click that is not sent. */
     payloadOf: (click: Click) => blockActions(world, click),
+    /** The same payload several times, one after the other, as Slack does when it believes a delivery lost. */
+    async sendAgain(payload: unknown, times: number): Promise<Ack[]> {
+      const acks: Ack[] = []
+      for (let attempt = 0; attempt < times; attempt += 1) acks.push(await sendOnce(world, payload, attempt))
+      return acks
+    },
     connectedSockets: () => world.sockets.size,
     /** Slack recycles connections every few hours: it says so and closes. */
     async recycleSockets(): Promise<void> {
@@ -105,8 +114,9 @@ export async function startFakeSlack(options: FakeSlackOptions = {}) {
       waitFor(world, () => world.ephemerals.find(wanted), 'ephemeral message', timeoutMs),
     waitForView: (wanted: (view: FakeView) => boolean, timeoutMs?: number) =>
       waitFor(world, () => world.views.find(wanted), 'view', timeoutMs),
-    waitForSocket: (timeoutMs?: number) =>
-      waitFor(world, () => (world.sockets.size > 0 ? true : undefined), 'socket', timeoutMs),
+    /** Socket Mode: until so many connections were opened in all, and one is open. */
+    waitForConnections: (opened: number, timeoutMs?: number) =>
+      waitFor(world, () => (world.opened >= opened && world.sockets.size > 0) || undefined, 'connection', timeoutMs),
     async close(): Promise<void> {
       for (const socket of world.sockets) socket.terminate()
       sockets.close()

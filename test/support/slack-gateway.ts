@@ -58,12 +58,15 @@ export function pendingApproval(change: Partial<Approval> = {}): Approval {
 
 export interface SlackGatewayOptions extends FakeSlackOptions {
   readonly socketMode?: boolean
+  /** Slack refuses this once, while the gateway starts. */
+  readonly failAtStart?: { readonly method: string; readonly error: string }
 }
 
 export type SlackGateway = Awaited<ReturnType<typeof startSlackGateway>>
 
-export async function startSlackGateway({ socketMode = false, ...options }: SlackGatewayOptions = {}) {
+export async function startSlackGateway({ socketMode = false, failAtStart, ...options }: SlackGatewayOptions = {}) {
   const slack = await startFakeSlack({ users: [ALICE, BOB, CAROL], ...options })
+  if (failAtStart !== undefined) slack.failNext(failAtStart.method, { error: failAtStart.error })
   const lines: string[] = []
   const approvals = createMemoryApprovalStore()
   const refs = new Map<ApprovalId, MessageRef[]>()
@@ -78,10 +81,12 @@ export async function startSlackGateway({ socketMode = false, ...options }: Slac
     clock,
     log,
   })
+  let stalled = Promise.resolve()
   const submitted: Parameters<Reviews['submit']>[0][] = []
   const reviews: Reviews = {
-    submit(click) {
+    async submit(click) {
       submitted.push(click)
+      await stalled
       return real.submit(click)
     },
   }
@@ -99,10 +104,14 @@ export async function startSlackGateway({ socketMode = false, ...options }: Slac
   })
 
   const stopped = new AbortController()
-  approvals.onChange(async (id) => {
+  let repainting = Promise.resolve()
+  async function repaint(id: ApprovalId): Promise<void> {
     const approval = await approvals.get(id)
     if (approval === null) return
     for (const ref of refs.get(id) ?? []) await slackChannel.channel.update(ref, cardOf(approval))
+  }
+  approvals.onChange((id) => {
+    repainting = repainting.then(() => repaint(id))
   }, stopped.signal)
 
   const app = express()
@@ -131,6 +140,14 @@ export async function startSlackGateway({ socketMode = false, ...options }: Slac
       refs.set(approval.id, [...(refs.get(approval.id) ?? []), ref])
       return (JSON.parse(ref) as { ts: string }).ts
     },
+    /** Reviews take until the answer is called: a store that hangs. */
+    stallReviews(): () => void {
+      let release = () => {}
+      stalled = new Promise((resolve) => {
+        release = resolve
+      })
+      return release
+    },
     /** A copy of the card that the outbox does not know of, as after a post whose answer was lost. */
     async postUnknownCopy(id: ApprovalId): Promise<string> {
       const approval = await approvals.get(id)
@@ -139,6 +156,7 @@ export async function startSlackGateway({ socketMode = false, ...options }: Slac
     },
     async close(): Promise<void> {
       stopped.abort()
+      await repainting
       await slackChannel.stop()
       server.close()
       server.closeAllConnections()
