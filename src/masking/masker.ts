@@ -152,17 +152,16 @@ class Pass {
 
   /** Keys can hold secrets too. Two that become equal are told apart, so that no member is lost. */
   keys(value: JsonObject): JsonObject {
-    let changed: [string, JsonValue][] | null = null
-    const keys = Object.keys(value)
-    for (let index = 0; index < keys.length; index++) {
-      const key = keys[index] as string
-      const masked = this.key(key)
-      if (masked === key) continue
-      changed ??= Object.entries(value)
-      const isTaken = changed.some(([other]) => other === masked)
-      changed[index] = [isTaken ? `${masked}#${index}` : masked, value[key] as JsonValue]
-    }
-    return changed ? Object.fromEntries(changed) : value
+    const before = Object.keys(value)
+    const after = before.map((key) => this.key(key))
+    if (after.every((key, index) => key === before[index])) return value
+    const taken = new Set<string>()
+    const entries = after.map((key, index): [string, JsonValue] => {
+      const name = taken.has(key) ? `${key}#${index}` : key
+      taken.add(name)
+      return [name, value[before[index] as string] as JsonValue]
+    })
+    return Object.fromEntries(entries)
   }
 
   key(key: string): string {
@@ -256,7 +255,7 @@ function encode(text: string): string {
 }
 
 function looksLikeJson(text: string): boolean {
-  return /^\s{0,64}[[{]/.test(text)
+  return /^\s{0,64}[[{"]/.test(text)
 }
 
 /** Like map, but answers the same array where nothing changed. */

@@ -12,7 +12,8 @@ export interface Unfolded {
 
 /** Soft hyphen, joiners, direction marks, variation selectors and the like. */
 const INVISIBLE = /[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]|\u034f|[\ufe00-\ufe0f]/
-const ESCAPE = /\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})|\\(["'\\/bfnrt])|%([0-7][0-9a-fA-F])/
+const ESCAPE =
+  /\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})|\\(["'\\/bfnrt])|%([0-7][0-9a-fA-F])|((?:%[c-fC-F][0-9a-fA-F])(?:%[89abAB][0-9a-fA-F]){1,3})/
 const FOLDED_ONCE = new RegExp(`${ESCAPE.source}|${INVISIBLE.source}`)
 const FOLDED = new RegExp(FOLDED_ONCE.source, 'g')
 const SHORT: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }
@@ -35,17 +36,29 @@ export function unfold(text: string): Unfolded | null {
   }
   for (const match of text.matchAll(FOLDED)) {
     keep(match.index)
-    const [whole, unicode, byte, short, percent] = match
-    const hex = unicode ?? byte ?? percent
-    const character =
-      hex !== undefined ? String.fromCharCode(Number.parseInt(hex, 16)) : short && (SHORT[short] ?? short)
-    if (character) {
-      at[length++] = match.index
-      pieces.push(character)
-    }
-    from = match.index + whole.length
+    const characters = meant(match)
+    for (let unit = 0; unit < characters.length; unit++) at[length++] = match.index
+    pieces.push(characters)
+    from = match.index + match[0].length
   }
   keep(text.length)
   at[length] = text.length
   return { text: pieces.join(''), at }
+}
+
+/** What an escape stands for; nothing for an invisible character. */
+function meant([, unicode, byte, short, percent, sequence]: RegExpMatchArray): string {
+  const hex = unicode ?? byte ?? percent
+  if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16))
+  if (sequence !== undefined) return decoded(sequence)
+  return short === undefined ? '' : (SHORT[short] ?? short)
+}
+
+/** Percent-encoded UTF-8, or as it is where that is no UTF-8. */
+function decoded(sequence: string): string {
+  try {
+    return decodeURIComponent(sequence)
+  } catch {
+    return sequence
+  }
 }
