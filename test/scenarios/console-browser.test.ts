@@ -12,22 +12,26 @@ import { aReviewer } from '../support/examples.ts'
 const WAIT_MS = 20_000
 let browser: Browser
 let rig: ConsoleRig
+/** One browser user, and the tab that every test starts with: a new one each time would mean a new process each time. */
 let context: BrowserContext
+let firstTab: Page
 /** What the pages complained of: content policy violations, script errors. Must stay empty. */
-let complaints: string[]
+let complaints: string[] = []
 
 beforeAll(async () => {
   browser = await startBrowser()
+  context = await newContext()
+  firstTab = await context.newPage()
 }, 600_000)
 afterAll(() => browser?.close())
 
 beforeEach(async () => {
   complaints = []
   rig = await startConsoleRig()
-  context = await newContext()
 })
 afterEach(async () => {
-  await context.close()
+  await firstTab.unrouteAll()
+  for (const page of context.pages()) if (page !== firstTab) await page.close()
   await rig.stop()
   expect(complaints).toEqual([])
 })
@@ -44,9 +48,8 @@ async function newContext(options: Parameters<Browser['newContext']>[0] = {}): P
   return made
 }
 
-/** A tab that was opened by a fresh one-time link and is live. */
-async function openConsole(from = context): Promise<Page> {
-  const page = await from.newPage()
+/** Signs in by a fresh one-time link and waits until the page is live. */
+async function openConsole(page = firstTab): Promise<Page> {
   await page.goto(rig.console.newLink())
   await page.waitForSelector('#connection[data-state=live]')
   return page
@@ -57,7 +60,7 @@ const cardOn = (page: Page, id: string) => page.locator(`.card[data-approval="${
 
 test('the one-time link opens the console by itself, once', async () => {
   const link = rig.console.newLink()
-  const page = await context.newPage()
+  const page = firstTab
   await page.goto(link)
   await page.waitForSelector('#connection[data-state=live]')
   expect(new URL(page.url()).pathname).toBe('/console')
@@ -85,7 +88,7 @@ test('without scripts the link has a button that opens it', async () => {
 test('an expired link says what to do', async () => {
   const link = rig.console.newLink()
   rig.advance(LINK_LIFE_MS)
-  const page = await context.newPage()
+  const page = firstTab
   await page.goto(link)
   await page.waitForSelector('text=This link no longer opens the console.')
   await page.waitForSelector('text=Restart the gateway: it prints a new one')
@@ -130,7 +133,7 @@ test('the countdown runs, by the gateway’s clock, and turns urgent in its last
 
 test('Approve is one click, one review, and is repainted in every tab', async () => {
   const approval = rig.ask()
-  const [page, other] = [await openConsole(), await openConsole()]
+  const [page, other] = [await openConsole(), await openConsole(await context.newPage())]
   await cardOn(page, approval.id).getByRole('button', { name: 'Approve' }).click()
   for (const tab of [page, other]) {
     const outcome = tab.locator('.card[data-state=approved] .outcome')
@@ -341,7 +344,7 @@ test.each(looks)('%s nothing scrolls sideways and every target can be hit', asyn
   const done = rig.ask({ tool: 'tool_'.repeat(40) })
   await rig.reviewElsewhere(done.id, aReviewer('carol@example.com'), 'deny', 'x'.repeat(300))
   await rig.console.channel.summarise(aSummary())
-  const page = await openConsole(phone)
+  const page = await openConsole(await phone.newPage())
   await pendingCards(page).first().waitFor()
   expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(options.viewport.width)
   for (const name of ['Approve', 'Deny']) {

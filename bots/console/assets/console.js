@@ -84,8 +84,11 @@ function addCard(view, quietly) {
 /** @param {CardOnPage} card @param {CardView} view */
 function updateCard(card, view) {
   const wasPending = card.view().state === 'pending'
+  const hadFocus = card.hasFocus()
   card.update(view)
   if (!wasPending || card.view().state === 'pending') return
+  // The button that was pressed is gone now, and the browser would start again at the top.
+  if (hadFocus) card.focus()
   byId('announcer').textContent = card.view().outcome ?? ''
   settlePending()
   setTimeout(() => {
