@@ -122,7 +122,7 @@ export class IssuerKeys {
       await this.#reading // the same search, begun by another call
     }
     const keys = this.#keys
-    if (keys?.ids.has(keyId) && this.#failedAt === null) return { keys }
+    if (keys?.ids.has(keyId)) return { keys } // a set read since the caller looked
     return { missing: this.#failedAt === null ? 'unknown_key' : 'unavailable' }
   }
 

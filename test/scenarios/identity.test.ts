@@ -238,11 +238,15 @@ describe('keys', () => {
     expect(okta.requests('/jwks') - before).toBe(2)
   })
 
-  test('a key that the issuer has begun to sign with is found at once', async () => {
+  test('a key that the issuer has begun to sign with is found at once, by all who come with it', async () => {
     const door = await open()
     expect((await door.show(await okta.tokenFor(ALICE, FILES))).status).toBe(200)
     okta.replaceKeys([second, first])
-    expect((await door.show(await okta.tokenFor(BOB, FILES))).body.subject).toBe(BOB.login)
+    const before = okta.requests('/jwks')
+    const tokens = await Promise.all([1, 2, 3].map(() => okta.tokenFor(BOB, FILES)))
+    const answers = await Promise.all(tokens.map((token) => door.show(token)))
+    expect(answers.map(({ body }) => body.subject)).toEqual([BOB.login, BOB.login, BOB.login])
+    expect(okta.requests('/jwks') - before).toBe(1)
   })
 
   test('a key that the issuer took back opens nothing any more, not even to a token verified before', async () => {
@@ -335,7 +339,7 @@ describe('keys', () => {
     ['a key set without end', '/jwks', () => ({ status: 200, body: 'x'.repeat(300_000) }), 'longer than 262144 bytes'],
     ['an error', '/jwks', () => ({ status: 500 }), 'status 500'],
     ['a compressed answer', '/jwks', () => ({ status: 200, headers: { 'content-encoding': 'br' } }), 'compressed'],
-    ['a redirect', '/jwks', () => ({ status: 302, headers: { location: `${okta.issuer}/jwks` } }), 'redirect'],
+    ['a redirect', '/jwks', () => ({ status: 302, headers: { location: `${okta.issuer}/jwks?moved` } }), 'redirect'],
     [
       'metadata that names another issuer',
       METADATA,
