@@ -76,7 +76,7 @@ function settings(at: { origin: string; issuer: string; upstream: string; home: 
 function policy(): string {
   const others = Array.from({ length: OTHER_RULES }, (_unused, index) => ({
     id: `other-${index}`,
-    match: { upstream: index % 2 === 0 ? 'pg-*' : `service-${index}`, tool: [`delete_${index}`, 'drop_*'] },
+    match: { upstream: index % 2 === 0 ? 'bench' : 'be*', tool: [`delete_${index}`, `drop_${index}_*`] },
     effect: index % 3 === 0 ? 'deny' : 'require_approval',
     ...(index % 3 === 0 ? {} : { approval: { deadline: '15m' } }),
   }))
