@@ -11,7 +11,7 @@ type Expected = Partial<Omit<Principal, 'claims'>>
 describe('with the default mapping', () => {
   const table: readonly (readonly [string, JsonObject, Expected])[] = [
     [
-      'Okta: scp is a list, cid the client, sub the login and so the e-mail',
+      '[REQ-IDENTITY-10] Okta: scp is a list, cid the client, sub the login and so the e-mail',
       {
         ver: 1,
         jti: 'AT.1',
