@@ -52,7 +52,7 @@ const STATES: [string, Approval][] = [
 ]
 
 describe('the card of each state', () => {
-  it.each(STATES)('%s looks as agreed', async (name, one) => {
+  it.each(STATES)('[REQ-CARD-1] %s looks as agreed', async (name, one) => {
     const message = cardMessage(cardOf(one))
     await expect(`${JSON.stringify(message, null, 2)}\n`).toMatchFileSnapshot(`golden/slack/${name}.json`)
   })
@@ -215,7 +215,7 @@ describe('text from outside cannot format, link, mention or hide', () => {
     ]
   }
 
-  it.each(POISONS)('%j lands only where nothing is interpreted', (poison) => {
+  it.each(POISONS)('[REQ-CARD-2] %j lands only where nothing is interpreted', (poison) => {
     for (const [state, one] of outcomes(poison)) {
       const card = cardOf(one)
       const texts = [
