@@ -114,7 +114,7 @@ describe('checkHeaders', () => {
       { ...base, 'mcp-name': 'get', 'mcp-param-admin': 'yes' },
       message('get', { admin: 'yes' }),
     ],
-  ])('refuses %s', (_sentence, incoming, judged) => {
+  ])('[REQ-FORWARD-5] refuses %s', (_sentence, incoming, judged) => {
     expect(checkHeaders(incoming, judged, definition).ok).toBe(false)
   })
 })
