@@ -155,7 +155,7 @@ describe('masking JSON in text', () => {
 })
 
 describe('masking messages', () => {
-  it('masks results: text, structured content and embedded resources', () => {
+  it('[REQ-MASK-1] masks results: text, structured content and embedded resources', () => {
     const result = message({
       jsonrpc: '2.0',
       id: 1,
