@@ -30,7 +30,7 @@ const shows = (messageTs: string, text: string) =>
 const stored = (id: ApprovalId = ID): Promise<Approval | null> => gateway.approvals.get(id)
 
 describe('a click', () => {
-  it('approves: stored before it is acknowledged, and the card says who and has no buttons', async () => {
+  it('[REQ-REVIEW-4] approves: stored before it is acknowledged, and the card says who and has no buttons', async () => {
     gateway = await startSlackGateway()
     const ts = await gateway.ask()
     const ack = await click(ts, APPROVE_ACTION)
@@ -102,7 +102,7 @@ describe('a click', () => {
     expect(gateway.slack.messages[0]?.edits).toBe(0)
   })
 
-  it('of someone whom the rule does not name changes nothing', async () => {
+  it('[REQ-REVIEW-5] of someone whom the rule does not name changes nothing', async () => {
     gateway = await startSlackGateway()
     const ts = await gateway.ask({ from: ['carol@example.com'] })
     await click(ts, APPROVE_ACTION)
