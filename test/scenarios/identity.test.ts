@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { newSigningKey, type SigningKey } from '../../demo/oidc-issuer.ts'
 import {
+  IssuerKeys,
   KEYS_FRESH_MS,
   KEYS_REFRESH_AFTER_MS,
   KEYS_RETRY_AFTER_MS,
@@ -10,6 +11,7 @@ import {
 } from '../../proxy/authenticate/issuer-keys.ts'
 import { VERIFIED_FOR_MS } from '../../proxy/authenticate/verified-tokens.ts'
 import { CLOCK_SKEW_S } from '../../proxy/authenticate/verify.ts'
+import { epochMs } from '../../src/brands.ts'
 import { closeDoors, openDoor, PUBLIC_URL, trusted } from '../support/identity-door.ts'
 import { ALICE, BOB, CLIENT_ID, SCOPES, startTestIssuer, type TestIssuer } from '../support/oidc-issuer.ts'
 
@@ -388,6 +390,27 @@ describe('keys', () => {
     const answer = await door.show(await okta.tokenFor(ALICE, FILES))
     expect(answer).toMatchObject({ status: 503, body: { code: 'identity_unavailable' } })
     expect(door.warnings.join()).toContain('key cannot be used')
+  })
+
+  test('that have not changed are the same set after a reading, so that what was verified under it still holds', async () => {
+    let now = Date.now()
+    const keys = new IssuerKeys({
+      issuer: okta.issuer,
+      allowInsecureLoopbackIssuer: true,
+      clock: { now: () => epochMs(now) },
+      onStaleKeys() {},
+      onFailure() {},
+    })
+    const read = async () => {
+      now += KEYS_FRESH_MS
+      const answer = await keys.holding('first')
+      return 'keys' in answer ? answer.keys : null
+    }
+    const before = await read()
+    expect(before).not.toBeNull()
+    expect(await read()).toBe(before)
+    okta.replaceKeys([second, first])
+    expect(await read()).not.toBe(before)
   })
 
   test('are read by warm before anybody calls', async () => {
