@@ -106,7 +106,7 @@ const refused: [string, JsonProblemCode, string | Uint8Array, RegExp?][] = [
   ['too few hexadecimal digits', 'syntax', '"\\u00e"'],
   ['a hexadecimal digit out of range', 'syntax', '"\\u00eg"'],
   ['a form feed as white space', 'syntax', '[1,\f2]'],
-  ['a no-break space as white space', 'syntax', '[\u00a01]'[REQ - INPUT - 2]],
+  ['a no-break space as white space', 'syntax', '[\u00a01]'[REQ - INPUT - 2][REQ - INPUT - 2]],
   // What two readers read differently
   ['a key twice', 'duplicate_key', '{"a":1,"a":2}', /^\$\.a: /],
   ['a key twice with equal values', 'duplicate_key', '{"a":1,"a":1}'],
