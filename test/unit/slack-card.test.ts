@@ -108,7 +108,7 @@ const EXTREMES: [string, Partial<Approval>][] = [
   ],
 ]
 
-describe('whatever the agent sends, Slack takes the card', () => {
+describe('[REQ-CARD-4] whatever the agent sends, Slack takes the card', () => {
   it.each([...STATES.map(([name, one]): [string, Partial<Approval>] => [name, one]), ...EXTREMES])(
     '%s',
     (_name, change) => {
