@@ -283,7 +283,7 @@ describe('posting', () => {
     expect(JSON.parse(ref)).toEqual({ channel: 'C0APPROVALS', ts: gateway.slack.messages[0]?.ts })
   })
 
-  it('a rate limit becomes "later", with Slack’s own time', async () => {
+  it('[REQ-CARD-4] a rate limit becomes "later", with Slack’s own time', async () => {
     gateway = await startSlackGateway({ burst: 1, messagesPerSecond: 0.5 })
     await gateway.ask()
     const busy = await gateway.channel.post(cardOf(pendingApproval())).catch((error: unknown) => error)
