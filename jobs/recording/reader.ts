@@ -7,7 +7,14 @@
  */
 import { open, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
-import type { ChainFault, ChainState, PreviousSegment, RecordedEvent, SegmentHeader } from '../../src/audit/chain.ts'
+import type {
+  ChainFault,
+  ChainState,
+  PreviousSegment,
+  ReadLine,
+  RecordedEvent,
+  SegmentHeader,
+} from '../../src/audit/chain.ts'
 import { LINE_MAX_BYTES, readLine, recordedEvent, splitLines } from '../../src/audit/chain.ts'
 import type { SessionOverview } from '../../src/audit/timeline.ts'
 import { addToOverview, isTooMany } from '../../src/audit/timeline.ts'
@@ -130,36 +137,40 @@ async function readSegment(
   visit: (event: ReadEvent) => void,
   seen: (hash: string) => void,
 ): Promise<SegmentReport> {
-  let state: ChainState | null = null
-  let problem: SegmentReport['problem'] = null
-  let segment: string | null = null
-  let events = 0
-  let torn = false
-  let number = -1
-  for await (const { bytes, end } of linesOf(file)) {
-    if (end === 'torn') torn = true
-    if (end !== 'whole') continue
-    number += 1
-    if (problem === null) {
-      const read = readLine(bytes, state)
-      if (read.ok) {
-        state = read.state
-        seen(state.hash)
-        if ('header' in read) segment = read.header.segment
-        else {
-          events += 1
-          const event = recordedEvent(read.json, state)
-          if (isWanted(event, session)) visit({ ...event, trusted: true })
-        }
-        continue
-      }
-      problem = { line: number, why: read.why }
-    }
-    const doubtful = parseDoubtful(bytes, segment ?? basename(file))
-    if (doubtful !== null && isWanted(doubtful, session)) visit({ ...doubtful, trusted: false })
+  const report = {
+    file,
+    segment: null as string | null,
+    events: 0,
+    problem: null as SegmentReport['problem'],
+    torn: false,
   }
-  // A file without a whole header is what a crash while creating it leaves behind.
-  return { file, segment, events, problem, torn, previous: 'none' }
+  let state: ChainState | null = null
+  let number = 0
+  const deliver = (event: RecordedEvent | null, trusted: boolean) => {
+    if (event !== null && isWanted(event, session)) visit({ ...event, trusted })
+  }
+  for await (const { bytes, end } of linesOf(file)) {
+    if (end === 'torn') {
+      report.torn = true
+      break
+    }
+    const read: ReadLine | null = report.problem === null ? readLine(bytes, state) : null
+    if (read?.ok) {
+      state = read.state
+      seen(state.hash)
+      if ('header' in read) report.segment = read.header.segment
+      else {
+        report.events += 1
+        deliver(recordedEvent(read.json, state), true)
+      }
+    } else {
+      if (read !== null) report.problem = { line: number, why: read.why }
+      deliver(parseDoubtful(bytes, report.segment ?? basename(file)), false)
+    }
+    number += 1
+  }
+  // Nothing but a torn header is what a crash while creating the file leaves behind: no problem, and no events.
+  return { ...report, previous: 'none' }
 }
 
 function isWanted({ event }: RecordedEvent, session: SessionId | undefined): boolean {

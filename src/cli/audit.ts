@@ -32,7 +32,7 @@ export function registerAudit(program: Command, world: AuditCommandWorld): void 
     .description('list the recorded sessions, oldest first')
     .addHelpText('after', '\nExample:\n  $ countersign audit list --dir ./recordings')
     .action(async (options: AuditOptions, command: Command) => {
-      await list(await placeOf(options, command, world), options, world)
+      await list(await placeOf(options, command, world), { options, command, world })
     })
   withPlace(audit.command('show'))
     .argument('<session>', 'id of a session (ses_…) or of its recording (rec_…)')
@@ -40,7 +40,7 @@ export function registerAudit(program: Command, world: AuditCommandWorld): void 
     .addHelpText('after', '\nExample:\n  $ countersign audit show ses_k3v… --config countersign.yaml')
     .action(async (session: string, options: AuditOptions, command: Command) => {
       if (!/^(ses|rec)_\w+$/.test(session)) command.error(`error: ${session} is no session's id`, { exitCode: 2 })
-      await show(session, await placeOf(options, command, world), options, world)
+      await show(session, await placeOf(options, command, world), { options, command, world })
     })
 }
 
@@ -59,9 +59,18 @@ async function placeOf(options: AuditOptions, command: Command, world: AuditComm
 
 // ---- list
 
-async function list(directory: string, options: AuditOptions, world: AuditCommandWorld): Promise<void> {
+interface Run {
+  readonly options: AuditOptions
+  readonly command: Command
+  readonly world: AuditCommandWorld
+}
+
+async function list(directory: string, run: Run): Promise<void> {
+  const { options, world } = run
   const terminal = createTerminal(world.output, world.env)
-  const { sessions, segments } = await readable(directory, () => listSessions(directory))
+  const read = await readOrComplain(directory, run, () => listSessions(directory))
+  if (read === null) return
+  const { sessions, segments } = read
   if (options.json) for (const session of sessions) terminal.json(session)
   else {
     for (const session of sessions) printSession(terminal, session)
@@ -87,9 +96,12 @@ function callsInWords(calls: SessionSummary['calls'], unknownOutcomes: number): 
 
 // ---- show
 
-async function show(id: string, directory: string, options: AuditOptions, world: AuditCommandWorld): Promise<void> {
+async function show(id: string, directory: string, run: Run): Promise<void> {
+  const { options, world } = run
   const terminal = createTerminal(world.output, world.env)
-  const { events, segments } = await readable(directory, () => readSession(directory, sessionOf(id)))
+  const read = await readOrComplain(directory, run, () => readSession(directory, sessionOf(id)))
+  if (read === null) return
+  const { events, segments } = read
   const ordered = inOrder(events) as readonly ReadEvent[]
   const summary = summariseSession(events.filter(({ trusted }) => trusted))
   if (options.json) {
@@ -174,11 +186,16 @@ const WHY: Readonly<Record<NonNullable<SegmentReport['problem']>['why'], string>
   line_too_long: 'the line is longer than any that a recorder writes',
 }
 
-async function readable<T>(directory: string, read: () => Promise<T>): Promise<T> {
+/** Null where the directory can't be read: that takes a sentence, no stack trace. */
+async function readOrComplain<T>(directory: string, run: Run, read: () => Promise<T>): Promise<T | null> {
   try {
     return await read()
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    throw new Error(`Can't read the recordings in ${directory}: ${why}`, { cause: error })
+    // The reader's own limits are RangeErrors; what is neither they nor the file system's is our fault.
+    const why = error instanceof RangeError ? error.message : (error as NodeJS.ErrnoException).code
+    if (why === undefined) throw error
+    run.command.configureOutput().writeErr?.(`error: can't read the recordings in ${directory}: ${why}\n`)
+    run.world.setExitCode(1)
+    return null
   }
 }

@@ -18,7 +18,6 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { inspectRecordings } from '../../jobs/recording/inspect.ts'
 import { isBroken, listSessions, readSegments, readSession } from '../../jobs/recording/reader.ts'
 import type { FileRecorder, RecorderOptions } from '../../jobs/recording/recorder.ts'
 import { startRecorder } from '../../jobs/recording/recorder.ts'
@@ -325,27 +324,6 @@ describe('reading a directory that was changed afterwards', () => {
     writeFileSync(join(directory, '29990101T000000000Z-seg_x.ndjson'), Buffer.alloc(40 * 1024 * 1024, 'x'))
     const { segments } = await recorded()
     expect(segments[1]?.problem).toEqual({ line: 0, why: 'line_too_long' })
-  })
-})
-
-describe('what doctor says of the place', () => {
-  const verdicts = async (where: string) => (await inspectRecordings(where)).map(({ ok }) => ok)
-
-  test('a directory that can be recorded to is fine, and nothing is left in it', async () => {
-    mkdirSync(directory)
-    expect((await verdicts(directory))[0]).toBe(true)
-    expect(readdirSync(directory)).toEqual([])
-  })
-
-  test('a directory that will be made is fine, and is not made', async () => {
-    expect((await verdicts(join(directory, 'deep', 'er')))[0]).toBe(true)
-    expect(() => readdirSync(directory)).toThrow('ENOENT')
-  })
-
-  test('a file in its place is not, and neither is what no file can be made in', async () => {
-    writeFileSync(directory, '')
-    expect(await inspectRecordings(directory)).toMatchObject([{ ok: false, detail: 'ENOTDIR' }])
-    expect(await verdicts('/proc')).toEqual([false])
   })
 })
 
