@@ -40,7 +40,7 @@ export function maskAnswer(
   const text = decode(body)
   const masked = masker.maskText(text, secrets)
   return {
-    body: masked.changed ? encoder.encode(masked.text) : body,
+    body: masked.changed ? encoder.encode(masked.value) : body,
     findings: masked.findings,
     outcome: byStatus(status),
   }

@@ -17,6 +17,8 @@ export interface Tap {
   callsOf(tool: string): readonly Seen[]
   /** Answers the next matching requests itself; null lets them through. For what no well-behaved server would say. */
   intercept: ((seen: Seen, response: http.ServerResponse) => boolean) | null
+  /** Changes the text of answers, as a server does that redefines a tool. */
+  rewrite: ((text: string) => string) | null
   /** Connections from the gateway that are open now. */
   readonly openSockets: number
   close(): Promise<void>
@@ -47,7 +49,12 @@ export async function startTap(upstream: string): Promise<Tap> {
       },
       (answer) => {
         response.writeHead(answer.statusCode ?? 502, answer.headers)
-        answer.pipe(response)
+        const { rewrite } = tap
+        if (rewrite === null) answer.pipe(response)
+        else
+          answer
+            .on('data', (chunk: Buffer) => response.write(rewrite(chunk.toString())))
+            .on('end', () => response.end())
       },
     )
     onward.on('error', () => response.destroy())
@@ -68,6 +75,7 @@ export async function startTap(upstream: string): Promise<Tap> {
     seen,
     callsOf: (tool) => seen.filter(({ body }) => isCallOf(body, tool)),
     intercept: null,
+    rewrite: null,
     get openSockets() {
       return openSockets
     },

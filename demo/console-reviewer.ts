@@ -1,0 +1,60 @@
+/**
+ * A person at the console, without the browser: redeems the one-time link, keeps the cookie, and clicks through the
+ * same endpoints and the same checks as the page does. For `npm run demo -- --auto` and for tests.
+ */
+export interface ClickAnswer {
+  readonly status: number
+  readonly body: { readonly ok?: boolean; readonly refusal?: string; readonly message?: string }
+}
+
+export interface ConsoleReviewer {
+  /** `GET /console/api/state`, as JSON text and parsed. */
+  state(): Promise<{ readonly text: string; readonly json: ConsoleState }>
+  click(approvalId: string, choice: 'approve' | 'deny', reason?: string): Promise<ClickAnswer>
+}
+
+export interface ConsoleState {
+  /** The gateway's clock, milliseconds since the epoch. */
+  readonly now: number
+  readonly pending: readonly ShownCard[]
+  readonly decided: readonly ShownCard[]
+  readonly sessions: readonly { readonly recordingId: string; readonly recordingHash: string }[]
+}
+
+export interface ShownCard {
+  readonly approvalId: string
+  readonly state: string
+  readonly headline: string
+  readonly requestedAt: number
+  readonly tool: string
+  readonly outcome: string | null
+}
+
+export async function openConsole(link: string): Promise<ConsoleReviewer> {
+  const { origin, searchParams } = new URL(link)
+  const opened = await fetch(`${origin}/console/open`, {
+    method: 'POST',
+    redirect: 'manual',
+    headers: { origin, 'sec-fetch-site': 'same-origin' },
+    body: new URLSearchParams({ code: searchParams.get('code') ?? '' }),
+  })
+  const cookie = opened.headers.getSetCookie().map((line) => line.split(';')[0])
+  if (opened.status !== 303 || cookie.length === 0) throw new Error(`the console refused the link (${opened.status})`)
+  const headers = { cookie: cookie.join('; '), origin, 'sec-fetch-site': 'same-origin' }
+  return {
+    async state() {
+      const answer = await fetch(`${origin}/console/api/state`, { headers })
+      const text = await answer.text()
+      if (!answer.ok) throw new Error(`the console answered ${answer.status}: ${text}`)
+      return { text, json: JSON.parse(text) as ConsoleState }
+    },
+    async click(approvalId, choice, reason) {
+      const answer = await fetch(`${origin}/console/api/reviews`, {
+        method: 'POST',
+        headers: { ...headers, 'content-type': 'application/json' },
+        body: JSON.stringify({ approvalId, choice, reason: reason ?? null }),
+      })
+      return { status: answer.status, body: (await answer.json()) as ClickAnswer['body'] }
+    },
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * `countersign doctor`: tries everything that the settings name, one line each, with the cure for what fails. Changes
+ * nothing: no embedded Redis is started for it and no card is posted.
+ */
+import { access, constants, mkdir, statfs } from 'node:fs/promises'
+import path from 'node:path'
+import type { Command } from 'commander'
+import { connectRedis, inspectRedis } from '../../jobs/redis.ts'
+import { createAuthenticator } from '../../proxy/authenticate/authenticator.ts'
+import { createStaticBroker } from '../../proxy/broker/static.ts'
+import { createCatalogue } from '../../proxy/catalogue.ts'
+import { epochMs } from '../brands.ts'
+import type { Settings } from '../config/settings.ts'
+import { GatewayError } from '../errors.ts'
+import { credentialsOf, openSlack, recordingsOf } from '../main.ts'
+import type { Clock, Log } from '../ports.ts'
+import type { Environment } from './load.ts'
+import { CommandError, loadPolicyOf, loadSettings } from './load.ts'
+import type { Output } from './terminal.ts'
+import { createTerminal } from './terminal.ts'
+import { VERSION } from './version.ts'
+
+export interface Check {
+  readonly check: string
+  readonly ok: boolean
+  readonly detail: string
+  /** What to do about it; null where nothing is wrong. */
+  readonly cure: string | null
+}
+
+export interface DoctorWorld {
+  readonly env: Environment
+  readonly output: Output
+  setExitCode(code: 0 | 1): void
+}
+
+const clock: Clock = { now: () => epochMs(Date.now()) }
+const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined }
+/** Redis answers in milliseconds or is not there. */
+const REDIS_PATIENCE_MS = 3_000
+/** Recordings of a busy day; below it the next night may fill the disk. */
+const DISK_FREE_MIN_BYTES = 1024 ** 3
+
+export function registerDoctor(program: Command, world: DoctorWorld): void {
+  program
+    .command('doctor')
+    .description('check everything that the settings name')
+    .requiredOption('--config <file>', 'the settings file')
+    .option('--json', 'one JSON value a line')
+    .addHelpText('after', '\nExample:\n  $ countersign doctor --config countersign.yaml')
+    .action(async (options: { config: string; json?: boolean }) => {
+      const terminal = createTerminal(world.output, world.env)
+      let failed = 0
+      for await (const check of examine(path.resolve(options.config), world.env)) {
+        if (!check.ok) failed += 1
+        if (options.json) terminal.json(check)
+        else {
+          terminal.line([check.ok ? 'good' : 'bad', check.ok ? 'ok    ' : 'FAILED'], ` ${check.check}: ${check.detail}`)
+          if (check.cure !== null) terminal.line(['faint', `         ${check.cure}`])
+        }
+      }
+      if (!options.json) terminal.line(failed === 0 ? 'Everything is in order.' : `${failed} of these must be mended.`)
+      if (failed > 0) world.setExitCode(1)
+    })
+}
+
+async function* examine(file: string, env: Environment): AsyncGenerator<Check> {
+  let settings: Settings
+  try {
+    settings = (await loadSettings(file, env)).value
+    yield passed('settings', file)
+  } catch (error) {
+    yield failedWith('settings', error, 'Correct the settings file.')
+    return
+  }
+  yield await checkPolicy(settings, file)
+  yield* checkRedis(settings, env)
+  yield* checkIssuers(settings)
+  yield* checkUpstreams(settings)
+  yield* checkSlack(settings)
+  yield* checkDisk(recordingsOf(settings, file))
+}
+
+async function checkPolicy(settings: Settings, file: string): Promise<Check> {
+  try {
+    const { value } = await loadPolicyOf(settings, file)
+    return passed('policy', `${value.rules.length} rules, version ${value.version.slice(0, 12)}`)
+  } catch (error) {
+    return failedWith('policy', error, 'Correct the policy file.')
+  }
+}
+
+async function* checkRedis(settings: Settings, env: Environment): AsyncGenerator<Check> {
+  const url = settings.redis.url?.reveal() ?? env.REDIS_URL
+  if (!url) {
+    yield passed('redis', 'none configured: the gateway starts its own on loopback')
+    return
+  }
+  const redis = connectRedis({ url, keyPrefix: settings.redis.keyPrefix, clock, log: silent })
+  try {
+    await redis.whenReady(AbortSignal.timeout(REDIS_PATIENCE_MS))
+    for (const { check, ok, detail, cure } of await inspectRedis(redis)) {
+      yield { check: `redis ${check}`, ok, detail, cure: ok ? null : cure }
+    }
+  } catch {
+    yield problem('redis', 'cannot be reached', 'Start it, or correct redis.url (or REDIS_URL).')
+  } finally {
+    await redis.close()
+  }
+}
+
+async function* checkIssuers(settings: Settings): AsyncGenerator<Check> {
+  const { publicUrl } = settings.gateway
+  const { issuers } = settings.identity
+  const authenticator = createAuthenticator({ issuers, publicUrl, clock, log: silent, onStaleKeys: () => undefined })
+  for (const { issuer, ok, keys, problem: why } of await authenticator.warm()) {
+    if (ok) yield passed(`issuer ${issuer}`, `${keys} signing ${keys === 1 ? 'key' : 'keys'}`)
+    else yield problem(`issuer ${issuer}`, why ?? 'its keys cannot be read', 'Check identity.issuers and the network.')
+  }
+  authenticator.close()
+}
+
+async function* checkUpstreams(settings: Settings): AsyncGenerator<Check> {
+  const upstreams = new Map([...settings.upstreams].map(([name, { url }]) => [name, new URL(url)]))
+  const broker = createStaticBroker(credentialsOf(settings))
+  const catalogue = createCatalogue({ upstreams, broker, clock, log: silent, version: VERSION })
+  for (const name of upstreams.keys()) {
+    try {
+      const tools = await catalogue.look(name)
+      yield passed(`upstream ${name}`, `${tools.size} tools`)
+    } catch (error) {
+      yield failedWith(`upstream ${name}`, error, `Check that it runs, and upstreams.${name}.url and .credential.`)
+    }
+  }
+}
+
+async function* checkSlack(settings: Settings): AsyncGenerator<Check> {
+  const nobody = { submit: () => Promise.reject(new GatewayError('internal', 'doctor takes no reviews')) }
+  const slack = openSlack({ settings, clock, log: silent }, { get: async () => null }, nobody)
+  if (slack === null) return
+  for (const { ok, what, cure } of await slack.check()) yield { check: 'slack', ok, detail: what, cure }
+}
+
+async function* checkDisk(directory: string): AsyncGenerator<Check> {
+  try {
+    await mkdir(directory, { recursive: true })
+    await access(directory, constants.W_OK)
+    const { bavail, bsize } = await statfs(directory)
+    const free = bavail * bsize
+    const detail = `${directory}, ${Math.floor(free / 1024 ** 2)} MiB free`
+    if (free >= DISK_FREE_MIN_BYTES) yield passed('recordings', detail)
+    else yield problem('recordings', detail, 'Free at least 1 GiB: without space nothing goes through.')
+  } catch {
+    yield problem('recordings', `${directory} cannot be written`, 'Give this user the right to write there.')
+  }
+}
+
+function passed(check: string, detail: string): Check {
+  return { check, ok: true, detail, cure: null }
+}
+
+function problem(check: string, detail: string, cure: string): Check {
+  return { check, ok: false, detail, cure }
+}
+
+/** Only messages that were written for people. */
+function failedWith(check: string, error: unknown, cure: string): Check {
+  const isOurs = error instanceof CommandError || error instanceof GatewayError
+  return problem(check, isOurs ? error.message : 'failed', cure)
+}

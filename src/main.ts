@@ -1,0 +1,472 @@
+/**
+ * The service: wires the layers and nothing else. `proxy`, `bots` and `jobs` never import each other; here each is
+ * handed what it needs through the ports.
+ *
+ * Starting never waits for Redis, Slack or an upstream: the listener opens at once and refuses calls in milliseconds
+ * until what they need is there. Stopping drains: held calls are let go with their approvals open, running calls
+ * finish, and what is recorded is on the disk before the process ends.
+ */
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import path from 'node:path'
+import type { Express, RequestHandler } from 'express'
+import express from 'express'
+import type { Console } from '../bots/console/console.ts'
+import { createConsole } from '../bots/console/console.ts'
+import type { SlackChannel } from '../bots/slack/slack-channel.ts'
+import { createSlackChannel } from '../bots/slack/slack-channel.ts'
+import type { RedisApprovalStore } from '../jobs/approvals/store.ts'
+import { createApprovalStore } from '../jobs/approvals/store.ts'
+import { startGrantRevocation } from '../jobs/grant-revocation.ts'
+import { createGrants } from '../jobs/grants.ts'
+import { createHolds, startHoldsWorker } from '../jobs/holds.ts'
+import type { Inbox } from '../jobs/inbox.ts'
+import { startInbox } from '../jobs/inbox.ts'
+import { startOutbox } from '../jobs/outbox.ts'
+import type { FileRecorder } from '../jobs/recording/recorder.ts'
+import { startRecorder } from '../jobs/recording/recorder.ts'
+import type { RedisHandle } from '../jobs/redis.ts'
+import { connectRedis } from '../jobs/redis.ts'
+import { sessionBusy } from '../jobs/session-busy.ts'
+import { startSessionSummaries } from '../jobs/session-summary.ts'
+import { createSessions } from '../jobs/sessions.ts'
+import { createAuthenticator } from '../proxy/authenticate/authenticator.ts'
+import { createStaticBroker } from '../proxy/broker/static.ts'
+import { createCatalogue } from '../proxy/catalogue.ts'
+import { createSender, targetOf } from '../proxy/forward/http-proxy.ts'
+import { createHttpServer } from '../proxy/http-server.ts'
+import type { Endpoint } from '../proxy/mcp/endpoint.ts'
+import { createEndpoint } from '../proxy/mcp/endpoint.ts'
+import { createWaitingRoom } from '../proxy/mcp/waiting.ts'
+import { resourceMetadataRouter } from '../proxy/resource-metadata.ts'
+import { cardOf } from './approval/card-of.ts'
+import type { IdPrefix } from './brands.ts'
+import { epochMs } from './brands.ts'
+import type { Settings, StaticCredential } from './config/settings.ts'
+import { GatewayError } from './errors.ts'
+import { createGate } from './gate/gate.ts'
+import { createMasker } from './masking/masker.ts'
+import { faultAnswer } from './mcp/answers.ts'
+import { peopleOf } from './people/people.ts'
+import type { ChannelName } from './policy/decision.ts'
+import type { CompiledPolicy } from './policy/evaluate.ts'
+import type { ApprovalStore, Channel, Clock, Grants, Ids, Log, Reviews } from './ports.ts'
+import { createReviews } from './review/review.ts'
+
+export type Role = 'gateway' | 'bots' | 'jobs'
+export const ROLES: readonly Role[] = ['gateway', 'bots', 'jobs']
+
+export interface ServiceOptions {
+  readonly settings: Settings
+  readonly policy: CompiledPolicy
+  /** May hold a password. */
+  readonly redisUrl: string
+  readonly recordingsDirectory: string
+  readonly roles: ReadonlySet<Role>
+  readonly version: string
+  readonly log: Log
+}
+
+export interface Service {
+  /** `http://127.0.0.1:8080` */
+  readonly url: string
+  /** Resolves when calls can pass. Rejects when the service can't start; then it is to be stopped. */
+  readonly ready: Promise<void>
+  /** A one-time link to the console, once it is there; null where this process has none. Rejects when stopped before. */
+  consoleLink(): Promise<string | null>
+  /** Drains and ends everything. Never rejects; may be called again. */
+  stop(): Promise<void>
+}
+
+/** All that the roles share. */
+interface Base extends ServiceOptions {
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly redis: RedisHandle
+  readonly recorder: FileRecorder
+  readonly draining: AbortSignal
+  readonly url: string
+}
+
+/** What runs once Redis is there. */
+interface Running {
+  readonly endpoint: Endpoint | null
+  readonly console: Console | null
+  readonly slack: SlackChannel | null
+}
+
+/** What was started, in that order; ended in reverse, also where starting failed half-way. */
+type Closers = (() => Promise<void> | void)[]
+
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { settings, log, roles, version, policy } = options
+  const clock: Clock = { now: () => epochMs(Date.now()) }
+  const ids: Ids = { next: (prefix) => `${prefix}_${base32(randomBytes(16))}` }
+  const drain = new AbortController()
+  const redis = connectRedis({ url: options.redisUrl, keyPrefix: settings.redis.keyPrefix, clock, log })
+  const recorder = await startRecorder({
+    directory: options.recordingsDirectory,
+    replica: ids.next('seg'),
+    sync: settings.recordings.sync,
+    maxSegmentBytes: settings.recordings.maxSegmentBytes,
+    clock,
+    ids,
+    log,
+  })
+  let running: Running | null = null
+  const app = express()
+  const server = createHttpServer(app)
+  // First, and before any middleware: the path of an allowed call is hot.
+  if (roles.has('gateway')) mountEndpoint(app, () => running?.endpoint ?? null)
+  const url = await listen(server, settings.gateway.listen)
+  const base: Base = { ...options, clock, ids, redis, recorder, draining: drain.signal, url }
+  if (roles.has('gateway')) app.use(metadataOf(settings))
+  mountOperations(app, { redis, recorder, draining: drain.signal, isRunning: () => running !== null })
+  if (roles.has('bots')) mountChannels(app, () => running)
+  app.use(notFound)
+  await recorder
+    .record({ type: 'service.started', at: clock.now(), session_id: null, version, policy: policy.version }, 'written')
+    .catch(() => log.error('the recording cannot be written: no call will pass until it can'))
+
+  const closers: Closers = []
+  const starting = startWhenReady(base, closers).then((started) => {
+    running = started
+    log.info('ready', { url, roles: [...roles].join(',') })
+    return started
+  })
+  const ready = starting.then(() => undefined)
+  // Handled here for a caller that never asks.
+  ready.catch(() => undefined)
+  let stopping: Promise<void> | null = null
+  return {
+    url,
+    ready,
+    async consoleLink() {
+      return (await starting).console?.newLink() ?? null
+    },
+    stop() {
+      stopping ??= stop({ base, server, drain, starting, closers })
+      return stopping
+    },
+  }
+}
+
+// ---- the three roles
+
+async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
+  const { redis, draining, log, roles, settings, recorder, clock } = base
+  if (!redis.isReady()) log.warn('waiting for Redis; calls are refused until it is there')
+  await redis.whenReady(draining)
+  const inbox = await startInbox(redis, log)
+  closers.push(() => inbox.close())
+  const store = createApprovalStore({ redis, inbox })
+  const grants = createGrants(redis)
+  const people = peopleOf(settings.people.groups)
+  const reviews = createReviews({ approvals: store, grants, people, recorder, clock, log })
+
+  const endpoint = roles.has('gateway') ? startGateway(base, { inbox, store, grants }, closers) : null
+  // The jobs role posts summaries, so it speaks to the channels too; only bots receives clicks.
+  const speaks = roles.has('bots') || roles.has('jobs')
+  const slack = speaks ? openSlack(base, store, reviews) : null
+  const consolePage = roles.has('bots') ? openConsole(base, store, reviews) : null
+  const channels = [slack?.channel, consolePage?.channel].filter((channel) => channel !== undefined)
+  closers.push(
+    () => slack?.stop(),
+    () => consolePage?.close(),
+  )
+  if (roles.has('bots')) await startBots(base, { inbox, store, slack, channels }, closers)
+  if (roles.has('jobs')) startJobs(base, { inbox, store, grants, channels }, closers)
+  return { endpoint, console: consolePage, slack }
+}
+
+function startGateway(
+  base: Base,
+  { inbox, store, grants }: { inbox: Inbox; store: RedisApprovalStore; grants: Grants },
+  closers: Closers,
+): Endpoint {
+  const { settings, policy, redis, recorder, clock, ids, log, version, draining, url } = base
+  const holds = createHolds({ redis, store, inbox, clock, log })
+  const sessions = createSessions({ redis, recorder, clock, ids, idleMs: settings.sessions.idleMs })
+  const urls = new Map([...settings.upstreams].map(([name, upstream]) => [name, new URL(upstream.url)]))
+  const broker = createStaticBroker(credentialsOf(settings))
+  const catalogue = createCatalogue({ upstreams: urls, broker, clock, log, version })
+  if (policy.needsToolDefinition) catalogue.keepWarm()
+  const authenticator = authenticatorOf(base)
+  authenticator.warm().then(
+    (issuers) => {
+      for (const { issuer, ok, problem } of issuers)
+        if (!ok) log.warn('an issuer’s keys cannot be read', { issuer, problem })
+    },
+    () => undefined,
+  )
+  const sender = createSender()
+  const waitingRoom = createWaitingRoom()
+  closers.push(
+    () => authenticator.close(),
+    () => catalogue.close(),
+    () => sender.close(),
+    () => waitingRoom.close(),
+    () => holds.close(),
+    () => sessions.close(),
+  )
+  const gate = createGate({
+    policy,
+    channels: channelNames(settings),
+    holds,
+    approvals: store,
+    grants,
+    recorder,
+    broker,
+    catalogue,
+    masker: createMasker(),
+    clock,
+    ids,
+    log,
+  })
+  return createEndpoint({
+    targets: new Map([...urls].map(([name, upstream]) => [name, targetOf(upstream)])),
+    authenticator,
+    gate,
+    catalogue,
+    sessions,
+    sender,
+    waitingRoom,
+    newId: (prefix: IdPrefix) => ids.next(prefix),
+    origins: new Set(
+      [settings.gateway.publicUrl, ...settings.gateway.allowedOrigins].map((item) => new URL(item).origin),
+    ),
+    hosts: hostsOf(url, settings.gateway.publicUrl),
+    bodyBytesMax: settings.gateway.maxBodyBytes,
+    draining,
+    log,
+  })
+}
+
+async function startBots(
+  { redis, clock, log }: Base,
+  parts: {
+    inbox: Inbox
+    store: RedisApprovalStore
+    slack: SlackChannel | null
+    channels: readonly Channel[]
+  },
+  closers: Closers,
+): Promise<void> {
+  const { inbox, store, slack, channels } = parts
+  await slack?.start()
+  const outbox = startOutbox({ redis, inbox, store, channels, cardOf, clock, log })
+  closers.push(() => outbox.close())
+}
+
+function startJobs(
+  base: Base,
+  parts: { inbox: Inbox; store: RedisApprovalStore; grants: Grants; channels: readonly Channel[] },
+  closers: Closers,
+): void {
+  const { redis, recorder, clock, log, settings, recordingsDirectory } = base
+  const { inbox, store, grants, channels } = parts
+  const holdsWorker = startHoldsWorker({ redis, store, recorder, clock, log })
+  const revocation = startGrantRevocation({ redis, inbox, grants, recorder, clock, log })
+  const summaries = startSessionSummaries({
+    redis,
+    recorder,
+    clock,
+    log,
+    idleMs: settings.sessions.idleMs,
+    directory: recordingsDirectory,
+    channels,
+    isBusy: sessionBusy({ redis, store, grants }),
+  })
+  closers.push(
+    () => holdsWorker.close(),
+    () => revocation.close(),
+    () => summaries.close(),
+  )
+}
+
+// ---- parts
+
+function authenticatorOf({ settings, recorder, clock, log }: Base) {
+  return createAuthenticator({
+    issuers: settings.identity.issuers,
+    publicUrl: settings.gateway.publicUrl,
+    clock,
+    log,
+    scopesOf: () => settings.identity.scopes,
+    onStaleKeys({ issuer, staleMs, at }) {
+      recorder
+        .record({ type: 'identity.stale_keys_used', at, session_id: null, issuer, stale_ms: staleMs }, 'written')
+        .catch(() => log.error('could not record that stale keys were used', { issuer }))
+    },
+  })
+}
+
+export function credentialsOf(settings: Settings): ReadonlyMap<string, StaticCredential> {
+  const credentials = new Map<string, StaticCredential>()
+  for (const { name, credential } of settings.upstreams.values()) if (credential) credentials.set(name, credential)
+  return credentials
+}
+
+export function channelNames({ channels }: Settings): readonly ChannelName[] {
+  return [...(channels.slack ? (['slack'] as const) : []), ...(channels.console.enabled ? (['console'] as const) : [])]
+}
+
+/** The same for the service and for `doctor`. */
+export function openSlack(
+  { settings, clock, log }: Pick<Base, 'settings' | 'clock' | 'log'>,
+  store: Pick<ApprovalStore, 'get'>,
+  reviews: Reviews,
+): SlackChannel | null {
+  const slack = settings.channels.slack
+  if (slack === null) return null
+  return createSlackChannel({ ...slack, apiUrl: slack.apiUrl ?? undefined, reviews, get: store.get, clock, log })
+}
+
+function openConsole({ settings, clock, log, url }: Base, store: ApprovalStore, reviews: Reviews): Console | null {
+  const { enabled, reviewer } = settings.channels.console
+  if (!enabled) return null
+  const publicUrl = settings.gateway.publicUrl
+  return createConsole({
+    loopbackUrl: url,
+    publicUrl,
+    reviewer,
+    store,
+    reviews,
+    cardOf,
+    clock,
+    random: randomBytes,
+    log,
+  })
+}
+
+// ---- HTTP
+
+function mountEndpoint(app: Express, endpoint: () => Endpoint | null): void {
+  app.disable('x-powered-by')
+  app.all('/mcp/:upstream', (request, response) => {
+    const serve = endpoint()
+    if (serve !== null) return serve(request, response, request.params.upstream)
+    const fault = new GatewayError('store_unavailable', 'The gateway has not reached Redis yet.')
+    response.status(fault.httpStatus).json(faultAnswer(fault, null, null))
+    return undefined
+  })
+}
+
+function metadataOf(settings: Settings): RequestHandler {
+  return resourceMetadataRouter({
+    publicUrl: settings.gateway.publicUrl,
+    issuers: settings.identity.issuers.map(({ issuer }) => issuer),
+    upstreams: new Set(settings.upstreams.keys()),
+    scopesOf: () => settings.identity.scopes,
+  })
+}
+
+/** `/healthz`: the process lives. `/readyz`: a call could pass. Neither says anything that is not for strangers. */
+function mountOperations(
+  app: Express,
+  state: { redis: RedisHandle; recorder: FileRecorder; draining: AbortSignal; isRunning: () => boolean },
+): void {
+  app.get('/healthz', (_request, response) => void response.json({ status: 'ok' }))
+  app.get('/readyz', (_request, response) => {
+    const checks = {
+      redis: state.redis.isReady(),
+      recording: state.recorder.canRecord().ok,
+      started: state.isRunning(),
+      draining: state.draining.aborted,
+    }
+    const ready = checks.redis && checks.recording && checks.started && !checks.draining
+    response.status(ready ? 200 : 503).json({ status: ready ? 'ready' : 'not ready', checks })
+  })
+}
+
+function mountChannels(app: Express, running: () => Running | null): void {
+  app.use((request, response, next) => {
+    const parts = running()
+    if (parts?.slack?.router && request.path.startsWith('/slack/')) return parts.slack.router(request, response, next)
+    next()
+    return undefined
+  })
+  app.use('/console', (request, response, next) => {
+    const parts = running()
+    if (parts === null)
+      return void response.status(503).type('text').send('Starting: waiting for Redis. Try again soon.\n')
+    if (parts.console === null) return next()
+    return parts.console.router(request, response, next)
+  })
+}
+
+const notFound: RequestHandler = (_request, response) => {
+  response.status(404).json({ error: 'not_found', message: 'There is nothing here. Agents use /mcp/<upstream>.' })
+}
+
+async function listen(server: Server, { host, port }: { host: string; port: number }): Promise<string> {
+  server.listen(port, host)
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the listener has no address')
+  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  return `http://${name.includes(':') ? `[${name}]` : name}:${address.port}`
+}
+
+/** Under which names agents may reach this gateway: others are a browser tricked by its DNS. */
+function hostsOf(url: string, publicUrl: string): ReadonlySet<string> {
+  const { port, host } = new URL(url)
+  return new Set([host, `127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`, new URL(publicUrl).host])
+}
+
+// ---- the end
+
+async function stop(parts: {
+  base: Base
+  server: Server
+  drain: AbortController
+  starting: Promise<Running>
+  closers: Closers
+}): Promise<void> {
+  const { base, server, drain, starting, closers } = parts
+  const { log, recorder, redis, clock, settings } = base
+  log.info('stopping')
+  drain.abort()
+  const closed = once(server, 'close')
+  server.close()
+  server.closeIdleConnections()
+  const patience = setTimeout(() => server.closeAllConnections(), settings.shutdown.drainMs)
+  // The console's event streams end only when they are closed; they must not use up the patience.
+  const running = await starting.catch(() => null)
+  running?.console?.close()
+  await closed
+  clearTimeout(patience)
+  for (const close of closers.reverse()) {
+    try {
+      await close()
+    } catch (error) {
+      log.error('a part did not close', { error: String(error) })
+    }
+  }
+  await recorder.record({ type: 'service.stopped', at: clock.now(), session_id: null }, 'synced').catch(() => undefined)
+  await recorder.close()
+  await redis.close()
+  log.info('stopped')
+}
+
+/** Lower-case base32 (RFC 4648 §6): safe in file names, URLs, job ids and a phone's selection. */
+function base32(bytes: Uint8Array): string {
+  const alphabet = 'abcdefghijklmnopqrstuvwxyz234567'
+  let bits = 0
+  let value = 0
+  let text = ''
+  for (const byte of bytes) {
+    value = (value << 8) | byte
+    bits += 8
+    while (bits >= 5) {
+      text += alphabet[(value >>> (bits - 5)) & 31]
+      bits -= 5
+    }
+    value &= (1 << bits) - 1
+  }
+  return bits === 0 ? text : text + alphabet[(value << (5 - bits)) & 31]
+}
+
+export const recordingsOf = (settings: Settings, settingsFile: string): string =>
+  path.resolve(path.dirname(settingsFile), settings.recordings.directory)
