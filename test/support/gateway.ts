@@ -37,6 +37,7 @@ export interface GatewayOptions {
   /** YAML at the top level of the settings, for instance `channels: …`. */
   readonly settings?: string
   readonly reviewer?: string
+  readonly maxBodyBytes?: number
   readonly environment?: Readonly<Record<string, string>>
   /** Does not wait for readiness: for a gateway that can't become ready. */
   readonly unready?: boolean
@@ -176,7 +177,7 @@ function settingsOf(
   }: { port: number; recordings: string; options: GatewayOptions; directory: string },
 ): string {
   return `
-gateway: { listen: "127.0.0.1:${port}" }
+gateway: { listen: "127.0.0.1:${port}"${options.maxBodyBytes ? `, maxBodyBytes: ${options.maxBodyBytes}` : ''} }
 redis: { url: "${options.redisUrl ?? redis.url}", keyPrefix: "${path.basename(directory)}" }
 identity:
   issuers:
