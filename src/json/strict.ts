@@ -12,14 +12,19 @@
  */
 import type { JsonValue } from './value.ts'
 
-export interface StrictLimits {
+export interface StrictOptions {
+  /**
+   * `exact`, the default, is for what we judge. `any` is for answers: the agent gets their own text, in which masking
+   * changed strings alone (splice.ts), so a 64-bit id that our double rounds still arrives whole.
+   */
+  readonly numbers: 'exact' | 'any'
   /** Arrays and objects within each other. 64: no MCP message comes near it, and recursion over it is safe everywhere. */
   readonly maxDepth: number
   /** Members of one object. 10,000: bounds the set that finds equal keys. */
   readonly maxKeys: number
 }
 
-export const STRICT_LIMITS: StrictLimits = { maxDepth: 64, maxKeys: 10_000 }
+export const STRICT_DEFAULTS: StrictOptions = { numbers: 'exact', maxDepth: 64, maxKeys: 10_000 }
 
 export type JsonProblemCode =
   | 'bad_utf8'
@@ -47,12 +52,12 @@ export type StrictResult =
 /** `ignoreBOM: true` means "do not strip it": a BOM is refused below, not swallowed. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-export function parseStrict(bytes: Uint8Array, limits: Partial<StrictLimits> = STRICT_LIMITS): StrictResult {
+export function parseStrict(bytes: Uint8Array, options: Partial<StrictOptions> = STRICT_DEFAULTS): StrictResult {
   // RFC 8259 §8.1: must not be added; a reader may ignore it, so readers differ.
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return refuse('bom', '$: starts with a BOM', 0)
   const text = decode(bytes)
   if (text === null) return refuse('bad_utf8', '$: not valid UTF-8', firstBadByte(bytes))
-  const problem = new Scan(bytes, { ...STRICT_LIMITS, ...limits }).run()
+  const problem = new Scan(bytes, { ...STRICT_DEFAULTS, ...options }).run()
   if (problem) return { ok: false, problem }
   try {
     return { ok: true, value: JSON.parse(text) as JsonValue }
@@ -105,7 +110,7 @@ const SHOWN_KEY_MAX = 40
 /** The methods answer the offset behind what they read, or -1 once `problem` is set. */
 class Scan {
   readonly bytes: Uint8Array
-  readonly limits: StrictLimits
+  readonly options: StrictOptions
   problem: JsonProblem | null = null
   /** Where the keys of all open objects start and end, innermost last; each object gives its `keys` back at its end. */
   readonly starts: number[] = []
@@ -117,9 +122,9 @@ class Scan {
   /** Whether the string read last had an escape. */
   escaped = false
 
-  constructor(bytes: Uint8Array, limits: StrictLimits) {
+  constructor(bytes: Uint8Array, options: StrictOptions) {
     this.bytes = bytes
-    this.limits = limits
+    this.options = options
   }
 
   run(): JsonProblem | null {
@@ -171,7 +176,7 @@ class Scan {
   }
 
   array(open: number, depth: number): number {
-    if (depth > this.limits.maxDepth) return this.tooDeep(open)
+    if (depth > this.options.maxDepth) return this.tooDeep(open)
     let at = this.space(open + 1)
     if (this.bytes[at] === CLOSE_ARRAY) return at + 1
     for (let index = 0; ; index++) {
@@ -189,7 +194,7 @@ class Scan {
   }
 
   object(open: number, depth: number): number {
-    if (depth > this.limits.maxDepth) return this.tooDeep(open)
+    if (depth > this.options.maxDepth) return this.tooDeep(open)
     const first = this.keys
     let at = this.space(open + 1)
     if (this.bytes[at] === CLOSE_OBJECT) return at + 1
@@ -217,7 +222,7 @@ class Scan {
   }
 
   tooDeep(at: number): -1 {
-    return this.fail('too_deep', `more than ${this.limits.maxDepth} levels deep`, at)
+    return this.fail('too_deep', `more than ${this.options.maxDepth} levels deep`, at)
   }
 
   key(from: number): number {
@@ -242,8 +247,8 @@ class Scan {
     const slot = this.keys - 1
     const offset = (this.starts[slot] as number) - 1
     const key = seen ? this.keyAt(slot) : null
-    if (slot - first >= this.limits.maxKeys) {
-      this.fail('too_many_keys', `more than ${this.limits.maxKeys} members in one object`, offset)
+    if (slot - first >= this.options.maxKeys) {
+      this.fail('too_many_keys', `more than ${this.options.maxKeys} members in one object`, offset)
     } else if (key === '__proto__' || (key === null && this.isProto(slot))) {
       // JSON.parse makes it an own member; code that copies members by assignment would set the prototype instead.
       this.fail('forbidden_key', 'this key is not accepted', offset)
@@ -343,8 +348,9 @@ class Scan {
       at = this.digits(exponent)
       if (at === exponent) return this.fail('syntax', 'expected digits in the exponent', start)
     }
-    const isSafe = (at === mantissa && at - integer <= SAFE_DIGITS_MAX) || survives(latin1(bytes, start, at))
-    return isSafe ? at : this.fail('unsafe_number', 'a number that a 64-bit float cannot hold', start)
+    const isSafe = (at === mantissa && at - integer <= SAFE_DIGITS_MAX) || this.options.numbers === 'any'
+    if (isSafe || survives(latin1(bytes, start, at))) return at
+    return this.fail('unsafe_number', 'a number that a 64-bit float cannot hold', start)
   }
 
   digits(from: number): number {

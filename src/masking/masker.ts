@@ -91,15 +91,22 @@ class Pass {
   message(message: JsonValue): JsonValue {
     if (Array.isArray(message)) return mapSame(message, (each) => this.message(each))
     if (!isObject(message)) return this.value(message, 'other', 0)
-    return mapMembers(message, (key, value) => {
-      if (ENVELOPE.has(key)) return value
-      if ((key !== 'result' && key !== 'params') || !isObject(value)) return this.value(value, 'other', 1)
-      return mapMembers(value, (name, member) =>
-        HANDLES.has(name) && typeof member === 'string'
-          ? this.credentialOnly(member)
-          : this.member(value, name, member, 2),
-      )
+    const masked = mapMembers(message, (key, member) => {
+      if (ENVELOPE.has(key)) return member
+      if ((key === 'result' || key === 'params') && isObject(member)) return this.payload(member)
+      return this.member(message, key, member, 1)
     })
+    return this.keys(masked)
+  }
+
+  /** A message's `result` or `params`: handles stand at its top and nowhere else. */
+  payload(payload: JsonObject): JsonObject {
+    const masked = mapMembers(payload, (key, member) =>
+      HANDLES.has(key) && typeof member === 'string'
+        ? this.credentialOnly(member)
+        : this.member(payload, key, member, 2),
+    )
+    return this.keys(masked)
   }
 
   value(value: JsonValue, kind: FieldKind, depth: number): JsonValue {
