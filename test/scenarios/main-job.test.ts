@@ -34,7 +34,7 @@ describe.each<Era>(['modern', 'legacy'])('an agent with the official SDK, %s era
   })
   afterAll(() => agent?.close())
 
-  it('lists the tools and calls an allowed one, masked', async () => {
+  it('[REQ-MASK-1] [REQ-FORWARD-6] lists the tools and calls an allowed one, masked', async () => {
     writeFileSync(path.join(world.files, 'notes.txt'), 'deploy key: ghp_abcdefghijklmnopqrstuvwxyz0123456789\n')
     expect(await agent.tools()).toContain('write_file')
     const answer = await agent.call('read_text_file', { path: path.join(world.files, 'notes.txt') })
@@ -43,7 +43,7 @@ describe.each<Era>(['modern', 'legacy'])('an agent with the official SDK, %s era
     expect(JSON.stringify(answer)).not.toContain('ghp_')
   })
 
-  it('is denied with the rule and its reason, and the upstream sees nothing', async () => {
+  it('[REQ-POLICY-5] is denied with the rule and its reason, and the upstream sees nothing', async () => {
     const before = world.tap.callsOf('read_text_file').length
     const answer = await agent.call('read_text_file', { path: '/forbidden/x' })
     expect(answer).toMatchObject({ isError: true })
@@ -51,7 +51,7 @@ describe.each<Era>(['modern', 'legacy'])('an agent with the official SDK, %s era
     expect(world.tap.callsOf('read_text_file')).toHaveLength(before)
   })
 
-  it('waits for a person; approved, exactly what was approved is sent, with the brokered key', async () => {
+  it('[REQ-HOLD-1] waits for a person; approved, exactly what was approved is sent, with the brokered key', async () => {
     const file = path.join(world.files, `${era}-approved.txt`)
     const before = world.tap.callsOf('write_file').length
     const call = agent.call('write_file', { path: file, content: 'approved content' })
@@ -83,7 +83,7 @@ describe.each<Era>(['modern', 'legacy'])('an agent with the official SDK, %s era
     expect(world.tap.callsOf('write_file')).toHaveLength(before)
   })
 
-  it('is told when nobody decides in time', async () => {
+  it('[REQ-HOLD-2] is told when nobody decides in time', async () => {
     const answer = await agent.call('directory_tree', { path: world.files, excludePatterns: [era] })
     expect(answer).toMatchObject({ isError: true })
     expect(answer.text).toContain('Nobody approved the call in time')
@@ -92,7 +92,7 @@ describe.each<Era>(['modern', 'legacy'])('an agent with the official SDK, %s era
 })
 
 describe('what was approved is what is sent', () => {
-  it('asks again for other arguments, although a call of the same tool was approved', async () => {
+  it('[REQ-FORWARD-1] asks again for other arguments, although a call of the same tool was approved', async () => {
     const token = await gateway.token()
     const agent = await connectAgent('modern', gateway.mcp, token)
     const file = path.join(world.files, 'changed.txt')
@@ -134,7 +134,7 @@ describe('what was approved is what is sent', () => {
 })
 
 describe('who may decide', () => {
-  it('refuses the agent’s owner, whatever they click', async () => {
+  it('[REQ-REVIEW-2] refuses the agent’s owner, whatever they click', async () => {
     const own = await world.startGateway({ reviewer: 'Alice@Example.com' })
     const alice = await own.console()
     const agent = await connectAgent('legacy', own.mcp, await own.token())
@@ -155,7 +155,7 @@ describe('who may decide', () => {
 })
 
 describe('what is recorded', () => {
-  it('has the intent before and the outcome after, and no secret anywhere', async () => {
+  it('[REQ-RECORD-1] has the intent before and the outcome after, and no secret anywhere', async () => {
     const events = await gateway.events()
     const types = events.map(({ type }) => type)
     for (const type of [
