@@ -1,6 +1,6 @@
 /**
- * Remembers which tokens were verified, so that a further call with the same token costs a digest (1.7 µs) and not a
- * signature (about 40 µs of a core, and a turn of the thread pool).
+ * Remembers which tokens were verified, so that a further call with the same token costs a digest (1.7 µs; the whole
+ * call 3.6 µs of CPU) and not a check of its signature (120 to 190 µs of CPU, and a turn of the thread pool).
  *
  * Keyed by SHA-256 and not by the token: a dump of the memory then holds none, and it is faster besides, because
  * looking a fresh 1 KB string up in a Map hashes it and then compares it whole (measured: 3.0 µs).
