@@ -74,7 +74,10 @@ export async function startEmbeddedRedis(settings: EmbeddedRedisSettings): Promi
       cacheDirectory: settings.cacheDirectory,
       progress: (line) => settings.log.info(line),
     })
-    return start(program, { directory, log: settings.log, preferred: settings.port ?? known?.port ?? null })
+    const port = settings.port ?? known?.port ?? null
+    // The password stays, so that whoever was connected before a crash can connect again.
+    const password = known?.password ?? randomBytes(32).toString('base64url')
+    return start(program, { directory, log: settings.log, port, password })
   })
 }
 
@@ -117,12 +120,12 @@ export function cacheDirectoryOf(user: { readonly xdgCacheHome: string | undefin
 
 async function start(
   program: RedisProgram,
-  options: { readonly directory: string; readonly log: Log; readonly preferred: number | null },
+  options: { readonly directory: string; readonly log: Log; readonly port: number | null; readonly password: string },
 ): Promise<EmbeddedRedis> {
-  const { directory, log } = options
+  const { directory, log, password } = options
   for (let attempt = 0; attempt < PORT_ATTEMPTS_MAX; attempt++) {
-    const port = (attempt === 0 && options.preferred) || (await freePort())
-    const endpoint = { port, password: randomBytes(32).toString('base64url') }
+    const port = (attempt === 0 && options.port) || (await freePort())
+    const endpoint = { port, password }
     await writeEndpoint(directory, endpoint)
     const child = await launch(program, endpoint, directory)
     const running = await waitUntilRunning(child, endpoint, directory)

@@ -123,7 +123,9 @@ export function startWorker<Data extends object>(options: {
       const tooLong = new Promise<'too long'>((resolve) => {
         timer = setTimeout(resolve, DRAIN_TIMEOUT_MS, 'too long')
       })
-      if ((await Promise.race([worker.close(), tooLong])) === 'too long') {
+      // With Redis away nothing can be finished, and BullMQ would wait for a reply that never comes.
+      const closed = worker.close(!redis.isReady()).catch(() => undefined)
+      if ((await Promise.race([closed, tooLong])) === 'too long') {
         log.warn('worker not drained in time; its jobs run again elsewhere', { queue: options.queue })
       }
       clearTimeout(timer)

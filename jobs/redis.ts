@@ -24,6 +24,8 @@ import type { Clock, Log } from '../src/ports.ts'
 
 /** How long the request path waits for one answer. Redis on a healthy network answers in under 5 ms. */
 export const COMMAND_TIMEOUT_MS = 500
+/** A command that Redis reads later than this before our time-out is refused: whole milliseconds, and its answer's way. */
+const LATE_MARGIN_MS = 20
 /** How long one attempt to connect may take, and how long a socket may owe an answer before it is given up. */
 const CONNECT_TIMEOUT_MS = 1_000
 const REQUEST_SOCKET_TIMEOUT_MS = 2_000
@@ -125,7 +127,7 @@ export function connectRedis(settings: RedisSettings): RedisHandle {
   worker.on('error', ignore)
   const health = watch(request, settings)
   const commands = commandsOf(request, health.whyUnusable)
-  const blockers = new Set<Redis>()
+  const blockers = new Set<() => void>()
 
   const runInTime: RedisHandle['runInTime'] = async (script, keys, args) => {
     const reply = await commands.run(script, keys, [health.notAfter(), ...args])
@@ -144,19 +146,12 @@ export function connectRedis(settings: RedisSettings): RedisHandle {
     queuePrefix: `${hashTag}:queue`,
     producer,
     worker,
-    blocking() {
-      const client = new Redis({ ...endpoint, ...WORKER_OPTIONS, connectionName: `${settings.keyPrefix}:blocking` })
-      client.on('error', ignore)
-      blockers.add(client)
-      const close = () => {
-        blockers.delete(client)
-        client.disconnect()
-      }
-      return { ...commandsOf(client, () => null), close }
-    },
+    blocking: () =>
+      openBlocking({ ...endpoint, ...WORKER_OPTIONS, connectionName: `${settings.keyPrefix}:blocking` }, blockers),
     async close() {
       health.close()
-      for (const client of [request, producer, worker, ...blockers]) client.disconnect()
+      for (const closeBlocking of blockers) closeBlocking()
+      for (const client of [request, producer, worker]) client.disconnect()
     },
   }
 }
@@ -184,6 +179,10 @@ const WORKER_OPTIONS = {
   maxRetriesPerRequest: null,
   socketTimeout: WORKER_SOCKET_TIMEOUT_MS,
 }
+
+type BlockingOptions = RedisEndpoint & typeof WORKER_OPTIONS & { readonly connectionName: string }
+
+const CLOSED = 'the connection to Redis was closed by us'
 
 function ignore(): void {}
 
@@ -213,6 +212,33 @@ export function parseRedisUrl(text: string): RedisEndpoint {
     ...(url.username && { username: decodeURIComponent(url.username) }),
     ...(url.password && { password: decodeURIComponent(url.password) }),
     ...(url.protocol === 'rediss:' && { tls: {} }),
+  }
+}
+
+/**
+ * ioredis, told to disconnect while it waits to reconnect, neither ends nor rejects what is queued: whoever reads would
+ * wait for ever. So `close` rejects by itself.
+ */
+function openBlocking(options: BlockingOptions, open: Set<() => void>): BlockingConnection {
+  const client = new Redis(options)
+  client.on('error', ignore)
+  const { call, run } = commandsOf(client, () => null)
+  const unanswered = new Set<(reason: GatewayError) => void>()
+  const untilClosed = <T>(answer: Promise<T>) =>
+    new Promise<T>((resolve, reject) => {
+      unanswered.add(reject)
+      answer.then(resolve, reject).finally(() => unanswered.delete(reject))
+    })
+  const close = () => {
+    open.delete(close)
+    client.disconnect()
+    for (const reject of unanswered) reject(new GatewayError('store_unavailable', CLOSED))
+  }
+  open.add(close)
+  return {
+    call: (...command) => untilClosed(call(...command)),
+    run: (...script) => untilClosed(run(...script)),
+    close,
   }
 }
 
@@ -315,12 +341,12 @@ function watch(client: Redis, { clock, log }: RedisSettings): Health {
 
   return {
     whyUnusable,
-    notAfter: () => epochMs(serverNow() + COMMAND_TIMEOUT_MS),
+    notAfter: () => epochMs(serverNow() + COMMAND_TIMEOUT_MS - LATE_MARGIN_MS),
     measure: () => void measure().catch(ignore),
     close() {
       closed = true
       usable = false
-      complaint = 'the connection to Redis was closed by us'
+      complaint = CLOSED
       clearInterval(timer)
       for (const go of waiting) go()
     },

@@ -9,7 +9,8 @@ import { principalId } from '../../src/brands.ts'
 import { grantIdOf } from '../../src/grant/grant.ts'
 import type { Grants } from '../../src/ports.ts'
 import { anApproval, cancelled, deadline, reviewed } from '../support/approvals.ts'
-import { eventually, silentLog, startTestRedis, type TestRedis } from '../support/redis.ts'
+import { silentLog, startTestRedis, type TestRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
 
 let server: TestRedis
 const inboxes: Inbox[] = []
@@ -174,8 +175,8 @@ describe('deciding', () => {
     expect(await here.store.arm(approval.id)).toBe(true)
     await there.store.apply(approval.id, reviewed('approve', 'bob'))
     await there.store.apply(approval.id, reviewed('approve', 'carol'))
-    await eventually('all three changes were heard of', () => changed.length === 3)
-    await eventually('the waiting replica heard', () => resolved.length === 1)
+    await until('all three changes were heard of', () => changed.length === 3)
+    await until('the waiting replica heard', () => resolved.length === 1)
     expect(resolved).toEqual([approval.id])
     expect(elsewhere).toEqual([])
 
@@ -184,7 +185,7 @@ describe('deciding', () => {
     await here.store.open(later)
     await here.store.arm(later.id)
     await here.store.apply(later.id, cancelled())
-    await eventually('the later one was heard of', () => resolved.includes(later.id))
+    await until('the later one was heard of', () => resolved.includes(later.id))
     expect(changed).toHaveLength(3)
   })
 })

@@ -7,7 +7,8 @@ import { promisify } from 'node:util'
 import { afterEach, describe, expect, it } from 'vitest'
 import { cacheDirectoryOf, startEmbeddedRedis } from '../../jobs/embedded-redis.ts'
 import { connectRedis, inspectRedis } from '../../jobs/redis.ts'
-import { eventually, silentLog, systemClock } from '../support/redis.ts'
+import { silentLog, systemClock } from '../support/redis.ts'
+import { until } from '../support/until.ts'
 
 const cacheDirectory = cacheDirectoryOf({ xdgCacheHome: process.env.XDG_CACHE_HOME, home: homedir() })
 const cleanups: (() => Promise<unknown>)[] = []
@@ -154,7 +155,7 @@ describe('the embedded Redis', () => {
     const directory = await freshDirectory()
     const first = await startIn(directory)
     process.kill(first.pid, 'SIGKILL')
-    await eventually('the killed server is gone', () => !isAlive(first.pid))
+    await until('the killed server is gone', () => !isAlive(first.pid))
     const holder = spawn('true')
     await once(holder, 'exit')
     await writeFile(join(directory, 'starting.lock'), `${holder.pid}\n`)

@@ -57,18 +57,3 @@ export async function startTestRedis(): Promise<TestRedis> {
     },
   }
 }
-
-/** Asks again until it holds; rejects with what it waited for. */
-export async function eventually<T>(
-  what: string,
-  ask: () => Promise<T | null | undefined | false> | T | null | undefined | false,
-  withinMs = 15_000,
-): Promise<T> {
-  const deadlineAt = Date.now() + withinMs
-  for (;;) {
-    const answer = await ask()
-    if (answer) return answer
-    if (Date.now() > deadlineAt) throw new Error(`waited ${withinMs} ms in vain: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
