@@ -81,7 +81,7 @@ const foreignPages: [what: string, headers: Record<string, string>][] = [
   ['a client that claims our origin against its own fetch metadata', { 'Sec-Fetch-Site': 'same-site' }],
   ['a form of another site, as text/plain', { Origin: 'https://evil.example', 'Content-Type': 'text/plain' }],
 ]
-test.each(foreignPages)('%s cannot click with the reviewer’s cookie', async (_what, headers) => {
+test.each(foreignPages)('[REQ-CARD-5] %s cannot click with the reviewer’s cookie', async (_what, headers) => {
   await expectRefused(await click(rig, cookie, approve(), headers), 403)
 })
 

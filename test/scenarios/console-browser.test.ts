@@ -58,7 +58,7 @@ async function openConsole(page = firstTab): Promise<Page> {
 const pendingCards = (page: Page) => page.locator('#pending-list .card')
 const cardOn = (page: Page, id: string) => page.locator(`.card[data-approval="${id}"]`)
 
-test('the one-time link opens the console by itself, once', async () => {
+test('[REQ-CARD-5] the one-time link opens the console by itself, once', async () => {
   const link = rig.console.newLink()
   const page = firstTab
   await page.goto(link)
@@ -94,7 +94,7 @@ test('an expired link says what to do', async () => {
   await page.waitForSelector('text=Restart the gateway: it prints a new one')
 })
 
-test('a held call appears by itself, with everything one decides by', async () => {
+test('[REQ-CARD-1] a held call appears by itself, with everything one decides by', async () => {
   const page = await openConsole()
   await page.waitForSelector('text=Nothing is waiting.')
   expect(await page.title()).toBe('Countersign')
@@ -131,7 +131,7 @@ test('the countdown runs, by the gateway’s clock, and turns urgent in its last
   expect(await deadline.innerText()).toMatch(/^0:\d\d left$/)
 })
 
-test('Approve is one click, one review, and is repainted in every tab', async () => {
+test('[REQ-REVIEW-4] Approve is one click, one review, and is repainted in every tab', async () => {
   const approval = rig.ask()
   const [page, other] = [await openConsole(), await openConsole(await context.newPage())]
   await cardOn(page, approval.id).getByRole('button', { name: 'Approve' }).click()
@@ -178,7 +178,7 @@ test('below the quorum a click counts and says how many are needed; a second cli
   expect((await rig.store.get(approval.id))?.reviews).toHaveLength(1)
 })
 
-test('a late click is told plainly and changes nothing', async () => {
+test('[REQ-REVIEW-3] a late click is told plainly and changes nothing', async () => {
   const approval = rig.ask()
   const page = await openConsole()
   const card = cardOn(page, approval.id)
@@ -214,7 +214,7 @@ test('a card that slid under the pointer takes no click at first', async () => {
   await expect.poll(() => rig.clicks.length).toBe(1)
 })
 
-test('what an agent writes stays text, wherever it lands', async () => {
+test('[REQ-CARD-2] what an agent writes stays text, wherever it lands', async () => {
   const hostile =
     '<img src=x onerror=alert(1)><script>alert(2)</script>"\'><b>\u202Etxt.exe\u200B {{7*7}} [x](javascript:alert(3))'
   const approval = rig.ask({
