@@ -107,7 +107,7 @@ describe('a hold', () => {
     expect((await here.store.get(approval.id))?.state).toBe('pending')
   })
 
-  it('expires by its job, recorded once, although the first attempts to record fail', async () => {
+  it('[REQ-HOLD-2] expires by its job, recorded once, although the first attempts to record fail', async () => {
     const here = await aGateway(await aServer(), 'test')
     const recorder = aRecorder(2)
     aHoldsWorker(here, recorder)
@@ -153,7 +153,7 @@ describe('a hold', () => {
 })
 
 describe('Redis stopped (it answers nothing, the connection stands)', () => {
-  it('refuses a hold within a second or so and leaves no ghost when Redis goes on: no approval, no job', async () => {
+  it('[REQ-HOLD-6] refuses a hold within a second or so and leaves no ghost when Redis goes on: no approval, no job', async () => {
     const server = await aServer()
     const here = await aGateway(server, 'test')
     const approval = anApproval()
@@ -309,7 +309,7 @@ describe('a grant that nobody uses', () => {
   it.each([
     ['approved while the worker runs', true],
     ['approved before the worker started', false],
-  ])('is ended at its expiry and recorded: %s', async (_, workerFirst) => {
+  ])('[REQ-REVOKE-1] is ended at its expiry and recorded: %s', async (_, workerFirst) => {
     const here = await aGateway(await aServer(), 'test')
     const grants = createGrants(here.redis)
     const recorder = aRecorder()
