@@ -63,9 +63,9 @@ describe('a malformed body', () => {
   const nested = (depth: number) =>
     `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":${'['.repeat(depth)}${']'.repeat(depth)}}}`
   it.each<[string, string | Buffer, number, number, RegExp]>([
-    ['that is no JSON', '{"jsonrpc"', 400, -32700, /\$/],
+    ['[REQ-INPUT-1] that is no JSON', '{"jsonrpc"', 400, -32700, /\$/],
     ['that is empty', '', 400, -32700, /./],
-    ['with a duplicate key', CALL.replace('"path":"a"', '"path":"a","path":"b"'), 400, -32700, /path/],
+    ['[REQ-INPUT-2] with a duplicate key', CALL.replace('"path":"a"', '"path":"a","path":"b"'), 400, -32700, /path/],
     [
       'with a duplicate key in another spelling',
       CALL.replace('"path":"a"', '"path":"a","p\\u0061th":"b"'),
@@ -73,7 +73,7 @@ describe('a malformed body', () => {
       -32700,
       /path/,
     ],
-    ['that is too deep', nested(100), 400, -32700, /deep/],
+    ['[REQ-INPUT-3] that is too deep', nested(100), 400, -32700, /deep/],
     ['with a number that JavaScript rounds', CALL.replace('"a"}', '"a","n":9007199254740993}'), 400, -32700, /n/],
     ['with half a surrogate pair', CALL.replace('"a"}', '"\\ud800"}'), 400, -32700, /surrogate/],
     [
@@ -94,7 +94,7 @@ describe('a malformed body', () => {
     ],
     ['with arguments that are a list', CALL.replace('{"path":"a"}', '[]'), 400, -32602, /params\.arguments/],
     [
-      'that is too large',
+      '[REQ-INPUT-3] that is too large',
       `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"${'x'.repeat(5000)}"}}`,
       413,
       -32600,
@@ -117,16 +117,16 @@ describe('a request of the wrong form', () => {
     '"params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"},',
   )
   it.each<[string, Parameters<typeof post>[0], number, RegExp]>([
-    ['another content type', { headers: { 'content-type': 'text/plain' } }, 415, /application\/json/],
+    ['[REQ-INPUT-4] another content type', { headers: { 'content-type': 'text/plain' } }, 415, /application\/json/],
     ['another charset', { headers: { 'content-type': 'application/json; charset=utf-16' } }, 415, /UTF-8/],
-    ['an encoded body', { headers: { 'content-encoding': 'gzip' } }, 415, /Content-Encoding/],
-    ['an unknown upstream', { path: '/mcp/nothere' }, 404, /nothere/],
+    ['[REQ-INPUT-4] an encoded body', { headers: { 'content-encoding': 'gzip' } }, 415, /Content-Encoding/],
+    ['[REQ-INPUT-5] an unknown upstream', { path: '/mcp/nothere' }, 404, /nothere/],
     ['another path', { path: '/mcp' }, 404, /\/mcp\/<upstream>/],
     ['another method', { method: 'PUT' }, 405, /POST, GET and DELETE/],
     ['a foreign web origin', { headers: { origin: 'https://evil.example' } }, 403, /origin/],
     ['a modern body without its headers', { body: modern }, 400, /MCP-Protocol-Version/],
     [
-      'a header that names another tool than the body',
+      '[REQ-FORWARD-5] a header that names another tool than the body',
       {
         body: modern,
         headers: { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': 'list_allowed' },
@@ -135,13 +135,13 @@ describe('a request of the wrong form', () => {
       /Mcp-Name/,
     ],
     [
-      'a method without a rule',
+      '[REQ-POLICY-6] [REQ-POLICY-1] a method without a rule',
       { body: '{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"file:///etc/passwd"}}' },
       200,
       /Denied by policy rule \\"default\\"/,
     ],
     [
-      'a method that MCP does not know',
+      '[REQ-POLICY-6] a method that MCP does not know',
       { body: '{"jsonrpc":"2.0","id":1,"method":"admin/shutdown"}' },
       200,
       /Denied by policy/,
