@@ -20,7 +20,7 @@ import { approvalKeys } from './approvals/keys.ts'
 import { PAINTED } from './approvals/scripts.ts'
 import type { RedisApprovalStore } from './approvals/store.ts'
 import type { Inbox } from './inbox.ts'
-import { type JobQueue, limitQueue, openQueue, type RunResult, startWorker } from './queues.ts'
+import { type JobQueue, type JobWorker, limitQueue, openQueue, type RunResult, startWorker } from './queues.ts'
 import { startReconciler } from './reconcile.ts'
 import type { BlockingConnection, RedisHandle } from './redis.ts'
 
@@ -54,15 +54,15 @@ export function startOutbox(settings: OutboxSettings): Outbox {
   // Waits for Redis: a message that was posted must be remembered, or it would be posted again.
   const patient = redis.blocking()
   const queues = new Map(channels.map(({ name }) => [name, openQueue<CardJob>(redis, queueOf(name))]))
-  const workers = channels.map((channel) =>
+  const workers = new Map<ChannelName, JobWorker>()
+  const startPainting = (channel: Channel) =>
     startWorker<CardJob>({
       redis,
       queue: queueOf(channel.name),
       concurrency: 1,
       log,
       run: ({ data }) => paint({ ...settings, channel, patient, shownOn: shownOn(channels) }, data.approvalId),
-    }),
-  )
+    })
   const enqueue = async (id: ApprovalId) => {
     const approval = await store.get(id)
     if (approval === null) await redis.call('SREM', approvalKeys(redis).cardsDue, id)
@@ -73,7 +73,11 @@ export function startOutbox(settings: OutboxSettings): Outbox {
     name: 'outbox',
     log,
     run: async () => {
-      for (const { name } of channels) await limitQueue(redis, queueOf(name), 1)
+      for (const channel of channels) {
+        // Before the first job is taken, and again after Redis was away: it may have lost the limit.
+        await limitQueue(redis, queueOf(channel.name), 1)
+        if (!workers.has(channel.name)) workers.set(channel.name, startPainting(channel))
+      }
       for await (const page of dueCards(redis)) await Promise.all(page.map(enqueue))
     },
   })
@@ -84,7 +88,7 @@ export function startOutbox(settings: OutboxSettings): Outbox {
     async close() {
       forget()
       await reconciler.close()
-      await Promise.all(workers.map((worker) => worker.close()))
+      await Promise.all([...workers.values()].map((worker) => worker.close()))
       await Promise.all([...queues.values()].map((queue) => queue.close()))
       patient.close()
     },

@@ -172,6 +172,7 @@ describe('the outbox', () => {
     outbox(channel)
     outbox(channel)
     const ids = await Promise.all(Array.from({ length: 20 }, () => anOpenHold()))
+    await until('some are posted', () => paintings.length > 2)
     await Promise.all(ids.map((id) => store.apply(id, reviewed('approve'))))
     await nothingIsDue()
     expect(insideMost()).toBe(1)
