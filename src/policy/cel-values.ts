@@ -9,7 +9,7 @@
  * Numbers: a JSON number without a fraction is a CEL int, any other a double; `==`, `<` and their like compare across
  * both, arithmetic does not mix them (1 + 1.5 is an error, as in CEL).
  */
-import { type CelError, type CelMap, type CelValue, celError, isCelList, isCelMap } from '@bufbuild/cel'
+import { type CelError, type CelMap, type CelValue, isCelList, isCelMap } from '@bufbuild/cel'
 import type { JsonObject, JsonValue } from '../json/value.ts'
 import type { Work } from './work.ts'
 
@@ -24,10 +24,6 @@ export function celValue(value: JsonValue, work: Work): CelValue {
 /** A map of named values of ours, some of which may be errors: whoever reads those has a condition that fails. */
 export function celRecord(entries: Readonly<Record<string, CelValue | CelError>>): CelMap {
   return new NamedValues(entries) as unknown as CelMap
-}
-
-export function unknown(what: string): CelError {
-  return celError(what)
 }
 
 // Registered symbols (Symbol.for): the package's way to know its types across copies of itself. `assertRecognised`

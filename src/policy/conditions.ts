@@ -4,12 +4,12 @@
  * The answer has three values. `failed` (an error, a missing key, something that is not true or false, too much
  * work) is not false: the rule that asked decides, and a rule that restricts takes it for true.
  */
-import { type CelEnv, type CelError, type CelValue, celEnv, parse, plan } from '@bufbuild/cel'
+import { type CelEnv, type CelError, type CelValue, celEnv, celError, parse, plan } from '@bufbuild/cel'
 import { suggestion } from '../config/problems.ts'
 import { isObject, type JsonObject } from '../json/value.ts'
 import { checkExpression } from './cel-check.ts'
 import { conditionFunctions, Patterns } from './cel-functions.ts'
-import { assertRecognised, celRecord, celValue, unknown } from './cel-values.ts'
+import { assertRecognised, celRecord, celValue } from './cel-values.ts'
 import type { PolicyInput } from './decision.ts'
 import { Work } from './work.ts'
 
@@ -101,6 +101,15 @@ export class Conditions {
   }
 }
 
+// Made once: an error with its stack costs more than the rest of a decision.
+const PARAMS_NOT_OBJECT = celError('the params are not an object')
+const ARGUMENTS_NOT_OBJECT = celError('the arguments are not an object')
+const NOT_TOOLS_CALL = celError('this is not a tools/call')
+const NO_PARAMS = celError('a tools/call has mcp.tool.arguments')
+const NO_NAME = celError('the tool has no name')
+const NO_DEFINITION = celError('the tool’s definition is not known')
+const ANNOTATIONS_NOT_OBJECT = celError('the tool’s annotations are not an object')
+
 class CallVariables implements Variables {
   readonly #input: PolicyInput
   readonly #work: Work
@@ -143,10 +152,10 @@ class CallVariables implements Variables {
   /** Unknown is not "has no annotations": a condition that asks fails where the definition is not known. */
   get tool(): CelValue | CelError {
     const { toolDefinition } = this.#input
-    if (toolDefinition === null) return unknown('the tool’s definition is not known')
+    if (toolDefinition === null) return NO_DEFINITION
     const { annotations } = toolDefinition
     if (annotations === undefined) return celRecord({ annotations: celValue({}, this.#work) })
-    if (!isObject(annotations)) return unknown('the tool’s annotations are not an object')
+    if (!isObject(annotations)) return ANNOTATIONS_NOT_OBJECT
     return celRecord({ annotations: celValue(annotations, this.#work) })
   }
 
@@ -157,12 +166,12 @@ class CallVariables implements Variables {
   #makeMcp(): CelValue {
     const { method, tool } = this.#input
     if (method !== 'tools/call') {
-      const params = this.#objectOr(unknown('the params are not an object'))
-      return celRecord({ method, params, tool: unknown('this is not a tools/call') })
+      const params = this.#objectOr(PARAMS_NOT_OBJECT)
+      return celRecord({ method, params, tool: NOT_TOOLS_CALL })
     }
-    const args = this.#objectOr(unknown('the arguments are not an object'))
-    const params = unknown('a tools/call has mcp.tool.arguments')
-    return celRecord({ method, params, tool: celRecord({ name: tool ?? unknown('no name'), arguments: args }) })
+    const args = this.#objectOr(ARGUMENTS_NOT_OBJECT)
+    const params = NO_PARAMS
+    return celRecord({ method, params, tool: celRecord({ name: tool ?? NO_NAME, arguments: args }) })
   }
 
   /** MCP: `arguments` and `params` are objects, and may be left out. */

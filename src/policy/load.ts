@@ -13,7 +13,7 @@ import { type Condition, Conditions } from './conditions.ts'
 import type { ApprovalTerms, ChannelName, Decision } from './decision.ts'
 import { type CompiledPolicy, compilePolicy, type Rule } from './evaluate.ts'
 import { isLiteral } from './glob.ts'
-import { covers, TOOL_CALLS } from './match.ts'
+import { coverage, TOOL_CALLS } from './match.ts'
 import { approvalBlock, type PolicyFile, policyFile, type RuleFile } from './policy-file.ts'
 import { runPolicyTests } from './run-tests.ts'
 
@@ -149,22 +149,24 @@ class Loader {
   }
 }
 
+/** Each is compared with each rule, so that more would make the start slow for a hint. */
+const COMPARED_MAX = 1_000
+
 /** Only what is certain: a rule without a condition that is about all of a later or weaker rule's calls. */
 function unreachable(rules: readonly Rule[], yaml: YamlFile): Problem[] {
   const order = ['deny', 'require_approval', 'allow']
-  const unconditional = rules.map((rule, at) => ({ rule, at })).filter(({ rule }) => rule.condition === null)
-  const warnings: Problem[] = []
-  for (const [at, rule] of rules.entries()) {
-    const before = unconditional.find((other) => {
-      const rank = order.indexOf(other.rule.effect) - order.indexOf(rule.effect)
-      return (rank < 0 || (rank === 0 && other.at < at)) && covers(other.rule.match, rule.match)
+  const rank = (rule: Rule) => order.indexOf(rule.effect)
+  const wide = rules
+    .map((rule, at) => ({ rule, at, covers: coverage(rule.match) }))
+    .filter(({ rule }) => rule.condition === null)
+    .slice(0, COMPARED_MAX)
+  return rules.flatMap((rule, at) => {
+    const before = wide.find((other) => {
+      const ahead = rank(other.rule) < rank(rule) || (other.rule.effect === rule.effect && other.at < at)
+      return ahead && other.covers(rule.match)
     })
-    if (before === undefined) continue
-    const message = say(
-      `rule ${rule.id} never decides: ${before.rule.id} comes first for all of its calls`,
-      'Remove one.',
-    )
-    warnings.push(problem(['rules', at], message, yaml.lineOf))
-  }
-  return warnings
+    if (before === undefined) return []
+    const message = `rule ${rule.id} never decides: ${before.rule.id} comes first for all of its calls`
+    return [problem(['rules', at], say(message, 'Remove one, or give the first a condition.'), yaml.lineOf)]
+  })
 }

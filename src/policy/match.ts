@@ -52,19 +52,21 @@ function fold(name: string): string {
   return name.normalize('NFKC').toLowerCase()
 }
 
-/** True only where it is certain that `wide` is about every call that `narrow` is about. */
-export function covers(wide: Match, narrow: Match): boolean {
-  return (
-    patternsCover(wide.upstream, narrow.upstream) &&
-    patternsCover(wide.method ?? TOOL_CALLS, narrow.method ?? TOOL_CALLS) &&
+/** True only where it is certain that the rule of `wide` is about every call that the rule of `narrow` is about. */
+export function coverage(wide: Match): (narrow: Match) => boolean {
+  const upstream = patternCoverage(wide.upstream)
+  const method = patternCoverage(wide.method ?? TOOL_CALLS)
+  const tool = patternCoverage(wide.tool)
+  return (narrow) => {
     // Where `wide` names tools, methods without a tool are not its own.
-    (wide.tool === undefined || (narrow.tool !== undefined && patternsCover(wide.tool, narrow.tool)))
-  )
+    if (wide.tool !== undefined && narrow.tool === undefined) return false
+    return upstream(narrow.upstream) && method(narrow.method ?? TOOL_CALLS) && tool(narrow.tool)
+  }
 }
 
-function patternsCover(wide: readonly string[] | undefined, narrow: readonly string[] | undefined): boolean {
-  if (wide === undefined || wide.includes('*')) return true
-  if (narrow === undefined) return false
+function patternCoverage(wide: readonly string[] | undefined): (narrow: readonly string[] | undefined) => boolean {
+  if (wide === undefined || wide.includes('*')) return always
+  const same = new Set(wide)
   const matches = exactly(wide)
-  return narrow.every((pattern) => wide.includes(pattern) || (isLiteral(pattern) && matches(pattern)))
+  return (narrow) => narrow?.every((pattern) => same.has(pattern) || (isLiteral(pattern) && matches(pattern))) === true
 }
