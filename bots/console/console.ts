@@ -220,6 +220,7 @@ function reviewHandler({ store, reviews, reviewer, cardOf, feed, log }: SignedIn
 function statusOf(refusal: Refusal): number {
   switch (refusal) {
     case 'self_review':
+    case 'owner_unknown':
     case 'not_a_reviewer':
       return 403
     case 'unknown_approval':

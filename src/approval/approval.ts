@@ -76,6 +76,7 @@ export type Refusal =
   | 'too_late'
   | 'already_reviewed'
   | 'self_review'
+  | 'owner_unknown'
   | 'not_a_reviewer'
   | 'unknown_approval'
 

@@ -5,7 +5,7 @@ import { recordingsOf } from '../main.ts'
 import { registerAudit } from './audit.ts'
 import { registerDoctor } from './doctor.ts'
 import { CommandError, loadSettings } from './load.ts'
-// import { registerMask } from './mask.ts'
+import { registerMask } from './mask.ts'
 import { registerServe } from './serve.ts'
 import { VERSION } from './version.ts'
 
@@ -21,7 +21,7 @@ const program = new Command('countersign')
 
 registerServe(program, process.env)
 registerDoctor(program, { env: process.env, output: process.stdout, setExitCode })
-// registerMask(program)
+registerMask(program, { input: process.stdin, output: process.stdout, errors: process.stderr, env: process.env })
 registerAudit(program, {
   recordingsDirectory: async (file) => recordingsOf((await loadSettings(file, process.env)).value, file),
   output: process.stdout,

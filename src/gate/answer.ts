@@ -7,6 +7,8 @@
  */
 import type { Finding, Outcome } from '../audit/events.ts'
 import { GatewayError } from '../errors.ts'
+import { spliceJson } from '../json/splice.ts'
+import type { StrictOptions } from '../json/strict.ts'
 import { parseStrict } from '../json/strict.ts'
 import type { JsonValue } from '../json/value.ts'
 import { isObject } from '../json/value.ts'
@@ -21,6 +23,8 @@ interface Masked {
 }
 
 const encoder = new TextEncoder()
+/** Laxer than for what we judge: tables have many columns, and a 64-bit id passes through untouched. */
+const ANSWER_LIMITS: Partial<StrictOptions> = { numbers: 'any', maxDepth: 128, maxKeys: 100_000 }
 
 export function maskAnswer(
   masker: Masker,
@@ -30,12 +34,8 @@ export function maskAnswer(
   const { body, headers, status } = answer
   if (body.length === 0) return { body, findings: [], outcome: status < 400 ? 'succeeded' : 'upstream_failed' }
   if (isJson(headers['content-type'])) {
-    const { value, changed, findings, outcome } = maskMessageText(masker, body, secrets)
-    return {
-      body: changed ? encoder.encode(JSON.stringify(value)) : body,
-      findings,
-      outcome: outcome ?? byStatus(status),
-    }
+    const { text, findings, outcome } = maskMessage(masker, body, secrets)
+    return { body: text === null ? body : encoder.encode(text), findings, outcome: outcome ?? byStatus(status) }
   }
   const text = decode(body)
   const masked = masker.maskText(text, secrets)
@@ -56,21 +56,24 @@ export function maskEvent(
 } {
   // A priming event has an id and no data (MCP 2025-11-25 basic/transports, "Streamable HTTP").
   if (event.data === '') return { event, findings: [], outcome: 'succeeded', answers: null }
-  const { value, changed, findings, outcome } = maskMessageText(masker, encoder.encode(event.data), secrets)
-  const masked = changed ? { ...event, data: JSON.stringify(value) } : event
+  const { text, value, findings, outcome } = maskMessage(masker, encoder.encode(event.data), secrets)
+  const masked = text === null ? event : { ...event, data: text }
   return { event: masked, findings, outcome: outcome ?? 'succeeded', answers: outcome === null ? null : idOf(value) }
 }
 
-function maskMessageText(masker: Masker, bytes: Uint8Array, secrets: readonly Secret[]) {
-  const parsed = parseStrict(bytes)
-  if (!parsed.ok) throw withheld(parsed.problem.message)
-  const messages = Array.isArray(parsed.value) ? parsed.value : [parsed.value]
-  const masked = masker.maskMessage(parsed.value, secrets)
-  return { ...masked, outcome: messages.map(outcomeOf).find((outcome) => outcome !== null) ?? null }
-}
-
-function withheld(detail: string): GatewayError {
-  return new GatewayError('upstream_bad_answer', `The MCP server's answer was withheld: ${detail}`)
+/** `text` is null where nothing had to be masked: the original bytes then stay what they are. */
+function maskMessage(masker: Masker, bytes: Uint8Array, secrets: readonly Secret[]) {
+  const parsed = parseStrict(bytes, ANSWER_LIMITS)
+  if (!parsed.ok) {
+    throw new GatewayError('upstream_bad_answer', `The MCP server's answer was withheld: ${parsed.problem.message}`)
+  }
+  const { value, changed, findings } = masker.maskMessage(parsed.value, secrets)
+  return {
+    value,
+    findings,
+    outcome: outcomeOf(parsed.value),
+    text: changed ? spliceJson(decode(bytes), parsed.value, value) : null,
+  }
 }
 
 /** Null for what is no answer: a notification or a request of the server's. */

@@ -45,11 +45,17 @@ export function createReviews(options: ReviewOptions): Reviews {
 /** Null when this person may review. A denial by the owner is refused too: they can cancel, but not review. */
 export function mayReview(approval: Approval, reviewer: Reviewer, people: People): Refusal | null {
   if (isRequester(approval, reviewer)) return 'self_review'
-  if (approval.from.length > 0 && !people.isMember(reviewer, approval.from)) return 'not_a_reviewer'
-  return null
+  if (approval.from.length > 0) return people.isMember(reviewer, approval.from) ? null : 'not_a_reviewer'
+  // Anyone but the owner may: that can't be told where the token names no person.
+  return ownerOf(approval) === null ? 'owner_unknown' : null
 }
 
-/** The principal's subject counts too: Okta's `sub` is the owner's login, which is mostly their e-mail. */
+/** Okta's `sub` is the owner's login, which is mostly their e-mail, so a subject with an `@` names a person too. */
+function ownerOf({ principal: { email, subject } }: Approval): string | null {
+  return email ?? (subject.includes('@') ? subject : null)
+}
+
+/** Both count, since an issuer may call an e-mail unverified and still use it as the login. */
 function isRequester({ principal }: Approval, reviewer: Reviewer): boolean {
   if (reviewer.email === null) return false
   const email = reviewer.email.toLowerCase()
@@ -121,6 +127,11 @@ export function refusalText(refusal: Refusal, approval: Approval | null): string
       return 'You have already reviewed this one; another person is needed.'
     case 'self_review':
       return 'You can’t review this: the agent acts for you. Someone else has to decide.'
+    case 'owner_unknown':
+      return (
+        'The agent’s token doesn’t say for whom it acts, so nobody can be told apart from its owner. ' +
+        'Name the reviewers in the rule (approval.from), or map the e-mail claim of the issuer.'
+      )
     case 'not_a_reviewer':
       return `You can’t review this: the rule asks for ${approval?.from.join(', ') ?? 'other people'}.`
     case 'unknown_approval':

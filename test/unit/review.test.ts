@@ -1,0 +1,106 @@
+/** Who may review, and what is recorded of it. */
+import { describe, expect, it } from 'vitest'
+import type { Approval, Reviewer } from '../../src/approval/approval.ts'
+import type { AuditEvent } from '../../src/audit/events.ts'
+import { epochMs } from '../../src/brands.ts'
+import { GatewayError } from '../../src/errors.ts'
+import { peopleOf } from '../../src/people/people.ts'
+import { createReviews, mayReview } from '../../src/review/review.ts'
+import { anApproval, aReviewer } from '../support/examples.ts'
+import { createMemoryApprovalStore } from '../support/memory-approval-store.ts'
+
+const people = peopleOf(
+  new Map([['dba', { emails: new Set(['bob@example.com']), reviewerIds: new Set(['slack:T1:U7']) }]]),
+)
+const BOB = aReviewer('bob@example.com')
+const CAROL = aReviewer('carol@example.com')
+const nameless: Reviewer = { id: 'console:operator', email: null, name: 'console operator' }
+const of = (email: string | null, subject: string): Partial<Approval> => ({
+  principal: { ...anApproval().principal, email, subject },
+})
+
+describe('who may review', () => {
+  it.each<[string, Partial<Approval>, Reviewer, ReturnType<typeof mayReview>]>([
+    ['anyone else, where the rule names nobody', {}, BOB, null],
+    ['a console’s operator without a name, where the rule names nobody', {}, nameless, null],
+    ['a member, where the rule names a group', { from: ['dba'] }, BOB, null],
+    ['a member by the channel’s own id', { from: ['dba'] }, { id: 'slack:T1:U7', email: null, name: 'x' }, null],
+    ['a member, for an agent whose owner is unknown', { from: ['dba'], ...of(null, '00u1') }, BOB, null],
+    ['not the owner by the token’s e-mail', {}, aReviewer('alice@example.com'), 'self_review'],
+    ['not the owner in other letters', {}, { ...BOB, email: 'ALICE@example.COM' }, 'self_review'],
+    [
+      'not the owner by the token’s subject',
+      of(null, 'Alice@example.com'),
+      aReviewer('alice@example.com'),
+      'self_review',
+    ],
+    ['not the owner, although a member', { from: ['dba'], ...of('bob@example.com', '00u2') }, BOB, 'self_review'],
+    ['not who is in no named group', { from: ['dba'] }, CAROL, 'not_a_reviewer'],
+    ['not who is in an unknown group', { from: ['nobody'] }, BOB, 'not_a_reviewer'],
+    ['not a nameless operator, where the rule names a group', { from: ['dba'] }, nameless, 'not_a_reviewer'],
+    ['not anyone, where nobody knows the owner', of(null, '00u1'), BOB, 'owner_unknown'],
+  ])('%s', (_sentence, change, reviewer, refusal) => {
+    expect(mayReview(anApproval(change), reviewer, people)).toBe(refusal)
+  })
+})
+
+function rig(options: { fails?: AuditEvent['type'] } = {}) {
+  const store = createMemoryApprovalStore()
+  const approval = anApproval({ requestedAt: epochMs(0), expiresAt: epochMs(900_000) })
+  store.open(approval)
+  const recorded: AuditEvent[] = []
+  const revoked: string[] = []
+  const reviews = createReviews({
+    approvals: store,
+    grants: {
+      get: async () => null,
+      consume: async () => ({ ok: false, refusal: 'unknown' }),
+      end: async (id) => {
+        revoked.push(id)
+        return true
+      },
+    },
+    people,
+    recorder: {
+      record: async (event) => {
+        if (event.type === options.fails) throw new GatewayError('recording_failed', 'the disk is full')
+        recorded.push(event)
+      },
+    },
+    clock: { now: () => epochMs(1_000) },
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+  })
+  const submit = (reviewer: Reviewer, choice: 'approve' | 'deny' = 'approve') =>
+    reviews.submit({ approvalId: approval.id, reviewer, choice, reason: ' because ', channel: 'console' })
+  return { submit, recorded, revoked, store, approval }
+}
+
+describe('a review', () => {
+  it('is recorded with what it opened', async () => {
+    const { submit, recorded } = rig()
+    expect(await submit(BOB)).toMatchObject({ ok: true, approval: { state: 'approved' } })
+    expect(recorded.map(({ type }) => type)).toEqual(['approval.reviewed', 'approval.resolved', 'grant.opened'])
+    expect(recorded[0]).toMatchObject({ review: { reviewer: BOB, choice: 'approve', reason: 'because' } })
+  })
+
+  it('changes nothing when it comes second, and says who was first', async () => {
+    const { submit, recorded } = rig()
+    await submit(BOB)
+    const second = await submit(CAROL, 'deny')
+    expect(second).toMatchObject({ ok: false, refusal: 'already_resolved', message: expect.stringContaining('by bob') })
+    expect(recorded).toHaveLength(3)
+  })
+
+  it('of the owner is refused, recorded, and changes nothing', async () => {
+    const { submit, recorded, store, approval } = rig()
+    expect(await submit(aReviewer('alice@example.com'))).toMatchObject({ ok: false, refusal: 'self_review' })
+    expect(recorded).toMatchObject([{ type: 'approval.review_refused', refusal: 'self_review' }])
+    expect(await store.get(approval.id)).toMatchObject({ state: 'pending', version: 1 })
+  })
+
+  it('that can’t be recorded doesn’t count: the grant is revoked, and the person is not told that it did', async () => {
+    const { submit, revoked, approval } = rig({ fails: 'approval.reviewed' })
+    await expect(submit(BOB)).rejects.toMatchObject({ code: 'recording_failed' })
+    expect(revoked).toEqual([approval.id.replace('apr_', 'gnt_')])
+  })
+})
