@@ -15,7 +15,7 @@ export interface Reconciler {
 }
 
 export function startReconciler(options: {
-  readonly redis: RedisHandle
+  readonly redis: Pick<RedisHandle, 'isReady' | 'whenReady' | 'onReconnect'>
   readonly name: string
   readonly log: Log
   readonly run: () => Promise<void>

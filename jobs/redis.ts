@@ -389,7 +389,7 @@ function parseTime(reply: unknown): [seconds: number, micros: number] {
 }
 
 /** A sentence for people, or null where the version will do. */
-function refuseOldVersion(info: string): string | null {
+export function refuseOldVersion(info: string): string | null {
   if (/^valkey_version:/m.test(info)) return null
   const version = /^redis_version:(\d+)\.(\d+)/m.exec(info)
   const [major, minor] = [Number(version?.[1]), Number(version?.[2])]
