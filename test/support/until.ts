@@ -1,4 +1,7 @@
-/** Waits for a condition instead of for a time: fails with its sentence when the deadline passes. */
+/**
+ * Waits for a condition instead of for a time: fails with its sentence when the deadline passes. A look that throws is
+ * one that did not see it yet; the last error is told at the end.
+ */
 import { setTimeout as pause } from 'node:timers/promises'
 
 export async function until<T>(
@@ -7,10 +10,16 @@ export async function until<T>(
   timeoutMs = 20_000,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs
+  let cause: unknown
   for (;;) {
-    const found = await look()
-    if (found) return found
-    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain until ${sentence}`)
+    try {
+      const found = await look()
+      if (found) return found
+      cause = undefined
+    } catch (error) {
+      cause = error
+    }
+    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain until ${sentence}`, { cause })
     await pause(20)
   }
 }

@@ -1,0 +1,167 @@
+/** What must hold when something falls: the gateway, Redis, the disk. Real processes, real signals. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { ConsoleReviewer } from '../../demo/console-reviewer.ts'
+import type { Gateway, World } from '../support/gateway.ts'
+import { startWorld } from '../support/gateway.ts'
+import { connectAgent } from '../support/mcp-clients.ts'
+import { until } from '../support/until.ts'
+
+let world: World
+const gateways: Gateway[] = []
+
+beforeAll(async () => {
+  world = await startWorld()
+})
+afterEach(async () => {
+  await Promise.all(gateways.splice(0).map((gateway) => gateway.stop()))
+})
+afterAll(() => world?.close())
+
+async function startGateway(options: Parameters<World['startGateway']>[0] = {}): Promise<Gateway> {
+  const gateway = await world.startGateway(options)
+  gateways.push(gateway)
+  return gateway
+}
+
+const onlyCard = (reviewer: ConsoleReviewer) =>
+  until('one card is shown', async () => {
+    const { pending } = (await reviewer.state()).json
+    return pending.length === 1 ? pending[0] : null
+  })
+
+const write = (name: string) => ({ path: path.join(world.files, name), content: `content of ${name}` })
+const sentFor = (name: string) => world.tap.callsOf('write_file').filter(({ body }) => body.includes(name))
+
+/** A call whose connection will be cut: what comes of it is not this test's matter. */
+async function callAndLose(gateway: Gateway, name: string): Promise<unknown> {
+  const agent = await connectAgent('modern', gateway.mcp, await gateway.token())
+  return agent.call('write_file', write(name)).catch((error: Error) => error)
+}
+
+describe('the gateway is killed while it holds a call', () => {
+  it.each<[string, 'before' | 'after']>([
+    ['after the approval, and uses it', 'after'],
+    ['before the approval, and joins it', 'before'],
+  ])('the client that comes back %s gets its one result; the upstream saw one call', async (_sentence, order) => {
+    const name = `killed-${order}.txt`
+    const gateway = await startGateway()
+    const lost = callAndLose(gateway, name)
+    await onlyCard(await gateway.console())
+    await gateway.kill()
+    await lost
+    await gateway.restart()
+    const reviewer = await gateway.console()
+    const card = await onlyCard(reviewer)
+    const agent = await connectAgent('modern', gateway.mcp, await gateway.token())
+    if (order === 'after') await reviewer.click(card.approvalId, 'approve')
+    const call = agent.call('write_file', write(name))
+    if (order === 'before') {
+      await until('the call has joined', async () =>
+        (await gateway.events()).some(
+          ({ type, approval_id }) => type === 'approval.joined' && approval_id === card.approvalId,
+        ),
+      )
+      await reviewer.click(card.approvalId, 'approve')
+    }
+    expect((await call).isError).toBe(false)
+    expect(readFileSync(path.join(world.files, name), 'utf8')).toBe(`content of ${name}`)
+    expect(sentFor(name)).toHaveLength(1)
+    await agent.close()
+  })
+})
+
+describe('the gateway is told to stop while it holds a call', () => {
+  it('lets the agent go with the approval open, exits 0, and knows the approval after its start', async () => {
+    const name = 'stopped.txt'
+    const gateway = await startGateway()
+    const agent = await connectAgent('legacy', gateway.mcp, await gateway.token())
+    const call = agent.call('write_file', write(name)).catch((error: Error) => error)
+    const card = await onlyCard(await gateway.console())
+    expect(await gateway.stop()).toBe(0)
+    expect(String(await call)).toContain('its approval stays open: call again with identical arguments')
+    expect(existsSync(path.join(world.files, name))).toBe(false)
+    await gateway.restart()
+    expect((await onlyCard(await gateway.console())).approvalId).toBe(card.approvalId)
+    expect(gateway.process.output()).not.toContain('error')
+  })
+})
+
+describe('Redis is away', () => {
+  it('at start: the gateway listens, refuses in milliseconds, and is ready once Redis is there', async () => {
+    const redis = await import('../support/redis.ts').then(({ startTestRedis }) => startTestRedis())
+    redis.signal('SIGKILL')
+    const gateway = await startGateway({ redisUrl: redis.url, unready: true })
+    const before = Date.now()
+    const answer = await fetch(gateway.mcp, { method: 'POST' })
+    expect(answer.status).toBe(503)
+    expect(await answer.text()).toContain('store_unavailable')
+    expect(Date.now() - before, 'closed at once, on a machine however slow').toBeLessThan(5_000)
+    expect((await fetch(`${gateway.url}/readyz`)).status).toBe(503)
+    expect((await fetch(`${gateway.url}/healthz`)).status).toBe(200)
+    await redis.restart()
+    await until('the gateway is ready', async () => (await fetch(`${gateway.url}/readyz`)).status === 200)
+    await gateway.stop()
+    await redis.stop()
+  })
+
+  it.each<[string, NodeJS.Signals]>([
+    ['killed', 'SIGKILL'],
+    ['frozen', 'SIGSTOP'],
+  ])('mid-way, %s: a call is refused, nothing is forwarded, and no ghost of it appears later', async (how, signal) => {
+    const redis = await import('../support/redis.ts').then(({ startTestRedis }) => startTestRedis())
+    const name = `redis-${how}.txt`
+    const gateway = await startGateway({ redisUrl: redis.url })
+    const agent = await connectAgent('modern', gateway.mcp, await gateway.token())
+    await agent.call('list_allowed_directories', {})
+    redis.signal(signal)
+    const refused = await agent.call('write_file', write(name)).catch((error: Error) => error)
+    expect(String(refused)).toMatch(/503|store_unavailable|Redis/)
+    if (signal === 'SIGSTOP') redis.signal('SIGCONT')
+    else await redis.restart()
+    await until('the gateway is ready again', async () => (await fetch(`${gateway.url}/readyz`)).status === 200)
+    // A call that is asked afterwards is the only one that anybody is asked about.
+    const reviewer = await gateway.console()
+    const call = agent.call('write_file', write(`after-${name}`))
+    const card = await onlyCard(reviewer)
+    await reviewer.click(card.approvalId, 'approve')
+    expect((await call).isError).toBe(false)
+    expect((await reviewer.state()).json.pending).toEqual([])
+    expect(existsSync(path.join(world.files, name))).toBe(false)
+    expect(sentFor(`/${name}`)).toHaveLength(0)
+    await agent.close()
+    await gateway.stop()
+    await redis.stop()
+  })
+})
+
+describe('the recording cannot be written', () => {
+  it('from the start: the gateway is not ready and forwards nothing', async () => {
+    const gateway = await startGateway({ recordings: '/dev/null/recordings', unready: true })
+    expect((await fetch(`${gateway.url}/readyz`)).status).toBe(503)
+    const before = world.tap.seen.length
+    await expect(connectAgent('legacy', gateway.mcp, await gateway.token())).rejects.toThrow(/recording/)
+    expect(world.tap.seen).toHaveLength(before)
+  })
+
+  it('mid-way: neither allowed nor approved calls are forwarded any more', async () => {
+    const name = 'no-disk.txt'
+    const gateway = await startGateway()
+    const agent = await connectAgent('modern', gateway.mcp, await gateway.token())
+    const call = agent.call('write_file', write(name)).catch((error: Error) => error)
+    const reviewer = await gateway.console()
+    const card = await onlyCard(reviewer)
+    const before = world.tap.callsOf('list_allowed_directories').length
+    // The kernel refuses every further byte, as on a full disk.
+    execFileSync('prlimit', ['--pid', String(gateway.process.child.pid), '--fsize=1:1'])
+    await expect(agent.call('list_allowed_directories', {})).rejects.toThrow(/recording/)
+    expect(world.tap.callsOf('list_allowed_directories')).toHaveLength(before)
+    const click = await reviewer.click(card.approvalId, 'approve')
+    expect(click.body.ok, 'an approval that can’t be recorded does not count').not.toBe(true)
+    expect(String(await call)).toContain('recording')
+    expect(existsSync(path.join(world.files, name))).toBe(false)
+    expect(sentFor(name)).toHaveLength(0)
+  })
+})
