@@ -1,0 +1,119 @@
+/** `countersign doctor` in front of a set-up that is right, and of each thing that can be wrong with it. */
+import { execFile } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../../demo/processes.ts'
+import type { Gateway, World } from '../support/gateway.ts'
+import { startWorld, UPSTREAM_KEY } from '../support/gateway.ts'
+
+const COMMAND = fileURLToPath(new URL('../../dist/src/cli/countersign.js', import.meta.url))
+
+let world: World
+let gateway: Gateway
+let right: string
+
+beforeAll(async () => {
+  world = await startWorld()
+  gateway = await world.startGateway()
+  right = readFileSync(gateway.settingsFile, 'utf8')
+})
+afterAll(() => world?.close())
+
+interface Line {
+  readonly check: string
+  readonly ok: boolean
+  readonly detail: string
+  readonly cure: string | null
+}
+
+function doctor(settings: string, args: readonly string[] = []): Promise<{ code: number; out: string }> {
+  const file = path.join(gateway.directory, 'doctor.yaml')
+  writeFileSync(file, settings)
+  const env = { ...process.env, REDIS_URL: '', UPSTREAM_KEY }
+  return new Promise((resolve) => {
+    const limits = { timeout: 45_000, killSignal: 'SIGKILL' } as const
+    execFile(process.execPath, [COMMAND, 'doctor', '--config', file, ...args], { env, ...limits }, (error, out) => {
+      resolve({ code: error === null ? 0 : Number(error.code), out })
+    })
+  })
+}
+
+async function checks(settings: string): Promise<{ code: number; lines: readonly Line[] }> {
+  const { code, out } = await doctor(settings, ['--json'])
+  const lines = out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line)
+  return { code, lines }
+}
+
+describe('a set-up that is right', () => {
+  it('[REQ-DOCTOR-1] passes all but what a Redis for tests leaves out, a line each', async () => {
+    const { lines } = await checks(right)
+    const names = lines.map(({ check }) => check)
+    for (const part of ['settings', 'policy', 'redis', 'issuer', 'upstream files', 'recordings']) {
+      expect(
+        names.some((name) => name.startsWith(part)),
+        part,
+      ).toBe(true)
+    }
+    expect(lines.filter(({ ok, check }) => !ok && !check.startsWith('redis') && check !== 'recordings')).toEqual([])
+    expect(lines.every(({ ok, cure }) => ok === (cure === null))).toBe(true)
+  })
+
+  it('says so to people without colours where nobody looks, and never a secret', async () => {
+    const { out } = await doctor(right)
+    expect(out).toMatch(/^ok {4} settings: /m)
+    expect(out).toMatch(/^ok {4} upstream files: \d+ tools$/m)
+    expect(out).not.toContain('\u001b')
+    expect(out).not.toContain(UPSTREAM_KEY)
+  })
+})
+
+describe('what is wrong is named, with its cure, and ends with 1', () => {
+  it.each<[string, (settings: string, port: number) => string, string, RegExp]>([
+    ['a key that nobody knows', (text) => `${text}\nrecording: {}\n`, 'settings', /recordings/],
+    ['a policy that is not there', (text) => text.replace('./policy.yaml', './none.yaml'), 'policy', /does not exist/],
+    [
+      'a Redis that is not there',
+      (text, port) => text.replace(/redis:\/\/[^"]+/, `redis://127.0.0.1:${port}`),
+      'redis',
+      /cannot be reached/,
+    ],
+    [
+      'an issuer that is not there',
+      (text) => text.replace(/(issuer: "http:\/\/127\.0\.0\.1):\d+/, '$1:9'),
+      'issuer',
+      /./,
+    ],
+    [
+      'an upstream that is not there',
+      (text, port) => text.replace(/url: http:\/\/127\.0\.0\.1:\d+/, `url: http://127.0.0.1:${port}`),
+      'upstream files',
+      /./,
+    ],
+    [
+      'an upstream that refuses the credential',
+      (text) => text.replace(/secret: "[^"]+"/, 'secret: another'),
+      'upstream files',
+      /./,
+    ],
+    [
+      'a directory that can’t be written',
+      (text) => text.replace(/recordings: \{.*\}/, 'recordings: { directory: ./doctor.yaml/inside-a-file }'),
+      'recordings',
+      /cannot be written/,
+    ],
+  ])('[REQ-DOCTOR-1] %s', async (_sentence, spoil, check, detail) => {
+    const settings = spoil(right, await freePort())
+    expect(settings).not.toBe(right)
+    const { code, lines } = await checks(settings)
+    expect(code).toBe(1)
+    const found = lines.find((line) => !line.ok && line.check.startsWith(check))
+    expect(found?.detail).toMatch(detail)
+    expect(found?.cure).not.toBe('')
+    expect(JSON.stringify(lines)).not.toContain(UPSTREAM_KEY)
+  })
+})
