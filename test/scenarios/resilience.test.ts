@@ -45,36 +45,39 @@ describe('the gateway is killed while it holds a call', () => {
   it.each<[string, 'before' | 'after']>([
     ['after the approval, and uses it', 'after'],
     ['before the approval, and joins it', 'before'],
-  ])('the client that comes back %s gets its one result; the upstream saw one call', async (_sentence, order) => {
-    const name = `killed-${order}.txt`
-    const gateway = await startGateway()
-    const lost = callAndLose(gateway, name)
-    await onlyCard(await gateway.console())
-    await gateway.kill()
-    await lost
-    await gateway.restart()
-    const reviewer = await gateway.console()
-    const card = await onlyCard(reviewer)
-    const agent = await connectAgent('modern', gateway.mcp, await gateway.token())
-    if (order === 'after') await reviewer.click(card.approvalId, 'approve')
-    const call = agent.call('write_file', write(name))
-    if (order === 'before') {
-      await until('the call has joined', async () =>
-        (await gateway.events()).some(
-          ({ type, approval_id }) => type === 'approval.joined' && approval_id === card.approvalId,
-        ),
-      )
-      await reviewer.click(card.approvalId, 'approve')
-    }
-    expect((await call).isError).toBe(false)
-    expect(readFileSync(path.join(world.files, name), 'utf8')).toBe(`content of ${name}`)
-    expect(sentFor(name)).toHaveLength(1)
-    await agent.close()
-  })
+  ])(
+    '[REQ-HOLD-4] the client that comes back %s gets its one result; the upstream saw one call',
+    async (_sentence, order) => {
+      const name = `killed-${order}.txt`
+      const gateway = await startGateway()
+      const lost = callAndLose(gateway, name)
+      await onlyCard(await gateway.console())
+      await gateway.kill()
+      await lost
+      await gateway.restart()
+      const reviewer = await gateway.console()
+      const card = await onlyCard(reviewer)
+      const agent = await connectAgent('modern', gateway.mcp, await gateway.token())
+      if (order === 'after') await reviewer.click(card.approvalId, 'approve')
+      const call = agent.call('write_file', write(name))
+      if (order === 'before') {
+        await until('the call has joined', async () =>
+          (await gateway.events()).some(
+            ({ type, approval_id }) => type === 'approval.joined' && approval_id === card.approvalId,
+          ),
+        )
+        await reviewer.click(card.approvalId, 'approve')
+      }
+      expect((await call).isError).toBe(false)
+      expect(readFileSync(path.join(world.files, name), 'utf8')).toBe(`content of ${name}`)
+      expect(sentFor(name)).toHaveLength(1)
+      await agent.close()
+    },
+  )
 })
 
 describe('the gateway is told to stop while it holds a call', () => {
-  it('lets the agent go with the approval open, exits 0, and knows the approval after its start', async () => {
+  it('[REQ-HOLD-7] lets the agent go with the approval open, exits 0, and knows the approval after its start', async () => {
     const name = 'stopped.txt'
     const gateway = await startGateway()
     const agent = await connectAgent('legacy', gateway.mcp, await gateway.token())
@@ -110,31 +113,34 @@ describe('Redis is away', () => {
   it.each<[string, NodeJS.Signals]>([
     ['killed', 'SIGKILL'],
     ['frozen', 'SIGSTOP'],
-  ])('mid-way, %s: a call is refused, nothing is forwarded, and no ghost of it appears later', async (how, signal) => {
-    const redis = await import('../support/redis.ts').then(({ startTestRedis }) => startTestRedis())
-    const name = `redis-${how}.txt`
-    const gateway = await startGateway({ redisUrl: redis.url })
-    const agent = await connectAgent('modern', gateway.mcp, await gateway.token())
-    await agent.call('list_allowed_directories', {})
-    redis.signal(signal)
-    const refused = await agent.call('write_file', write(name)).catch((error: Error) => error)
-    expect(String(refused)).toMatch(/503|store_unavailable|Redis/)
-    if (signal === 'SIGSTOP') redis.signal('SIGCONT')
-    else await redis.restart()
-    await until('the gateway is ready again', async () => (await fetch(`${gateway.url}/readyz`)).status === 200)
-    // A call that is asked afterwards is the only one that anybody is asked about.
-    const reviewer = await gateway.console()
-    const call = agent.call('write_file', write(`after-${name}`))
-    const card = await onlyCard(reviewer)
-    await reviewer.click(card.approvalId, 'approve')
-    expect((await call).isError).toBe(false)
-    expect((await reviewer.state()).json.pending).toEqual([])
-    expect(existsSync(path.join(world.files, name))).toBe(false)
-    expect(sentFor(`/${name}`)).toHaveLength(0)
-    await agent.close()
-    await gateway.stop()
-    await redis.stop()
-  })
+  ])(
+    '[REQ-HOLD-6] mid-way, %s: a call is refused, nothing is forwarded, and no ghost of it appears later',
+    async (how, signal) => {
+      const redis = await import('../support/redis.ts').then(({ startTestRedis }) => startTestRedis())
+      const name = `redis-${how}.txt`
+      const gateway = await startGateway({ redisUrl: redis.url })
+      const agent = await connectAgent('modern', gateway.mcp, await gateway.token())
+      await agent.call('list_allowed_directories', {})
+      redis.signal(signal)
+      const refused = await agent.call('write_file', write(name)).catch((error: Error) => error)
+      expect(String(refused)).toMatch(/503|store_unavailable|Redis/)
+      if (signal === 'SIGSTOP') redis.signal('SIGCONT')
+      else await redis.restart()
+      await until('the gateway is ready again', async () => (await fetch(`${gateway.url}/readyz`)).status === 200)
+      // A call that is asked afterwards is the only one that anybody is asked about.
+      const reviewer = await gateway.console()
+      const call = agent.call('write_file', write(`after-${name}`))
+      const card = await onlyCard(reviewer)
+      await reviewer.click(card.approvalId, 'approve')
+      expect((await call).isError).toBe(false)
+      expect((await reviewer.state()).json.pending).toEqual([])
+      expect(existsSync(path.join(world.files, name))).toBe(false)
+      expect(sentFor(`/${name}`)).toHaveLength(0)
+      await agent.close()
+      await gateway.stop()
+      await redis.stop()
+    },
+  )
 })
 
 describe('the recording cannot be written', () => {
@@ -146,7 +152,7 @@ describe('the recording cannot be written', () => {
     expect(world.tap.seen).toHaveLength(before)
   })
 
-  it('mid-way: neither allowed nor approved calls are forwarded any more', async () => {
+  it('[REQ-RECORD-3] mid-way: neither allowed nor approved calls are forwarded any more', async () => {
     const name = 'no-disk.txt'
     const gateway = await startGateway()
     const agent = await connectAgent('modern', gateway.mcp, await gateway.token())
