@@ -154,6 +154,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
 // ---- the three roles
 
+/** A running call touches its session so many times while the session could become idle: one lost touch ends nothing. */
+const TOUCHES_PER_IDLE = 4
+
 async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const { redis, draining, log, roles, settings, recorder, clock } = base
   if (!redis.isReady()) log.warn('waiting for Redis; calls are refused until it is there')
@@ -224,7 +227,7 @@ function startGateway(
     ids,
     log,
   })
-  return createEndpoint({
+  const endpoint = createEndpoint({
     targets: new Map([...urls].map(([name, upstream]) => [name, targetOf(upstream)])),
     authenticator,
     gate,
@@ -239,8 +242,11 @@ function startGateway(
     hosts: hostsOf(url, settings.gateway.publicUrl),
     bodyBytesMax: settings.gateway.maxBodyBytes,
     draining,
+    touchMs: settings.sessions.idleMs / TOUCHES_PER_IDLE,
     log,
   })
+  closers.push(() => endpoint.close())
+  return endpoint
 }
 
 async function startBots(
@@ -345,8 +351,8 @@ function openConsole({ settings, clock, log, url }: Base, store: ApprovalStore, 
 function mountEndpoint(app: Express, endpoint: () => Endpoint | null): void {
   app.disable('x-powered-by')
   app.all('/mcp/:upstream', (request, response) => {
-    const serve = endpoint()
-    if (serve !== null) return serve(request, response, request.params.upstream)
+    const found = endpoint()
+    if (found !== null) return found.serve(request, response, request.params.upstream)
     const fault = new GatewayError('store_unavailable', 'The gateway has not reached Redis yet.')
     response.status(fault.httpStatus).json(faultAnswer(fault, null, null))
     return undefined

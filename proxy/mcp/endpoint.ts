@@ -19,7 +19,7 @@ import type { JsonObject, JsonValue } from '../../src/json/value.ts'
 import { faultAnswer, stopAnswer } from '../../src/mcp/answers.ts'
 import { checkHeaders, hasParamHeaders } from '../../src/mcp/headers.ts'
 import type { Era, Message, RpcId } from '../../src/mcp/message.ts'
-import { classify, parseToolCall } from '../../src/mcp/message.ts'
+import { classify, parseToolCall, RESPONSE_METHOD, SESSION_END_METHOD, STREAM_METHOD } from '../../src/mcp/message.ts'
 import type { Log, Sessions } from '../../src/ports.ts'
 import type { Authenticator } from '../authenticate/authenticator.ts'
 import { createExchange } from '../forward/exchange.ts'
@@ -42,6 +42,8 @@ export interface EndpointOptions {
   readonly origins: ReadonlySet<string>
   readonly hosts: ReadonlySet<string>
   readonly bodyBytesMax: number
+  /** How often the sessions of calls under way are touched: well below the sessions' idle time. */
+  readonly touchMs: number
   /** Aborts when the gateway stops: held calls are let go, running ones finish. */
   readonly draining: AbortSignal
   readonly log: Log
@@ -58,30 +60,61 @@ interface Inquiry {
   progressToken: RpcId | null
 }
 
-export type Endpoint = (request: IncomingMessage, response: ServerResponse, upstream: string) => Promise<void>
+export interface Endpoint {
+  /** Answers one request; never rejects. */
+  serve(request: IncomingMessage, response: ServerResponse, upstream: string): Promise<void>
+  close(): void
+}
 
 export function createEndpoint(options: EndpointOptions): Endpoint {
-  return async (request, response, upstream) => {
-    const inquiry: Inquiry = {
-      request,
-      response,
-      callId: options.newId('call') as CallId,
-      rpcId: null,
-      era: 'legacy',
-      isToolCall: false,
-      progressToken: null,
-    }
-    try {
-      await serve(options, inquiry, upstream)
-    } catch (error) {
-      fail(options, inquiry, error)
-    } finally {
-      options.waitingRoom.leave(response)
-    }
+  const underWay = new Set<Call>()
+  const touching = setInterval(() => touchAll(options.sessions, underWay), options.touchMs)
+  touching.unref()
+  const parts: Parts = { ...options, underWay }
+  return {
+    serve: (request, response, upstream) => answerOne(parts, request, response, upstream),
+    close: () => clearInterval(touching),
   }
 }
 
-async function serve(options: EndpointOptions, inquiry: Inquiry, upstream: string): Promise<void> {
+interface Parts extends EndpointOptions {
+  readonly underWay: Set<Call>
+}
+
+/** A session must not end before its calls do, or their outcomes would be missing in its summary. */
+function touchAll(sessions: Sessions, underWay: ReadonlySet<Call>): void {
+  for (const { principal, upstream } of underWay) {
+    const touched = sessions.touch(summarisePrincipal(principal), upstream)
+    // Redis is away: the next touch comes, and a call under way is not to be broken off for it.
+    if (touched instanceof Promise) touched.catch(() => undefined)
+  }
+}
+
+async function answerOne(
+  options: Parts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  upstream: string,
+): Promise<void> {
+  const inquiry: Inquiry = {
+    request,
+    response,
+    callId: options.newId('call') as CallId,
+    rpcId: null,
+    era: 'legacy',
+    isToolCall: false,
+    progressToken: null,
+  }
+  try {
+    await serve(options, inquiry, upstream)
+  } catch (error) {
+    fail(options, inquiry, error)
+  } finally {
+    options.waitingRoom.leave(response)
+  }
+}
+
+async function serve(options: Parts, inquiry: Inquiry, upstream: string): Promise<void> {
   const { request, response } = inquiry
   checkOrigin(options, request)
   const target = options.targets.get(upstream)
@@ -115,7 +148,13 @@ async function serve(options: EndpointOptions, inquiry: Inquiry, upstream: strin
     gone: left.signal,
     socket: request.socket,
   })
-  await answer(inquiry, await options.gate.pass(call, attach(options, inquiry, left.signal), exchange))
+  // A listening stream does nothing by itself: a client that only listens is idle.
+  if (call.method !== STREAM_METHOD) options.underWay.add(call)
+  try {
+    await answer(inquiry, await options.gate.pass(call, attach(options, inquiry, left.signal), exchange))
+  } finally {
+    options.underWay.delete(call)
+  }
 }
 
 /** A browser page must not reach a gateway on its user's machine (DNS rebinding; MCP streamable-http, "Security"). */
@@ -148,9 +187,9 @@ async function read(options: EndpointOptions, inquiry: Inquiry, upstream: string
     case 'POST':
       return readPost(options, inquiry, upstream)
     case 'GET':
-      return readBodiless(request, 'stream/get')
+      return readBodiless(request, STREAM_METHOD)
     case 'DELETE':
-      return readBodiless(request, 'session/delete')
+      return readBodiless(request, SESSION_END_METHOD)
     default:
       throw new GatewayError('method_not_allowed', 'The MCP endpoint accepts POST, GET and DELETE.')
   }
@@ -182,7 +221,7 @@ async function readPost(options: EndpointOptions, inquiry: Inquiry, upstream: st
   if (message.kind === 'request') inquiry.rpcId = message.id
   if (message.kind === 'response') {
     const { headers: mcpHeaders } = headersOf(headers, message, null)
-    return { bytes, method: 'response', tool: null, arguments: message.body, inputResponses: null, mcpHeaders }
+    return { bytes, method: RESPONSE_METHOD, tool: null, arguments: message.body, inputResponses: null, mcpHeaders }
   }
   inquiry.era = message.era
   return message.method === 'tools/call'

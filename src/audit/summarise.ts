@@ -1,5 +1,6 @@
 /** Counts a session up from its recorded events, and from nothing else. */
 import type { EpochMs } from '../brands.ts'
+import { STREAM_METHOD } from '../mcp/message.ts'
 import type { RecordedEvent } from './chain.ts'
 import { coveredByHash, recordingHash, recordingId } from './chain.ts'
 import type { AuditEvent, Finding, Outcome } from './events.ts'
@@ -44,8 +45,10 @@ export function countCalls(events: readonly AuditEvent[]): Partial<Record<Outcom
   return calls
 }
 
+/** A legacy client's listening stream may outlive its session; it does nothing that could be unknown. */
 export function countUnknownOutcomes(events: readonly AuditEvent[]): number {
-  const open = new Set(ofType(events, 'call.intent').map((event) => event.call_id))
+  const intents = ofType(events, 'call.intent').filter(({ method }) => method !== STREAM_METHOD)
+  const open = new Set(intents.map((event) => event.call_id))
   for (const event of ofType(events, 'call.outcome')) open.delete(event.call_id)
   return open.size
 }

@@ -20,6 +20,7 @@ import { grantIdOf } from '../grant/grant.ts'
 import { summarisePrincipal } from '../identity/principal.ts'
 import { canonicalJson } from '../json/canonical.ts'
 import type { Masker } from '../masking/masker.ts'
+import { STREAM_METHOD } from '../mcp/message.ts'
 import type { ApprovalTerms, ChannelName, Decision, Policy } from '../policy/decision.ts'
 import type { ApprovalStore, Clock, Grants, Holds, Ids, Log, Recorder } from '../ports.ts'
 import { maskAnswer, maskEvent } from './answer.ts'
@@ -371,9 +372,11 @@ function recordOutcome(
 /** A fault after the intent. Where even this can't be recorded, the intent without outcome tells it. */
 async function recordFailure(run: Run, error: unknown): Promise<void> {
   if (error instanceof GatewayError && error.code === 'recording_failed') return
+  // A client ends its listening stream by leaving; whoever waited for an answer left before it.
+  const left = run.call.method === STREAM_METHOD ? 'succeeded' : 'abandoned'
   const end =
     error instanceof AgentGone
-      ? ({ outcome: 'abandoned', error: null } as const)
+      ? ({ outcome: left, error: null } as const)
       : ({ outcome: 'upstream_failed', error: error instanceof GatewayError ? error.code : 'internal' } as const)
   await recordOutcome(run, { ...end, answerDigest: null })
 }

@@ -32,6 +32,12 @@ export type Classified =
       readonly id: RpcId | null
     }
 
+/** Pseudo-methods, by which policy and recordings know what has no JSON-RPC method: legacy sessions' GET and DELETE. */
+export const STREAM_METHOD = 'stream/get'
+export const SESSION_END_METHOD = 'session/delete'
+/** And a legacy client's answer to a request of the server's. */
+export const RESPONSE_METHOD = 'response'
+
 export const META_PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion'
 /** A method's name is used as a key and shown to people; the longest in MCP has 40 characters. */
 const METHOD_LENGTH_MAX = 128

@@ -19,7 +19,7 @@ import type { Tap } from './tap.ts'
 import { startTap } from './tap.ts'
 
 export const UPSTREAM_KEY = 'upstream-key-7f3a9c'
-const COMMAND = fileURLToPath(new URL('../../dist/src/cli/countersign.js', import.meta.url))
+export const COMMAND = fileURLToPath(new URL('../../dist/src/cli/countersign.js', import.meta.url))
 
 export interface World {
   readonly issuer: TestIssuer

@@ -43,6 +43,11 @@ describe('the summary of a session', () => {
       { unknownOutcomes: 1 },
     ],
     [
+      'a listening stream that is still open as nothing unknown',
+      [{ ...intent(1, 'a', null), method: 'stream/get' } as AuditEvent, ended(9)],
+      { unknownOutcomes: 0 },
+    ],
+    [
       'an outcome that stands before its intent as known',
       [outcome(1, 'a'), intent(2, 'a'), ended(9)],
       { unknownOutcomes: 0, calls: { succeeded: 1 } },
