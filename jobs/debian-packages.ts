@@ -172,6 +172,15 @@ async function addMissingLibraries(apt: Apt, program: Program): Promise<void> {
   for (let round = 0; round < LIBRARY_ROUNDS_MAX; round++) {
     const missing = await missingLibraries(program)
     if (missing.length === 0) return
+    const likely = missing.flatMap((soname) => packagesOfSoname(soname).slice(0, 1))
+    // One call for all is several times faster; it fails as a whole where one name is another on this release.
+    if (
+      await apt.unpack(likely).then(
+        () => true,
+        () => false,
+      )
+    )
+      continue
     for (const soname of missing) await apt.unpackFirstOf(soname, packagesOfSoname(soname))
   }
   throw new PackageUnavailable(`${basename(program.path)} still misses libraries: ${await missingLibraries(program)}`)

@@ -27,12 +27,14 @@ export interface Inbox {
   close(): Promise<void>
 }
 
+/** Also while Redis is away: it reads as soon as it can. */
 export async function startInbox(redis: RedisHandle, log: Log): Promise<Inbox> {
   const replica = randomUUID()
   const keys = approvalKeys(redis)
   const streams: Stream[] = [
     { key: keys.inbox(replica), lastId: '0-0', listeners: new Set() },
-    { key: keys.changes, lastId: await newestId(redis, keys.changes), listeners: new Set() },
+    // Redis is not there yet: then from the beginning, which is bounded, so that nothing falls in between.
+    { key: keys.changes, lastId: redis.isReady() ? await newestId(redis, keys.changes) : '0-0', listeners: new Set() },
   ]
   const connection = redis.blocking()
   const stopping = new AbortController()

@@ -49,7 +49,7 @@ export function openQueue<Data extends object>(redis: RedisHandle, name: string)
     opts: { ...JOB_OPTIONS, jobId: id, delay: Math.max(0, Math.ceil(delayMs)) },
   })
   const attempt = async <T>(action: () => Promise<T>): Promise<T> => {
-    // BullMQ keeps its first failed initialisation for ever; before Redis was seen there is nothing to add to.
+    // Only the request connection knows that the version will do and the clock is measured.
     if (!redis.isReady()) throw new GatewayError('store_unavailable', 'Redis is not connected')
     return action().catch(throwStoreUnavailable)
   }

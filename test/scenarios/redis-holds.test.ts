@@ -6,7 +6,7 @@ import { createGrants } from '../../jobs/grants.ts'
 import { createHolds, type HoldsService, holdJobId, startHoldsWorker } from '../../jobs/holds.ts'
 import { type Inbox, startInbox } from '../../jobs/inbox.ts'
 import { openQueue } from '../../jobs/queues.ts'
-import type { RedisHandle } from '../../jobs/redis.ts'
+import { connectRedis, type RedisHandle } from '../../jobs/redis.ts'
 import type { AuditEvent } from '../../src/audit/events.ts'
 import { epochMs } from '../../src/brands.ts'
 import { grantIdOf } from '../../src/grant/grant.ts'
@@ -144,7 +144,7 @@ describe('a hold', () => {
     const recorder = aRecorder()
     const approval = anApproval({ expiresAt: soon(400) })
     await here.holds.open(approval)
-    await here.store.apply(approval.id, reviewed('deny'))
+    await here.store.apply(approval.id, reviewed('deny', 'bob', approval.requestedAt))
     aHoldsWorker(here, recorder)
     await until('the job has run', async () => !(await tracesOf(here, approval.id)).job)
     expect((await here.store.get(approval.id))?.state).toBe('denied')
@@ -223,6 +223,34 @@ describe('Redis stopped (it answers nothing, the connection stands)', () => {
   })
 })
 
+describe('Redis down at start', () => {
+  it('refuses at once until it is there, and then everything works that was started before', async () => {
+    const server = await aServer()
+    server.signal('SIGKILL')
+    const redis = connectRedis({ url: server.url, keyPrefix: 'test', clock, log })
+    const inbox = await startInbox(redis, log)
+    const store = createApprovalStore({ redis, inbox })
+    const holds = createHolds({ redis, inbox, store, clock, log })
+    const here = { redis, inbox, store, holds }
+    cleanups.push(
+      () => redis.close(),
+      () => inbox.close(),
+      () => holds.close(),
+    )
+    const recorder = aRecorder()
+    aHoldsWorker(here, recorder)
+    const approval = anApproval({ expiresAt: soon(2_500) })
+    await expect(holds.open(approval)).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(redis.isReady()).toBe(false)
+
+    await server.restart()
+    await redis.whenReady()
+    expect(await holds.open(approval)).toMatchObject({ outcome: 'opened' })
+    expect((await holds.wait(approval.id, never)).state).toBe('expired')
+    await until('the expiry is recorded', () => recorder.events.length === 1)
+  })
+})
+
 describe('Redis killed', () => {
   it('refuses at once, and when Redis is back the waiting hold still wakes and new ones open', async () => {
     const server = await aServer()
@@ -295,7 +323,7 @@ describe('a worker that ended', () => {
   it('has its deadlines carried out by the next one', async () => {
     const here = await aGateway(await aServer(), 'test')
     const first = startHoldsWorker({ ...here, clock, log, recorder: aRecorder() })
-    const approval = anApproval({ expiresAt: soon(500) })
+    const approval = anApproval({ expiresAt: soon(3_000) })
     await here.holds.open(approval)
     await first.close()
     await until('the deadline has passed', () => Date.now() > approval.expiresAt)
