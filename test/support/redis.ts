@@ -53,7 +53,17 @@ export async function startTestRedis(): Promise<TestRedis> {
     async stop() {
       await Promise.all(handles.map((handle) => handle.close()))
       await embedded.stop()
+      // A gateway of a test that failed may still be connected, and would keep it: this one ends with its test.
+      killIfAlive(embedded.pid)
       await rm(directory, { recursive: true, force: true })
     },
+  }
+}
+
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended, as it should.
   }
 }
