@@ -13,7 +13,7 @@ export const ERRORS = {
   header_mismatch: { http: 400, rpc: -32020, cure: 'Make the Mcp-* headers equal to the body.' },
   unsupported_media_type: { http: 415, rpc: -32600, cure: 'Send application/json without a content encoding.' },
   not_acceptable: { http: 406, rpc: -32600, cure: 'Accept both application/json and text/event-stream.' },
-  body_too_large: { http: 413, rpc: -32600, cure: 'Send a smaller body, or raise gateway.maxBodyBytes.' },
+  body_too_large: { http: 413, rpc: -32600, cure: 'Send less in one message, or raise gateway.maxBodyBytes.' },
   method_not_allowed: { http: 405, rpc: -32600, cure: 'Use POST, GET or DELETE on the MCP endpoint.' },
   origin_refused: { http: 403, rpc: -32600, cure: 'Add the origin to gateway.allowedOrigins.' },
   unknown_upstream: { http: 404, rpc: -32600, cure: 'Use /mcp/<name> with a name from the settings’ upstreams.' },

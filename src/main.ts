@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import path from 'node:path'
-import type { Express, RequestHandler } from 'express'
+import type { ErrorRequestHandler, Express, RequestHandler } from 'express'
 import express from 'express'
 import type { Console } from '../bots/console/console.ts'
 import { createConsole } from '../bots/console/console.ts'
@@ -125,6 +125,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   mountOperations(app, { redis, recorder, draining: drain.signal, isRunning: () => running !== null })
   if (roles.has('bots')) mountChannels(app, () => running)
   app.use(notFound)
+  app.use(failed(log))
   await recorder
     .record({ type: 'service.started', at: clock.now(), session_id: null, version, policy: policy.version }, 'written')
     .catch(() => log.error('the recording cannot be written: no call will pass until it can'))
@@ -404,6 +405,16 @@ function mountChannels(app: Express, running: () => Running | null): void {
 
 const notFound: RequestHandler = (_request, response) => {
   response.status(404).json({ error: 'not_found', message: 'There is nothing here. Agents use /mcp/<upstream>.' })
+}
+
+/** Express's own handler would answer a stranger with a stack trace. */
+function failed(log: Log): ErrorRequestHandler {
+  return (error: unknown, _request, response, next) => {
+    if (response.headersSent) return next(error)
+    const status = error instanceof URIError ? 400 : 500
+    if (status === 500) log.error('a request failed', { error: error instanceof Error ? error.name : 'unknown' })
+    response.status(status).json({ error: status === 400 ? 'bad_request' : 'internal', message: 'The request failed.' })
+  }
 }
 
 async function listen(server: Server, { host, port }: { host: string; port: number }): Promise<string> {

@@ -150,6 +150,12 @@ async function fingerprintNow({ catalogue, policy }: GateOptions, call: Call, to
   })
 }
 
+/**
+ * What a person can be asked about, in characters of canonical JSON. Nobody reads more, and every open question is
+ * kept whole in Redis.
+ */
+export const HELD_ARGUMENTS_MAX = 512 * 1024
+
 function askFor(
   { ids, clock, channels }: GateOptions,
   call: Call,
@@ -159,6 +165,14 @@ function askFor(
   fingerprint: Fingerprint,
 ): Approval {
   const requestedAt = clock.now()
+  const argumentsJson = canonicalJson(call.arguments)
+  if (argumentsJson.length > HELD_ARGUMENTS_MAX) {
+    const limit = `${HELD_ARGUMENTS_MAX} characters`
+    throw new GatewayError(
+      'body_too_large',
+      `Rule "${decision.rule}" asks for approval of at most ${limit} of arguments.`,
+    )
+  }
   return {
     id: ids.next('apr') as ApprovalId,
     state: 'pending',
@@ -169,7 +183,7 @@ function askFor(
     principal: summarisePrincipal(call.principal),
     upstream: call.upstream,
     tool,
-    argumentsJson: canonicalJson(call.arguments),
+    argumentsJson,
     rule: decision.rule,
     reason: decision.reason,
     from: terms.from,

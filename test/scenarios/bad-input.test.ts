@@ -121,6 +121,7 @@ describe('a request of the wrong form', () => {
     ['another charset', { headers: { 'content-type': 'application/json; charset=utf-16' } }, 415, /UTF-8/],
     ['[REQ-INPUT-4] an encoded body', { headers: { 'content-encoding': 'gzip' } }, 415, /Content-Encoding/],
     ['[REQ-INPUT-5] an unknown upstream', { path: '/mcp/nothere' }, 404, /nothere/],
+    ['a path that can’t be decoded', { path: '/mcp/%zz' }, 400, /bad_request/],
     ['another path', { path: '/mcp' }, 404, /\/mcp\/<upstream>/],
     ['another method', { method: 'PUT' }, 405, /POST, GET and DELETE/],
     ['a foreign web origin', { headers: { origin: 'https://evil.example' } }, 403, /origin/],

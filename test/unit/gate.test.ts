@@ -33,6 +33,7 @@ const CALL: Call = {
 /** A world in which everything is noted down in order, and in which one thing may go wrong. */
 function world(options: {
   effect: Effect
+  arguments?: JsonObject
   settle?: (asked: Approval) => Approval
   definitions?: JsonObject[]
   failsAt?: (event: AuditEvent) => boolean
@@ -115,7 +116,11 @@ function world(options: {
     },
   }
   const attachment: Attachment = { held: () => void steps.push('held'), gone: new AbortController().signal }
-  return { steps, pass: () => createGate(gateOptions).pass(CALL, attachment, exchange) }
+  return {
+    steps,
+    pass: () =>
+      createGate(gateOptions).pass({ ...CALL, arguments: options.arguments ?? CALL.arguments }, attachment, exchange),
+  }
 }
 
 const approve = (asked: Approval): Approval => ({ ...asked, state: 'approved', version: 2, resolvedAt: epochMs(2_000) })
@@ -199,6 +204,13 @@ describe('the gate', () => {
   ])('[REQ-RECORD-3] forwards nothing when it can’t record %s', async (_sentence, effect, type) => {
     const { steps, pass } = world({ effect, failsAt: ofType(type) })
     await expect(pass()).rejects.toMatchObject({ code: 'recording_failed' })
+    expect(steps).not.toContain('forward')
+  })
+
+  it('asks nobody about more than a person can read', async () => {
+    const { steps, pass } = world({ effect: 'require_approval', arguments: { content: 'x'.repeat(600_000) } })
+    await expect(pass()).rejects.toMatchObject({ code: 'body_too_large' })
+    expect(steps).not.toContain('hold')
     expect(steps).not.toContain('forward')
   })
 
