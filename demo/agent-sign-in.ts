@@ -3,7 +3,9 @@
  * both the agent and the browser that it would open. Four requests: authorize, sign in, resume, token.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { REDIRECT_URI } from './oidc-issuer.ts'
+
+/** Never listened on: whoever plays the browser reads the code from the redirect. RFC 8252 §7.3 lets any port do. */
+export const REDIRECT_URI = 'http://127.0.0.1/callback'
 
 export interface SignIn {
   readonly issuer: string

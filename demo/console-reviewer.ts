@@ -26,7 +26,9 @@ export interface ShownCard {
   readonly state: string
   readonly headline: string
   readonly requestedAt: number
+  readonly expiresAt: number
   readonly tool: string
+  readonly arguments: readonly { readonly name: string; readonly value: string }[]
   readonly outcome: string | null
 }
 

@@ -23,11 +23,14 @@ export async function startFilesystemUpstream(options: {
   readonly port?: number
 }): Promise<FilesystemUpstream> {
   const port = options.port ?? (await freePort())
-  const bridge = start(process.execPath, [
+  const args = [
     ...[binOf('mcp-proxy', 'dist/bin/mcp-proxy.mjs'), '--host', '127.0.0.1', '--port', String(port)],
-    ...['--server', 'stream', '--apiKey', options.apiKey, '--'],
+    ...['--server', 'stream', '--'],
     ...[process.execPath, binOf('@modelcontextprotocol/server-filesystem', 'dist/index.js'), options.directory],
-  ])
+  ]
+  // As an argument the key would be in everybody's list of processes. mcp-proxy reads each option from MCP_PROXY_… too.
+  const env = { ...process.env, MCP_PROXY_API_KEY: options.apiKey }
+  const bridge = start(process.execPath, args, { env })
   await whenListening(port, bridge)
   return { url: `http://127.0.0.1:${port}/mcp`, port, stop: async () => void (await bridge.stop()) }
 }

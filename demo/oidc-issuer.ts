@@ -12,11 +12,10 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Configuration, JWK, KoaContextWithOIDC } from 'oidc-provider'
 import { interactionPolicy, Provider } from 'oidc-provider'
+import { REDIRECT_URI } from './agent-sign-in.ts'
 import { oidcMemory } from './oidc-memory.ts'
 
 export const ISSUER_PATH = '/oauth2/default'
-/** Never listened on: whoever plays the browser reads the code from the redirect. RFC 8252 §7.3 lets any port do. */
-export const REDIRECT_URI = 'http://127.0.0.1/callback'
 
 export interface Person {
   /** What Okta puts into `sub`: an e-mail-like login. */

@@ -18,7 +18,18 @@ export interface Started {
 const STOP_PATIENCE_MS = 15_000
 const OUTPUT_MAX = 1_000_000
 
+/** Those that have not ended yet. */
+const running = new Set<Started>()
+let isOver = false
+
+/** For the end of a program: also stops what is still starting, and lets nothing start any more. */
+export async function stopAll(): Promise<void> {
+  isOver = true
+  await Promise.all([...running].map((process) => process.stop()))
+}
+
 export function start(command: string, args: readonly string[], options: SpawnOptions = {}): Started {
+  if (isOver) throw new Error(`${command} was to start when all was over`)
   const child = spawn(command, [...args], { stdio: ['ignore', 'pipe', 'pipe'], ...options })
   let output = ''
   const listeners = new Set<() => void>()
@@ -32,11 +43,12 @@ export function start(command: string, args: readonly string[], options: SpawnOp
   process.once('exit', endWithParent)
   child.once('exit', () => {
     process.off('exit', endWithParent)
+    running.delete(started)
     for (const listener of listeners) listener()
   })
   child.on('error', (error) => gather(Buffer.from(`${error.message}\n`)))
 
-  return {
+  const started: Started = {
     child,
     output: () => output,
     line(pattern, timeoutMs = 30_000) {
@@ -67,6 +79,8 @@ export function start(command: string, args: readonly string[], options: SpawnOp
       return child.exitCode
     },
   }
+  if (child.pid !== undefined) running.add(started)
+  return started
 }
 
 export async function freePort(): Promise<number> {
