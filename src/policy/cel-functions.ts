@@ -4,7 +4,7 @@
  *
  *   matches      compiled once (0.3 ms a time otherwise), RE2, linear; the cost grows with pattern and text
  *   contains, indexOf, lastIndexOf, size, split, replace …   what they read is counted, and replace is linear
- *   a + b on lists   copied flat: chained lists (as map() and filter() make them) took 200 ms for 3,000 entries
+ *   a + b on lists   grown in place: the package chains them, and map() and filter() of 3,000 entries took 200 ms
  *   int, double of text   whole decimal text only: the package makes 0 of "" and 16 of "0x10"
  *   timestamp(int)   refused: CEL means seconds, the package takes milliseconds
  *
@@ -23,6 +23,7 @@ import {
 } from '@bufbuild/cel'
 import { strings } from '@bufbuild/cel/ext'
 import { RE2JS } from '@bufbuild/re2'
+import { celConcat } from './cel-values.ts'
 import type { Work } from './work.ts'
 
 const { BOOL, DOUBLE, DYN, INT, STRING } = CelScalar
@@ -61,7 +62,7 @@ export class Patterns {
 
 /** About what a character costs against a plain read: measured 150 ns for 20 steps, up to each step in the worst case. */
 function patternFactor(steps: number): number {
-  return 4 + steps / 8
+  return 8 + steps / 4
 }
 
 /** `work` gives the budget of the decision under way. */
@@ -93,10 +94,7 @@ export function conditionFunctions(patterns: Patterns, work: () => Work): CelFun
     celMethod('size', STRING, [], INT, function () {
       return sizeOf(this, work())
     }),
-    celFunc('_+_', [LIST, LIST], LIST, (a, b) => {
-      work().spend(1 + Math.ceil((a.size + b.size) / 64))
-      return [...a, ...b]
-    }),
+    celFunc('_+_', [LIST, LIST], LIST, (a, b) => celConcat(a, b, work())),
     celFunc('int', [STRING], INT, wholeNumber),
     celFunc('double', [STRING], DOUBLE, decimalNumber),
     celFunc('timestamp', [INT], objectType('google.protobuf.Timestamp'), () => {

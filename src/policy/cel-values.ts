@@ -9,7 +9,7 @@
  * Numbers: a JSON number without a fraction is a CEL int, any other a double; `==`, `<` and their like compare across
  * both, arithmetic does not mix them (1 + 1.5 is an error, as in CEL).
  */
-import { type CelError, type CelMap, type CelValue, isCelList, isCelMap } from '@bufbuild/cel'
+import { type CelError, type CelList, type CelMap, type CelValue, isCelList, isCelMap } from '@bufbuild/cel'
 import type { JsonObject, JsonValue } from '../json/value.ts'
 import type { Work } from './work.ts'
 
@@ -113,6 +113,52 @@ class JsonList {
   [Symbol.iterator](): IterableIterator<CelValue> {
     return this.values()
   }
+}
+
+/**
+ * A list that map() and filter() make by adding one entry at a time. The longest view of an array may grow it in
+ * place, because shorter views never look past their own end; so that n entries cost n steps and not n².
+ */
+class GrownList {
+  readonly [LIST] = true
+  readonly size: number
+  readonly #array: CelValue[]
+
+  constructor(array: CelValue[]) {
+    this.#array = array
+    this.size = array.length
+  }
+
+  with(more: Iterable<CelValue>): GrownList {
+    const array = this.#array.length === this.size ? this.#array : this.#array.slice(0, this.size)
+    for (const value of more) array.push(value)
+    return new GrownList(array)
+  }
+
+  /** Whether adding costs a copy. */
+  get isOutgrown(): boolean {
+    return this.#array.length !== this.size
+  }
+
+  get(index: number): CelValue | undefined {
+    return Number.isInteger(index) && index >= 0 && index < this.size ? this.#array[index] : undefined
+  }
+
+  *values(): IterableIterator<CelValue> {
+    for (let at = 0; at < this.size; at++) yield this.#array[at] as CelValue
+  }
+
+  [Symbol.iterator](): IterableIterator<CelValue> {
+    return this.values()
+  }
+}
+
+/** `a + b`. */
+export function celConcat(a: CelList, b: CelList, work: Work): CelList {
+  const left: unknown = a
+  const grown = left instanceof GrownList ? left : null
+  work.spend(1 + b.size + (grown !== null && !grown.isOutgrown ? 0 : a.size))
+  return (grown ?? new GrownList([...a])).with(b) as unknown as CelList
 }
 
 /** `mcp`, `mcp.tool`, `principal` and `tool`: read by name only; their fields are checked when the policy is loaded. */
