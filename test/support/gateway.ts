@@ -163,7 +163,12 @@ async function startGateway(world: World, directory: string, options: GatewayOpt
 async function launch(settingsFile: string, options: GatewayOptions): Promise<Started> {
   const env = { ...process.env, REDIS_URL: '', UPSTREAM_KEY, ...options.environment }
   const running = start(process.execPath, [COMMAND, 'serve', '--config', settingsFile], { env })
-  await running.line(options.unready ? /listens on/ : / ready /)
+  try {
+    await running.line(options.unready ? /listens on/ : / ready /)
+  } catch (error) {
+    await running.stop('SIGKILL')
+    throw error
+  }
   return running
 }
 
