@@ -49,7 +49,8 @@ async function run(): Promise<readonly Row[]> {
     const send = ({ url, headers }: NonNullable<Entrant['running']>, forMs: number) =>
       load.run({ url, headers: { ...callHeaders, ...headers }, connections: CONNECTIONS, forMs })
     say(`warming up; then ${ROUNDS} rounds, ${options.seconds} s in all for each, ${CONNECTIONS} connections`)
-    for (const { running } of entrants) if (running !== null) await send(running, WARM_UP_MS)
+    for (const { contender, running } of entrants)
+      if (running !== null) await warmUp(contender, () => send(running, WARM_UP_MS))
     const sliceMs = (options.seconds * 1000) / ROUNDS
     return await measure(entrants, { group: 'allowed call', rounds: ROUNDS, sliceMs, run: send, progress: say })
   } finally {
@@ -57,6 +58,14 @@ async function run(): Promise<readonly Row[]> {
     for (const { running } of entrants) await running?.stop()
     await process.stop()
     rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+async function warmUp({ title }: Contender, send: () => Promise<unknown>): Promise<void> {
+  try {
+    await send()
+  } catch (cause) {
+    throw new Error(`${title} failed while warming up: ${cause instanceof Error ? cause.message : cause}`, { cause })
   }
 }
 
@@ -99,12 +108,20 @@ function print(rows: readonly Row[]): void {
   console.log('\nCPU µs: the contender’s own processor time a call; of the direct call, the upstream’s.')
 }
 
-const rows = await run()
-print(rows)
-if (options.json !== undefined) {
-  const machine = `${os.cpus()[0]?.model ?? 'unknown'}, ${os.availableParallelism()} cores, ${os.platform()} ${os.arch()}`
-  writeFileSync(options.json, `${JSON.stringify({ machine, node: process.version, results: rows }, null, 2)}\n`)
-  say(`written: ${options.json}`)
+function finish(rows: readonly Row[]): void {
+  print(rows)
+  if (options.json !== undefined) {
+    const machine = `${os.cpus()[0]?.model ?? 'unknown'}, ${os.availableParallelism()} cores, ${os.platform()} ${os.arch()}`
+    writeFileSync(options.json, `${JSON.stringify({ machine, node: process.version, results: rows }, null, 2)}\n`)
+    say(`written: ${options.json}`)
+  }
+  // nginx may be out of reach here; without our own row there is nothing to tell.
+  if (rows.some(({ name, rps }) => name === 'countersign' && rps === null)) process.exitCode = 1
 }
-// nginx may be out of reach here; without our own row there is nothing to tell.
-if (rows.some(({ name, rps }) => name === 'countersign' && rps === null)) process.exitCode = 1
+
+try {
+  finish(await run())
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error))
+  process.exitCode = 1
+}

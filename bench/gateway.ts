@@ -1,18 +1,20 @@
 /** Countersign itself as a contender: the real service on real settings, a real token, and a policy of some size. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { agentSignIn } from '../demo/agent-sign-in.ts'
 import { startOidcIssuer } from '../demo/oidc-issuer.ts'
 import { freePort, type Started, start } from '../demo/processes.ts'
 import { type Contender, runningAt } from './contenders.ts'
-import { TOOL } from './mcp-call.ts'
+import { callBody, callHeaders, TOOL } from './mcp-call.ts'
 
 const CLIENT_ID = 'bench-agent'
 const SCOPE = 'mcp:tools'
 /** Rules that don't match: what a company's policy mostly consists of, for any one call. */
 const OTHER_RULES = 100
 const READY_TIMEOUT_MS = 90_000
+const POLL_MS = 100
 
 export const countersign: Contender = {
   name: 'countersign',
@@ -45,7 +47,9 @@ export const countersign: Contender = {
         ...{ issuer: issuer.issuer, clientId: CLIENT_ID, login, resource: url },
         scopes: ['openid', SCOPE],
       })
-      return { ...running, headers: { authorization: `Bearer ${token}` }, stop }
+      const headers = { authorization: `Bearer ${token}` }
+      await whenAnswering(url, headers, gateway)
+      return { ...running, headers, stop }
     } catch (error) {
       await stop()
       throw error
@@ -91,13 +95,22 @@ function policy(): string {
 }
 
 async function whenReady(url: string, gateway: Started): Promise<void> {
+  await untilOk('become ready', gateway, () => fetch(url))
+}
+
+/** Ready says that a call could pass; on a busy machine the issuer's keys may still be on their way. */
+async function whenAnswering(url: string, headers: Record<string, string>, gateway: Started): Promise<void> {
+  const call = () => fetch(url, { method: 'POST', headers: { ...callHeaders, ...headers }, body: callBody })
+  await untilOk('answer a call', gateway, call)
+}
+
+async function untilOk(what: string, gateway: Started, ask: () => Promise<Response>): Promise<void> {
   const deadline = Date.now() + READY_TIMEOUT_MS
-  while (Date.now() < deadline) {
-    if (gateway.child.exitCode !== null) break
-    const response = await fetch(url).catch(() => null)
+  while (Date.now() < deadline && gateway.child.exitCode === null) {
+    const response = await ask().catch(() => null)
     await response?.body?.cancel()
     if (response?.ok) return
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    await pause(POLL_MS)
   }
-  throw new Error(`the gateway did not become ready. It said: ${gateway.output().slice(-2000)}`)
+  throw new Error(`the gateway did not ${what}. It said: ${gateway.output().slice(-2000)}`)
 }
