@@ -22,8 +22,11 @@ import { epochMs } from '../src/brands.ts'
 import { GatewayError } from '../src/errors.ts'
 import type { Clock, Log } from '../src/ports.ts'
 
-/** How long the request path waits for one answer. Redis on a healthy network answers in under 5 ms. */
-export const COMMAND_TIMEOUT_MS = 500
+/**
+ * How long the request path waits for one answer of a Redis that is connected; without a connection it fails at once.
+ * A healthy one answers in under 5 ms, but with `appendfsync always` a busy disk was seen to hold it up for 500 ms.
+ */
+export const COMMAND_TIMEOUT_MS = 1_000
 /** A command that Redis reads later than this before our time-out is refused: whole milliseconds, and its answer's way. */
 const LATE_MARGIN_MS = 20
 /** How long one attempt to connect may take, and how long a socket may owe an answer before it is given up. */

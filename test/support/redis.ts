@@ -29,7 +29,12 @@ export async function startTestRedis(): Promise<TestRedis> {
     path: process.env.PATH ?? '',
     cacheDirectory: cacheDirectoryOf({ xdgCacheHome: process.env.XDG_CACHE_HOME, home: homedir() }),
   }
-  let embedded = await startEmbeddedRedis(settings)
+  const start = async () => {
+    const started = await startEmbeddedRedis(settings)
+    await relaxSync(started.url)
+    return started
+  }
+  let embedded = await start()
   const handles: RedisHandle[] = []
   return {
     directory,
@@ -48,7 +53,7 @@ export async function startTestRedis(): Promise<TestRedis> {
     },
     signal: (name) => void process.kill(embedded.pid, name),
     async restart() {
-      embedded = await startEmbeddedRedis(settings)
+      embedded = await start()
     },
     async stop() {
       await Promise.all(handles.map((handle) => handle.close()))
@@ -58,6 +63,17 @@ export async function startTestRedis(): Promise<TestRedis> {
       await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+/**
+ * No test cuts the power, and a killed Redis loses nothing by this; but tests beside each other keep a disk so busy that
+ * syncing every write takes longer than the request path waits.
+ */
+async function relaxSync(url: string): Promise<void> {
+  const redis = connectRedis({ url, keyPrefix: 'test-setup', clock: systemClock, log: silentLog })
+  await redis.whenReady()
+  await redis.call('CONFIG', 'SET', 'appendfsync', 'everysec')
+  await redis.close()
 }
 
 function killIfAlive(pid: number): void {
