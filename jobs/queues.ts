@@ -101,7 +101,7 @@ export function startWorker<Data extends object>(options: {
       connection: redis.worker,
       prefix: redis.queuePrefix,
       concurrency: options.concurrency,
-      skipVersionCheck: true,
+      // No skipVersionCheck here: BullMQ would take Redis for an old one and wait in whole seconds for delayed jobs.
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_INTERVAL_MS,
       // Stalling is what a deploy looks like; a job must survive any number of them.

@@ -71,7 +71,7 @@ export interface Holds {
   open(approval: Approval): Promise<OpenedHold>
   /**
    * Resolves when the approval is no longer pending; also when it was resolved before the call, in another process,
-   * or while Redis was away. Rejects only with the signal's reason.
+   * or while Redis was away. Rejects with the signal's reason, or with `store_unavailable` where Redis has lost it.
    */
   wait(id: ApprovalId, signal: AbortSignal): Promise<Approval>
 }
