@@ -61,14 +61,14 @@ export function sayUnknownKeys(keys: readonly string[], known: readonly string[]
 export type RefusedKeys = Readonly<Record<string, string>>
 
 export function zodProblems(error: z.ZodError, lineOf: (path: Path) => number | null): Problem[] {
-  return error.issues.flatMap((issue) => {
+  const problems = error.issues.flatMap((issue) => {
     const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)))
-    if (issue.code === 'unrecognized_keys') {
-      const messages = issue.message.split(BETWEEN_KEYS)
-      return issue.keys.map((key, at) => problem([...path, key], messages[at] ?? 'unknown key', lineOf))
-    }
-    return [problem(path, issue.message, lineOf)]
+    if (issue.code !== 'unrecognized_keys') return [problem(path, issue.message, lineOf)]
+    const messages = issue.message.split(BETWEEN_KEYS)
+    return issue.keys.map((key, at) => problem([...path, key], messages[at] ?? 'unknown key', lineOf))
   })
+  // What is empty is also no URL: the first check of a value says it, and the others would only repeat it.
+  return problems.filter(({ path }, at) => problems.findIndex((other) => other.path === path) === at)
 }
 
 export function problem(path: Path, message: string, lineOf: (path: Path) => number | null): Problem {

@@ -1,0 +1,492 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are the settings' own variables
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { formatDuration, parseDuration } from '../../src/config/duration.ts'
+import { formatProblems, nearest } from '../../src/config/problems.ts'
+import { parseSettings, type Settings } from '../../src/config/settings.ts'
+
+type Env = Record<string, string | undefined>
+
+const SMALLEST = {
+  identity: 'identity: { issuers: [{ issuer: https://example.okta.com/oauth2/default }] }',
+  upstreams: 'upstreams: { files: { url: http://127.0.0.1:3001/mcp } }',
+  policy: 'policy: ./policy.yaml',
+}
+
+/** The smallest file, with some of its top-level keys replaced or added. */
+function file(change: Record<string, string> = {}): string {
+  return Object.values({ ...SMALLEST, ...change }).join('\n')
+}
+
+const parse = (text: string, env: Env = {}) => parseSettings(text, { env, file: 'countersign.yaml' })
+
+function settings(text: string, env: Env = {}): Settings {
+  const parsed = parse(text, env)
+  if (!parsed.ok) throw new Error(formatProblems(parsed.problems))
+  return parsed.settings
+}
+
+function problems(text: string, env: Env = {}): string[] {
+  const parsed = parse(text, env)
+  return parsed.ok ? [] : parsed.problems.map(({ path, message }) => `${path}: ${message}`)
+}
+
+describe('the smallest settings', () => {
+  it('have a default for everything else', () => {
+    expect(settings(file())).toEqual({
+      gateway: {
+        listen: { host: '127.0.0.1', port: 8080 },
+        publicUrl: 'http://127.0.0.1:8080',
+        maxBodyBytes: 4_194_304,
+        allowedOrigins: [],
+      },
+      redis: { url: null, keyPrefix: 'countersign' },
+      identity: {
+        issuers: [
+          { issuer: 'https://example.okta.com/oauth2/default', claims: {}, allowInsecureLoopbackIssuer: false },
+        ],
+        scopes: [],
+      },
+      upstreams: expect.any(Map),
+      policy: './policy.yaml',
+      people: { groups: expect.any(Map) },
+      channels: { slack: null, console: { enabled: true, reviewer: null } },
+      recordings: { directory: './recordings', sync: 'group', maxSegmentBytes: 67_108_864 },
+      sessions: { idleMs: 900_000 },
+      shutdown: { drainMs: 10_000 },
+    })
+    expect([...settings(file()).upstreams.values()]).toEqual([
+      { name: 'files', url: 'http://127.0.0.1:3001/mcp', credential: null },
+    ])
+  })
+
+  it('cannot be changed any more', () => {
+    const read = settings(file({ people: 'people: { groups: { dba: [a@example.com] } }' }))
+    expect(() => Object.assign(read.gateway, { publicUrl: 'x' })).toThrow(TypeError)
+    expect(() => (read.identity.issuers as unknown[]).push({})).toThrow(TypeError)
+    expect(() => (read.upstreams as Map<string, unknown>).set('x', {})).toThrow(TypeError)
+    expect(() => (read.people.groups as Map<string, unknown>).clear()).toThrow(TypeError)
+    expect(() => Object.assign(read.upstreams.get('files') as object, { url: 'x' })).toThrow(TypeError)
+  })
+})
+
+describe('settings as people write them', () => {
+  it('read everything', () => {
+    const read = settings(
+      file({
+        gateway:
+          'gateway: { listen: "[::1]:9000", publicUrl: https://gw.example.com/base/, allowedOrigins: [https://app.example.com] }',
+        identity: `identity:
+  scopes: [mcp:tools]
+  issuers:
+    - issuer: https://login.example.com
+      audience: [a, b]
+      algorithms: [ES256, RS256]
+      claims: { groups: roles, client: [azp, appid] }
+    - issuer: http://127.0.0.1:9999
+      audience: c
+      allowInsecureLoopbackIssuer: true`,
+        upstreams: `upstreams:
+  crm: { url: https://crm.example.com/mcp, credential: { kind: static, header: X-Api-Key, secret: abc } }
+  pg-1: { url: http://pg.internal/mcp, allowInsecureUpstream: true, credential: { kind: static, secret: abc } }
+  raw: { url: http://localhost:1/mcp, credential: { kind: static, header: authorization, scheme: "", secret: "Basic abc" } }`,
+        people: 'people: { groups: { dba: [Alice@Example.com, "slack:user:T01/U02"] } }',
+        channels:
+          'channels: { slack: { botToken: b, signingSecret: s, approvals: C1 }, console: { reviewer: Bob@Example.com } }',
+        sessions: 'sessions: { idle: 2h }',
+      }),
+    )
+    expect(read.gateway.listen).toEqual({ host: '::1', port: 9000 })
+    expect(read.gateway.publicUrl).toBe('https://gw.example.com/base')
+    expect(read.identity.issuers).toMatchObject([
+      { audience: ['a', 'b'], algorithms: ['ES256', 'RS256'], claims: { groups: ['roles'], client: ['azp', 'appid'] } },
+      { issuer: 'http://127.0.0.1:9999', audience: ['c'] },
+    ])
+    const credentials = [...read.upstreams.values()].map(({ credential }) => [credential?.header, credential?.scheme])
+    expect(credentials).toEqual([
+      ['x-api-key', null],
+      ['authorization', 'Bearer'],
+      ['authorization', null],
+    ])
+    expect(read.people.groups.get('dba')).toEqual({
+      emails: new Set(['alice@example.com']),
+      reviewerIds: new Set(['slack:T01:U02']),
+    })
+    expect(read.channels.console.reviewer).toBe('bob@example.com')
+    expect(read.channels.slack).toMatchObject({ appToken: null, approvals: 'C1', summaries: 'C1', apiUrl: null })
+    expect(read.sessions.idleMs).toBe(7_200_000)
+  })
+
+  it('keep secrets from being printed', () => {
+    const read = settings(
+      file({
+        redis: 'redis: { url: "redis://:hunter2@127.0.0.1:6379/0" }',
+        upstreams: 'upstreams: { a: { url: https://a.example, credential: { kind: static, secret: hunter2 } } }',
+        channels:
+          'channels: { slack: { botToken: hunter2, signingSecret: hunter2, appToken: hunter2, approvals: C1 } }',
+      }),
+    )
+    expect(
+      inspect(read, { depth: 20, showHidden: true }) + JSON.stringify([read, ...read.upstreams.values()]),
+    ).not.toContain('hunter2')
+    expect(read.redis.url?.reveal()).toBe('redis://:hunter2@127.0.0.1:6379/0')
+    expect(read.upstreams.get('a')?.credential?.secret.reveal()).toBe('hunter2')
+  })
+
+  it('have no Slack where all that is given of it is empty', () => {
+    const channels = 'channels: { slack: { botToken: "${B:-}", signingSecret: "${S:-}", approvals: "${A:-}" } }'
+    expect(settings(file({ channels })).channels.slack).toBeNull()
+    expect(settings(file({ channels }), { B: 'b', S: 's', A: 'C1' }).channels.slack?.approvals).toBe('C1')
+    expect(problems(file({ channels }), { B: 'b' })).toEqual([
+      'channels.slack.approvals: is empty',
+      'channels.slack.signingSecret: is missing, and so is appToken',
+    ])
+  })
+})
+
+describe('variables', () => {
+  const policy = (value: string, env: Env = {}) => {
+    const parsed = parse(file({ policy: `policy: ${value}` }), env)
+    return parsed.ok ? parsed.settings.policy : parsed.problems.map(({ path, message }) => `${path}: ${message}`)
+  }
+  it.each<[string, string, Env, string | string[]]>([
+    ['are put in', '"${A}"', { A: 'x' }, 'x'],
+    ['are put in between', 'a${A}b${B}c', { A: '1', B: '2' }, 'a1b2c'],
+    ['fall back to their default', '"${A:-d}"', {}, 'd'],
+    ['fall back where they are empty', '"${A:-d}"', { A: '' }, 'd'],
+    ['have no default where they have a value', '"${A:-d}"', { A: 'x' }, 'x'],
+    ['can be escaped', '"$${A}"', { A: 'x' }, '${A}'],
+    ['are put in once: their values have none of their own', '"${A}"', { A: '${B}', B: 'x' }, '${B}'],
+    ['never become YAML', '"${A}"', { A: '", x: {y: [' }, '", x: {y: ['],
+    ['that are missing are named', '"${A}"', {}, ['policy: the environment has no A']],
+    [
+      'that are missing are all named',
+      '"${A}${B}"',
+      {},
+      ['policy: the environment has no A', 'policy: the environment has no B'],
+    ],
+    ['are not what every object has', '"${toString}"', {}, ['policy: the environment has no toString']],
+    [
+      'that are malformed are refused',
+      '"${A-b}"',
+      { A: 'x' },
+      ['policy: a ${ that is not ${NAME} or ${NAME:-default}'],
+    ],
+    ['that are not closed are refused', '"${A"', { A: 'x' }, ['policy: a ${ that is not ${NAME} or ${NAME:-default}']],
+    ['leave a lone dollar alone', '"$A $ {B}"', {}, '$A $ {B}'],
+  ])('%s', (_sentence, value, env, wanted) => {
+    expect(policy(value, env)).toEqual(wanted)
+  })
+
+  it('can be numbers and switches', () => {
+    const text = file({
+      gateway: 'gateway: { maxBodyBytes: "${N}" }',
+      channels: 'channels: { console: { enabled: "${C}" }, slack: { botToken: b, appToken: a, approvals: C1 } }',
+    })
+    const read = settings(text, { N: '2048', C: 'false' })
+    expect([read.gateway.maxBodyBytes, read.channels.console.enabled]).toEqual([2048, false])
+  })
+})
+
+describe('[REQ-POLICY-4] wrong settings', () => {
+  it.each<[string, Record<string, string>, string]>([
+    ['a misspelt key', { x: 'gatway: {}' }, 'gatway: unknown key'],
+    ['a listener without a port', { x: 'gateway: { listen: 127.0.0.1 }' }, 'gateway.listen: is not host:port'],
+    ['a port that is none', { x: 'gateway: { listen: "127.0.0.1:70000" }' }, 'gateway.listen: has a port above 65535'],
+    [
+      'a listener that tells no public URL',
+      { x: 'gateway: { listen: "0.0.0.0:8080" }' },
+      'gateway.publicUrl: is missing, and gateway.listen does not tell it',
+    ],
+    [
+      'a public URL with a query',
+      { x: 'gateway: { publicUrl: "https://a.example?x" }' },
+      'gateway.publicUrl: holds a user name, a query or a fragment',
+    ],
+    [
+      'an origin with a path',
+      { x: 'gateway: { allowedOrigins: [https://a.example/] }' },
+      'gateway.allowedOrigins[0]: is not an origin',
+    ],
+    ['every origin', { x: 'gateway: { allowedOrigins: ["*"] }' }, 'gateway.allowedOrigins[0]: is not an origin'],
+    ['bodies without end', { x: 'gateway: { maxBodyBytes: 1e12 }' }, 'gateway.maxBodyBytes: is out of bounds'],
+    ['Redis by another protocol', { x: 'redis: { url: http://127.0.0.1 }' }, 'redis.url: is not a Redis URL'],
+    ['a prefix with a hash tag', { x: 'redis: { keyPrefix: "{a}" }' }, 'redis.keyPrefix: is not a prefix'],
+    ['no issuer', { identity: 'identity: { issuers: [] }' }, 'identity.issuers: is an empty list'],
+    ['no identity', { identity: '' }, 'identity: is missing'],
+    [
+      'an issuer over http',
+      { identity: 'identity: { issuers: [{ issuer: http://127.0.0.1:1 }] }' },
+      'identity.issuers[0].issuer: issuer must be https (http on loopback needs allowInsecureLoopbackIssuer)',
+    ],
+    [
+      'an issuer over http elsewhere',
+      { identity: 'identity: { issuers: [{ issuer: http://a.example, allowInsecureLoopbackIssuer: true }] }' },
+      'identity.issuers[0].issuer: issuer must be https (http on loopback needs allowInsecureLoopbackIssuer)',
+    ],
+    [
+      'an issuer twice',
+      { identity: 'identity: { issuers: [{ issuer: https://a.example }, { issuer: https://a.example }] }' },
+      'identity.issuers[1].issuer: is configured twice',
+    ],
+    [
+      'a shared secret’s algorithm',
+      { identity: 'identity: { issuers: [{ issuer: https://a.example, algorithms: [HS256] }] }' },
+      'identity.issuers[0].algorithms: algorithm HS256 is not allowed',
+    ],
+    [
+      'no algorithm',
+      { identity: 'identity: { issuers: [{ issuer: https://a.example, algorithms: [none] }] }' },
+      'identity.issuers[0].algorithms: algorithm none is not allowed',
+    ],
+    [
+      'an empty audience',
+      { identity: 'identity: { issuers: [{ issuer: https://a.example, audience: [] }] }' },
+      'identity.issuers[0].audience: is an empty list',
+    ],
+    [
+      'a claim that we do not map',
+      { identity: 'identity: { issuers: [{ issuer: https://a.example, claims: { mail: m } }] }' },
+      'identity.issuers[0].claims.mail: unknown key',
+    ],
+    [
+      'a scope with a space',
+      { identity: 'identity: { issuers: [{ issuer: https://a.example }], scopes: [a b] }' },
+      'identity.scopes[0]: is not a scope',
+    ],
+    ['no upstream', { upstreams: 'upstreams: {}' }, 'upstreams: names no upstream'],
+    [
+      'an upstream in capitals',
+      { upstreams: 'upstreams: { Files: { url: https://a.example } }' },
+      'upstreams.Files: not a name',
+    ],
+    [
+      'an upstream over http',
+      { upstreams: 'upstreams: { a: { url: http://a.example } }' },
+      'upstreams.a.url: must be https',
+    ],
+    [
+      'an upstream that is no URL',
+      { upstreams: 'upstreams: { a: { url: ftp://a.example } }' },
+      'upstreams.a.url: is not an http or https URL',
+    ],
+    [
+      'an upstream with a password in its URL',
+      { upstreams: 'upstreams: { a: { url: https://u:p@a.example } }' },
+      'upstreams.a.url: holds a user name, a query or a fragment',
+    ],
+    [
+      'a credential of another kind',
+      { upstreams: 'upstreams: { a: { url: https://a.example, credential: { kind: vault, secret: x } } }' },
+      'upstreams.a.credential.kind: must be one of static',
+    ],
+    [
+      'a credential in a header of ours',
+      {
+        upstreams:
+          'upstreams: { a: { url: https://a.example, credential: { kind: static, header: Host, secret: x } } }',
+      },
+      'upstreams.a.credential.header: is a header that the gateway writes itself',
+    ],
+    [
+      'a credential in a protocol header',
+      {
+        upstreams:
+          'upstreams: { a: { url: https://a.example, credential: { kind: static, header: Mcp-Session-Id, secret: x } } }',
+      },
+      'upstreams.a.credential.header: is a header that the gateway writes itself',
+    ],
+    [
+      'a secret with a line feed',
+      { upstreams: 'upstreams: { a: { url: https://a.example, credential: { kind: static, secret: "x\\ny" } } }' },
+      'upstreams.a.credential.secret: is not fit for a header',
+    ],
+    [
+      'an empty secret',
+      { upstreams: 'upstreams: { a: { url: https://a.example, credential: { kind: static, secret: "" } } }' },
+      'upstreams.a.credential.secret: is empty',
+    ],
+    ['no policy', { policy: '' }, 'policy: is missing'],
+    [
+      'a group of Slack',
+      { x: 'people: { groups: { a: ["slack:usergroup:S1"] } }' },
+      'people.groups.a[0]: groups of other systems cannot be looked up yet',
+    ],
+    [
+      'a group of Okta',
+      { x: 'people: { groups: { a: ["okta:DBA"] } }' },
+      'people.groups.a[0]: groups of other systems cannot be looked up yet',
+    ],
+    ['a person without an address', { x: 'people: { groups: { a: [bob] } }' }, 'people.groups.a[0]: is not a person'],
+    [
+      'a person of no workspace',
+      { x: 'people: { groups: { a: ["slack:user:U1"] } }' },
+      'people.groups.a[0]: is not a person',
+    ],
+    ['a group named like an address', { x: 'people: { groups: { "a@b": [] } }' }, 'people.groups.a@b: not a name'],
+    ['Teams', { x: 'channels: { teams: { appId: x } }' }, 'channels.teams: Microsoft Teams is not supported yet'],
+    [
+      'no channel',
+      { x: 'channels: { console: { enabled: false } }' },
+      'channels: there is no channel to ask people in',
+    ],
+    [
+      'Slack without a way to hear from it',
+      { x: 'channels: { slack: { botToken: b, approvals: C1 } }' },
+      'channels.slack.signingSecret: is missing, and so is appToken',
+    ],
+    [
+      'Slack over http',
+      { x: 'channels: { slack: { botToken: b, appToken: a, approvals: C1, apiUrl: http://a.example } }' },
+      'channels.slack.apiUrl: must be https',
+    ],
+    ['a duration without a unit', { x: 'sessions: { idle: 15 }' }, 'sessions.idle: not a duration'],
+    ['a session without end', { x: 'sessions: { idle: 2d }' }, 'sessions.idle: too long'],
+    ['another way to sync', { x: 'recordings: { sync: never }' }, 'recordings.sync: must be one of group, always'],
+    ['a list in the place of keys', { x: 'recordings: [a]' }, 'recordings: must be keys and values'],
+  ])('name %s', (_sentence, change, said) => {
+    expect(problems(file(change))).toEqual([said])
+  })
+
+  it.each<[string, string, string]>([
+    ['an empty file', '', ': countersign.yaml is empty'],
+    ['a file that is a list', '- a', ': must be keys and values'],
+    ['a key twice', 'policy: a\npolicy: b', ': this key is here twice'],
+    ['two documents', 'policy: a\n---\npolicy: b', ': the file has more than one document'],
+    ['an anchor', 'policy: &a x', 'policy: YAML anchors are not used here'],
+    ['a tag', 'policy: !!js/function x', ': YAML tags are not used here'],
+    ['a key of JavaScript', '__proto__: { x: 1 }', ': the key __proto__ is refused'],
+    ['a key that is a map', '? { a: 1 }\n: x', ': a key must be one plain word'],
+    ['too much', `policy: ${'x'.repeat(1_100_000)}`, ': the file is too large'],
+    ['too many levels', `policy: ${'['.repeat(500)}${']'.repeat(500)}`, ': nested too deeply'],
+  ])('name %s', (_sentence, text, said) => {
+    expect(problems(text)[0]).toContain(said)
+  })
+
+  it('name an upstream that is a command, and what it needs instead', () => {
+    expect(problems(file({ upstreams: 'upstreams: { a: { command: [npx] } }' }))).toEqual([
+      'upstreams.a.url: is missing',
+      'upstreams.a.command: upstreams that are started by a command (stdio) are not supported yet',
+    ])
+  })
+
+  it('unfold no aliases, however few bytes they take', () => {
+    const bomb = [
+      'a: &a [x, x, x, x, x, x, x, x, x]',
+      ...'bcdefgh'.split('').map((name, at) => `${name}: &${name} [${Array(9).fill(`*${'abcdefg'[at]}`)}]`),
+    ]
+    expect(problems(bomb.join('\n'))).toContain('b[0]: YAML aliases are not used here')
+  })
+
+  it('come all at once, each with its line and its cure', () => {
+    const parsed = parse(`gateway: { lisen: x }
+identity: { issuers: [{ issuer: http://a.example }] }
+upstreams:
+  files: { url: http://a.example }
+  local: { command: [npx] }
+channels: { teams: {} }
+sessions: { idle: 5 }`)
+    if (parsed.ok) throw new Error('these settings are wrong')
+    expect(parsed.problems.map(({ path, line }) => `${line} ${path}`).sort()).toEqual([
+      '1 gateway.lisen',
+      '2 identity.issuers[0].issuer',
+      '4 upstreams.files.url',
+      '5 upstreams.local.command',
+      '5 upstreams.local.url',
+      '6 channels.teams',
+      '7 sessions.idle',
+      'null policy',
+    ])
+    expect(parsed.problems.every(({ cure }) => cure.length > 5)).toBe(true)
+    expect(formatProblems(parsed.problems, 'countersign.yaml').split('\n').slice(0, 2)).toEqual([
+      'countersign.yaml:1 gateway.lisen: unknown key',
+      '    Did you mean listen? Otherwise remove it.',
+    ])
+  })
+
+  it('are told without repeating what was written', () => {
+    const secret = 'sk-hunter2-hunter2'
+    const parsed = parse(
+      `gateway: { publicUrl: "${secret}", listen: "${secret}", maxBodyBytes: "${secret}" }
+redis: { url: "${secret}", keyPrefix: "${secret} " }
+identity: { issuers: [{ issuer: "${secret}" }], scopes: ["${secret} x"] }
+upstreams: { a: { url: "${secret}", credential: { kind: "${secret}", header: "${secret} ", secret: "${secret}\\n" } } }
+people: { groups: { a: ["${secret}"] } }
+sessions: { idle: "${secret}" }
+recordings: { sync: "${secret}" }
+policy: ["${secret}"]`,
+    )
+    if (parsed.ok) throw new Error('these settings are wrong')
+    expect(parsed.problems.length).toBeGreaterThan(12)
+    expect(formatProblems(parsed.problems)).not.toContain(secret)
+  })
+})
+
+describe('warnings', () => {
+  const warnings = (change: Record<string, string>) => {
+    const parsed = parse(file(change))
+    return parsed.ok ? parsed.warnings.map(({ path, message }) => `${path}: ${message}`) : ['refused']
+  }
+  it.each([
+    ['none where nothing is to say', {}, []],
+    [
+      'tokens over http',
+      { x: 'gateway: { publicUrl: http://gw.example.com }' },
+      ['gateway.publicUrl: agents send their tokens over http'],
+    ],
+    [
+      'groups that the console’s reviewer is not in',
+      { x: 'people: { groups: { a: [a@example.com] } }' },
+      ['channels.console.reviewer: is not set, so the console’s reviewer is in no group'],
+    ],
+  ])('%s', (_sentence, change, said) => {
+    expect(warnings(change)).toEqual(said)
+  })
+})
+
+describe('a duration', () => {
+  const bounds = { minMs: 1_000, maxMs: 86_400_000 }
+  it.each<[string, number | string]>([
+    ['90s', 90_000],
+    ['15m', 900_000],
+    ['2h', 7_200_000],
+    ['1d', 86_400_000],
+    ['1500ms', 1_500],
+    [' 5s ', 5_000],
+    ['0s', 'too short'],
+    ['25h', 'too long'],
+    ['15', 'not a duration'],
+    ['1.5h', 'not a duration'],
+    ['1h30m', 'not a duration'],
+    ['-5m', 'not a duration'],
+    ['15 m', 'not a duration'],
+    ['15M', 'not a duration'],
+    ['Infinitys', 'not a duration'],
+    ['', 'not a duration'],
+  ])('%j is %j', (text, wanted) => {
+    const parsed = parseDuration(text, bounds)
+    expect(parsed.ok ? parsed.ms : parsed.message).toBe(wanted)
+  })
+
+  it('prints in its largest unit', () => {
+    expect([900_000, 90_000, 5_400_000, 86_400_000, 1_500].map(formatDuration)).toEqual([
+      '15m',
+      '90s',
+      '90m',
+      '1d',
+      '1500ms',
+    ])
+  })
+})
+
+describe('the nearest name', () => {
+  it.each([
+    ['lisen', 'listen'],
+    ['allowedOrigin', 'allowedOrigins'],
+    ['urll', 'url'],
+    ['x', null],
+    ['completely', null],
+  ])('to %s is %s', (name, wanted) => {
+    expect(nearest(name, ['listen', 'allowedOrigins', 'url'])).toBe(wanted)
+  })
+})
