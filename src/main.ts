@@ -46,6 +46,7 @@ import { epochMs } from './brands.ts'
 import type { Settings, StaticCredential } from './config/settings.ts'
 import { GatewayError } from './errors.ts'
 import { createGate } from './gate/gate.ts'
+import { createIds } from './ids.ts'
 import { createMasker } from './masking/masker.ts'
 import { faultAnswer } from './mcp/answers.ts'
 import { peopleOf } from './people/people.ts'
@@ -102,7 +103,7 @@ type Closers = (() => Promise<void> | void)[]
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { settings, log, roles, version, policy } = options
   const clock: Clock = { now: () => epochMs(Date.now()) }
-  const ids: Ids = { next: (prefix) => `${prefix}_${base32(randomBytes(16))}` }
+  const ids = createIds(randomBytes)
   const drain = new AbortController()
   const redis = connectRedis({ url: options.redisUrl, keyPrefix: settings.redis.keyPrefix, clock, log })
   const recorder = await startRecorder({
@@ -465,24 +466,6 @@ async function stop(parts: {
   await recorder.close()
   await redis.close()
   log.info('stopped')
-}
-
-/** Lower-case base32 (RFC 4648 §6): safe in file names, URLs, job ids and a phone's selection. */
-function base32(bytes: Uint8Array): string {
-  const alphabet = 'abcdefghijklmnopqrstuvwxyz234567'
-  let bits = 0
-  let value = 0
-  let text = ''
-  for (const byte of bytes) {
-    value = (value << 8) | byte
-    bits += 8
-    while (bits >= 5) {
-      text += alphabet[(value >>> (bits - 5)) & 31]
-      bits -= 5
-    }
-    value &= (1 << bits) - 1
-  }
-  return bits === 0 ? text : text + alphabet[(value << (5 - bits)) & 31]
 }
 
 export const recordingsOf = (settings: Settings, settingsFile: string): string =>
