@@ -12,7 +12,7 @@ const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 
 /** @param randomBytes cryptographic randomness: node:crypto's */
 export function createIds(randomBytes: (count: number) => Uint8Array): Ids {
-  let pool = new Uint8Array(0)
+  let pool: Uint8Array = new Uint8Array(0)
   let at = 0
   return {
     next(prefix: IdPrefix) {
