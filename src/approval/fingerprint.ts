@@ -14,7 +14,7 @@ export interface Fingerprinted {
   readonly tool: string
   /** `params.arguments`; `{}` where the call has none. */
   readonly arguments: JsonValue
-  /** What the agent answered to an `input_required` result; null where it was not asked. */
+  /** What the agent answered to an `input_required` result, and other members of `params`; null where there is none. */
   readonly inputResponses: JsonValue | null
   /** The tool as the upstream lists it; null where it never listed it. */
   readonly toolDefinition: JsonValue | null

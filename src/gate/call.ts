@@ -17,6 +17,7 @@ export interface Call {
   readonly tool: string | null
   /** `params.arguments` of a tools/call, else `params`. */
   readonly arguments: JsonValue
+  /** What else of a tools/call's `params` a server may act on; see mcp/message.ts. */
   readonly inputResponses: JsonValue
   /** The JSON-RPC id whose answer ends the exchange; null for notifications, responses and streams. */
   readonly rpcId: RpcId | null

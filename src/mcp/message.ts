@@ -46,6 +46,15 @@ const TOOL_NAME_LENGTH_MAX = 256
 /** An id comes back in answers and logs. */
 const ID_LENGTH_MAX = 256
 
+/**
+ * JSON-RPC 2.0 §4 and §5 know these. Go's encoding/json, on which many servers stand, also takes `Method` for `method`:
+ * such a server would run another message than the one that was judged.
+ */
+const MEMBERS: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error'])
+/** The members of `params` by which calls are judged. */
+const JUDGED_PARAMS: ReadonlySet<string> = new Set(['name', 'arguments', 'uri', 'inputResponses', 'requestState'])
+const JUDGED_BY_FOLDED: ReadonlyMap<string, string> = new Map([...JUDGED_PARAMS].map((name) => [fold(name), name]))
+
 export function classify(value: JsonValue): Classified {
   if (Array.isArray(value)) {
     return refuse(
@@ -54,6 +63,9 @@ export function classify(value: JsonValue): Classified {
   }
   if (!isObject(value)) return refuse('The body is not a JSON-RPC object.')
   const id = idOf(value)
+  if (!Object.keys(value).every((key) => MEMBERS.has(key))) {
+    return refuse(`A JSON-RPC message has no members but ${[...MEMBERS].join(', ')}, spelt like that.`, id)
+  }
   if (value.jsonrpc !== '2.0') return refuse('`jsonrpc` must be "2.0".', id)
   if (value.id !== undefined && id === null) {
     return refuse(`\`id\` must be an integer or a string of at most ${ID_LENGTH_MAX} characters.`)
@@ -68,6 +80,10 @@ export function classify(value: JsonValue): Classified {
   }
   const params = value.params ?? {}
   if (!isObject(params)) return { ok: false, code: 'invalid_params', message: '`params` must be an object.', id }
+  const misspelt = misspeltIn(params)
+  if (misspelt !== null) {
+    return { ok: false, code: 'invalid_params', message: `\`params.${misspelt}\` must be spelt like that.`, id }
+  }
   const era = eraOf(params)
   if (id === null) return { ok: true, message: { kind: 'notification', method, params, era } }
   return { ok: true, message: { kind: 'request', id, method, params, era } }
@@ -78,6 +94,21 @@ function classifyResponse(value: JsonObject, id: RpcId | null): Classified {
     return refuse('The message has neither a `method` nor an `id` with exactly one of `result` and `error`.', id)
   }
   return { ok: true, message: { kind: 'response', id, body: value } }
+}
+
+/** The member that a reader without regard to case would find under another spelling; null where there is none. */
+function misspeltIn(params: JsonObject): string | null {
+  for (const key of Object.keys(params)) {
+    if (JUDGED_PARAMS.has(key)) continue
+    const judged = JUDGED_BY_FOLDED.get(fold(key))
+    if (judged !== undefined) return judged
+  }
+  return null
+}
+
+/** Go folds by Unicode: `ſ` is an `s` to it too. */
+function fold(name: string): string {
+  return name.normalize('NFKC').toLowerCase()
 }
 
 function eraOf(params: JsonObject): Era {
@@ -98,7 +129,10 @@ function refuse(message: string, id: RpcId | null = null): Classified {
 export interface ToolCallParams {
   readonly tool: string
   readonly arguments: JsonObject
-  /** Answers to an earlier `input_required` result (MCP 2026-07-28 basic/patterns/mrtr); part of what is approved. */
+  /**
+   * Answers to an earlier `input_required` result (MCP 2026-07-28 basic/patterns/mrtr), and every other member of
+   * `params` that a server may act on; part of what is approved. Null where there is none.
+   */
   readonly inputResponses: JsonValue
   readonly progressToken: RpcId | null
 }
@@ -118,10 +152,8 @@ export function parseToolCall(params: JsonObject): ParsedToolCall {
   const meta = params._meta
   const token = isObject(meta) ? meta.progressToken : undefined
   const progressToken = typeof token === 'string' || typeof token === 'number' ? token : null
-  // requestState continues an exchange that the upstream began: what it stands for is judged with the rest.
-  const inputResponses =
-    params.inputResponses === undefined && params.requestState === undefined
-      ? null
-      : { inputResponses: params.inputResponses ?? null, requestState: params.requestState ?? null }
+  // `_meta` is left out: clients put an id of their own for each call there, and no identical call could join.
+  const { name: _name, arguments: _arguments, _meta, ...others } = params
+  const inputResponses = Object.keys(others).length === 0 ? null : others
   return { ok: true, call: { tool, arguments: args, inputResponses, progressToken } }
 }

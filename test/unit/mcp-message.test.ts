@@ -53,6 +53,12 @@ describe('parseToolCall', () => {
     expect(plain).toMatchObject({ ok: true, call: { inputResponses: null, arguments: {} } })
     expect(continued).toMatchObject({ ok: true, call: { inputResponses: { requestState: 'opaque' } } })
   })
+
+  it('carries every other member into what is approved, but not what clients number their calls with', () => {
+    const call = parseToolCall({ name: 'a', arguments: {}, task: { ttl: 1 }, _meta: { 'client/callId': 'x' } })
+    expect(call).toMatchObject({ ok: true, call: { inputResponses: { task: { ttl: 1 } } } })
+    expect(call.ok && Object.keys(call.call.inputResponses as object)).toEqual(['task'])
+  })
 })
 
 describe('checkHeaders', () => {
