@@ -11,6 +11,7 @@ import type { Lease } from '../../src/credential/lease.ts'
 import { GatewayError } from '../../src/errors.ts'
 import type { AnswerHead, Exchange, UpstreamAnswer } from '../../src/gate/call.ts'
 import { AgentGone } from '../../src/gate/call.ts'
+import { holdsCredential } from '../../src/masking/credential.ts'
 import { EVENT_BYTES_MAX, readEvents } from '../response/sse.ts'
 import type { Sender, Target, UpstreamRequest } from './http-proxy.ts'
 
@@ -110,7 +111,7 @@ function answerHeaders(response: IncomingMessage, lease: Lease): Record<string, 
   for (const name of ANSWER_HEADERS) {
     const value = response.headers[name]
     if (typeof value !== 'string') continue
-    if (lease.secrets.some((secret) => value.includes(secret.reveal()))) continue
+    if (holdsCredential(value, lease.secrets)) continue
     headers[name] = value
   }
   return headers

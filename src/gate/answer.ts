@@ -12,6 +12,7 @@ import type { StrictOptions } from '../json/strict.ts'
 import { parseStrict } from '../json/strict.ts'
 import type { JsonValue } from '../json/value.ts'
 import { isObject } from '../json/value.ts'
+import { holdsCredential } from '../masking/credential.ts'
 import type { Masker } from '../masking/masker.ts'
 import type { RpcId } from '../mcp/message.ts'
 import type { Secret } from '../secret.ts'
@@ -54,18 +55,32 @@ export function maskEvent(
   readonly event: StreamEvent /** The request that this event answers. */
   readonly answers: RpcId | null
 } {
+  const head = maskHead(event, secrets)
   // A priming event has an id and no data (MCP 2025-11-25 basic/transports, "Streamable HTTP").
-  if (event.data === '') return { event, findings: [], outcome: 'succeeded', answers: null }
+  if (event.data === '') return { event: head, findings: [], outcome: 'succeeded', answers: null }
   const { text, value, findings, outcome } = maskMessage(masker, encoder.encode(event.data), secrets)
-  const masked = text === null ? event : { ...event, data: text }
+  const masked = text === null ? head : { ...head, data: text }
   return { event: masked, findings, outcome: outcome ?? 'succeeded', answers: outcome === null ? null : idOf(value) }
+}
+
+/** An id is a handle that must come back unchanged, so one that carries the credential is dropped; so is such a name. */
+function maskHead(event: StreamEvent, secrets: readonly Secret[]): StreamEvent {
+  const clean = (text: string | null) => (text !== null && holdsCredential(text, secrets) ? null : text)
+  const id = clean(event.id)
+  const name = clean(event.event)
+  return id === event.id && name === event.event ? event : { ...event, id, event: name }
 }
 
 /** `text` is null where nothing had to be masked: the original bytes then stay what they are. */
 function maskMessage(masker: Masker, bytes: Uint8Array, secrets: readonly Secret[]) {
   const parsed = parseStrict(bytes, ANSWER_LIMITS)
   if (!parsed.ok) {
-    throw new GatewayError('upstream_bad_answer', `The MCP server's answer was withheld: ${parsed.problem.message}`)
+    // The problem's message quotes keys, and a key can be the credential.
+    const { code, offset } = parsed.problem
+    throw new GatewayError(
+      'upstream_bad_answer',
+      `The MCP server's answer was withheld: ${code.replaceAll('_', ' ')} at byte ${offset}.`,
+    )
   }
   const { value, changed, findings } = masker.maskMessage(parsed.value, secrets)
   return {

@@ -59,6 +59,15 @@ function alignedBase64(bytes: Buffer, shift: number): [string, string] {
   return [text, text.replaceAll('+', '-').replaceAll('/', '_')]
 }
 
+/** For short texts that are dropped whole: header values, ids. */
+export function holdsCredential(text: string, secrets: readonly Secret[]): boolean {
+  let found = false
+  findForms(text, formsOf(secrets), () => {
+    found = true
+  })
+  return found
+}
+
 /** Every place of the forms in a text. Linear: native searches, each from where the last hit ended. */
 export function findForms(text: string, forms: readonly Form[], found: (span: Span) => void): void {
   for (const form of forms) {

@@ -155,6 +155,7 @@ describe('what comes back', () => {
         'x-powered-by': SECRET,
         'mcp-session-id': `prefix-${SECRET}`,
         'cache-control': 'no-store',
+        allow: Buffer.from(`xy${SECRET}`).toString('base64'),
       })
       response.end('{}')
     })
