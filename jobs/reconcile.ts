@@ -1,15 +1,19 @@
 /**
- * Makes what should be so: runs at start, each time that Redis is back, and when poked; again a moment later where it
- * failed. One run at a time; pokes during a run lead to one more. What it runs must be harmless when nothing is amiss.
+ * Makes what should be so: runs at start, each time that Redis is back, when poked, and every minute, because another
+ * process may have died half-way and nobody tells us; again a moment later where it failed. One run at a time; pokes
+ * during a run lead to one more. What it runs must be harmless when nothing is amiss.
  */
+import { performance } from 'node:perf_hooks'
 import { GatewayError } from '../src/errors.ts'
 import type { Log } from '../src/ports.ts'
 import type { RedisHandle } from './redis.ts'
 
 const RETRY_MS = 500
+/** What a crash elsewhere left half-done waits no longer than this. */
+export const RECHECK_MS = 60_000
 
 export interface Reconciler {
-  /** Runs soon. */
+  /** Runs soon, or when so much time has passed, whichever of what was asked for comes first. */
   poke(afterMs?: number): void
   close(): Promise<void>
 }
@@ -25,7 +29,9 @@ export function startReconciler(options: {
   let wanted = false
   let retrying = false
   let running: Promise<void> | null = null
-  const timers = new Set<NodeJS.Timeout>()
+  /** One timer, for the earliest of what is asked for: else each poke for later would begin a chain of its own. */
+  let timer: NodeJS.Timeout | undefined
+  let dueAt = Number.POSITIVE_INFINITY
 
   const loop = async () => {
     while (wanted && !closed && redis.isReady()) {
@@ -39,6 +45,7 @@ export function startReconciler(options: {
         return later(RETRY_MS)
       }
     }
+    later(RECHECK_MS)
   }
   const start = () => {
     // While Redis is away `wanted` stays set, and its return starts the loop.
@@ -53,13 +60,15 @@ export function startReconciler(options: {
     start()
   }
   const later = (ms: number) => {
-    if (closed) return
-    const timer = setTimeout(() => {
-      timers.delete(timer)
+    const at = performance.now() + ms
+    if (closed || at >= dueAt) return
+    clearTimeout(timer)
+    dueAt = at
+    timer = setTimeout(() => {
+      dueAt = Number.POSITIVE_INFINITY
       retrying = false
       poke()
     }, ms)
-    timers.add(timer)
   }
   const forget = redis.onReconnect(poke)
   poke()
@@ -71,7 +80,7 @@ export function startReconciler(options: {
     async close() {
       closed = true
       forget()
-      for (const timer of timers) clearTimeout(timer)
+      clearTimeout(timer)
       await running
     },
   }

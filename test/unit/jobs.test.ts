@@ -1,8 +1,8 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { packagesOfSoname } from '../../jobs/debian-packages.ts'
 import { cacheDirectoryOf } from '../../jobs/embedded-redis.ts'
 import { backoffMs } from '../../jobs/queues.ts'
-import { startReconciler } from '../../jobs/reconcile.ts'
+import { RECHECK_MS, startReconciler } from '../../jobs/reconcile.ts'
 import { connectRedis, parseRedisUrl, refuseOldVersion } from '../../jobs/redis.ts'
 import type { LogFields } from '../../src/ports.ts'
 import { silentLog, systemClock } from '../support/redis.ts'
@@ -200,6 +200,37 @@ describe('reconciliation', () => {
     reconciler.poke()
     await new Promise((resolve) => setImmediate(resolve))
     expect(runs).toBe(2)
+  })
+
+  describe('by itself', () => {
+    afterEach(() => void vi.useRealTimers())
+
+    it('runs every minute, for what died half-way elsewhere', async () => {
+      vi.useFakeTimers()
+      let runs = 0
+      const run = async () => void runs++
+      const reconciler = startReconciler({ redis: aSwitch(true).redis, name: 'test', log: silentLog, run })
+      await vi.advanceTimersByTimeAsync(3 * RECHECK_MS)
+      expect(runs).toBe(4)
+      await reconciler.close()
+    })
+
+    it('keeps one rhythm however often Redis comes back, where each run asks for another one later', async () => {
+      vi.useFakeTimers()
+      let runs = 0
+      const { redis, comeBack } = aSwitch(true)
+      const run = async () => {
+        runs++
+        reconciler.poke(5_000)
+      }
+      const reconciler = startReconciler({ redis, name: 'test', log: silentLog, run: () => run() })
+      for (let times = 0; times < 10; times++) comeBack()
+      await vi.advanceTimersByTimeAsync(0)
+      const before = runs
+      await vi.advanceTimersByTimeAsync(50_000)
+      expect(runs - before).toBe(10)
+      await reconciler.close()
+    })
   })
 })
 
