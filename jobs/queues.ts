@@ -137,8 +137,12 @@ export function startWorker<Data extends object>(options: {
 /** At most so many jobs of a queue run at once, counted over every process. */
 export async function limitQueue(redis: RedisHandle, name: string, concurrency: number): Promise<void> {
   const queue = openBullQueue(redis, name)
-  await queue.setGlobalConcurrency(concurrency).catch(throwStoreUnavailable)
-  await queue.close()
+  try {
+    await queue.setGlobalConcurrency(concurrency).catch(throwStoreUnavailable)
+  } finally {
+    // Also where Redis refuses it again and again: each queue listens to the shared connection until it is closed.
+    await queue.close().catch(() => undefined)
+  }
 }
 
 const JOB_OPTIONS = {
