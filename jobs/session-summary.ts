@@ -20,7 +20,8 @@ import type { Channel, Clock, Log, Recorder } from '../src/ports.ts'
 import { ChannelBusy } from '../src/ports.ts'
 import type { JobQueue, RunResult } from './queues.ts'
 import { openQueue, startWorker } from './queues.ts'
-import { isBroken, type ReadEvent, readSession } from './recording/reader.ts'
+import { startReconciler } from './reconcile.ts'
+import { isBroken, type ReadEvent, readSegments } from './recording/reader.ts'
 import type { RedisHandle } from './redis.ts'
 import type { SessionJob } from './session-store.ts'
 import { END, endJob, FINISH, SESSIONS_QUEUE, sessionKeys } from './session-store.ts'
@@ -32,8 +33,11 @@ const BUSY_RECHECK_MAX_MS = 15_000
 const CONCURRENCY = 2
 /** How far a segment's last write, by the file system's clock, may lie before the session's start by Redis' clock. */
 const CLOCKS_APART_MAX_MS = 5 * 60 * 1000
-/** Open sessions looked at when the worker starts; each is a small job. */
+/** Events of one session that are kept in memory to be counted up: some 200 MB of usual ones. */
+export const SUMMARY_EVENTS_MAX = 200_000
+/** Open sessions looked at, oldest first; each is a small job. Redis runs nothing else while it adds a page of them. */
 const RESUMED_MAX = 100_000
+const RESUMED_PAGE = 500
 
 export interface SessionSummaryOptions {
   readonly redis: RedisHandle
@@ -72,15 +76,11 @@ export function startSessionSummaries(options: SessionSummaryOptions): SessionSu
     startWorker<SessionJob>({ ...shared, queue: SESSIONS_QUEUE, run: ({ data }) => endSession(work, data) }),
     startWorker<SummaryJob>({ ...shared, queue: SUMMARIES_QUEUE, run: ({ data }) => postSummary(work, data) }),
   ]
-  const resume = () => {
-    resumeAll(work).catch((error: unknown) => log.warn('sessions: not resumed', { why: String(error) }))
-  }
-  const stopResuming = redis.onReconnect(resume)
-  redis.whenReady().then(resume, () => undefined)
+  const reconciler = startReconciler({ redis, name: SESSIONS_QUEUE, log, run: () => resumeAll(work) })
 
   return {
     async close() {
-      stopResuming()
+      await reconciler.close()
       await Promise.all(workers.map((worker) => worker.close()))
       await Promise.all([ends.close(), summaries.close()])
     },
@@ -89,9 +89,11 @@ export function startSessionSummaries(options: SessionSummaryOptions): SessionSu
 
 /** A process that died between starting a session and scheduling its end left one that no job knows. */
 async function resumeAll({ redis, ends, idleMs }: Work): Promise<void> {
-  const open = await redis.call('ZRANGE', sessionKeys(redis).open, 0, RESUMED_MAX - 1)
-  if (!Array.isArray(open) || open.length === 0) return
-  await ends.addMany(open.map((id) => endJob(id as SessionId, idleMs)))
+  for (let start = 0; start < RESUMED_MAX; start += RESUMED_PAGE) {
+    const page = await redis.call('ZRANGE', sessionKeys(redis).open, start, start + RESUMED_PAGE - 1)
+    if (!Array.isArray(page) || page.length === 0) return
+    await ends.addMany(page.map((id) => endJob(id as SessionId, idleMs)))
+  }
 }
 
 async function endSession(work: Work, { sessionId }: SessionJob): Promise<RunResult> {
@@ -110,32 +112,36 @@ async function endSession(work: Work, { sessionId }: SessionJob): Promise<RunRes
   return 'done'
 }
 
-/** False where nothing was recorded of the session here. */
+/** False where nothing was recorded of the session here. Keeps no event: a session's end is recorded however long it was. */
 async function recordEnd(work: Work, sessionId: SessionId, startedAt: EpochMs): Promise<boolean> {
-  const events = await trustedEvents(work, sessionId, startedAt)
-  const lastAt = events.reduce((latest, { event }) => Math.max(latest, event.at), 0)
+  let lastAt = 0
+  let isEnded = false
+  await readTrusted(work, sessionId, startedAt, ({ event }) => {
+    lastAt = Math.max(lastAt, event.at)
+    isEnded ||= event.type === 'session.ended'
+  })
   if (lastAt === 0) return false
-  if (events.some(({ event }) => event.type === 'session.ended')) return true
+  if (isEnded) return true
   // Another replica's clock may be ahead of ours; the end must come last.
   const at = epochMs(Math.max(work.clock.now(), lastAt))
   await work.recorder.record({ type: 'session.ended', at, session_id: sessionId, why: 'idle' }, 'synced')
   return true
 }
 
-async function trustedEvents(
+async function readTrusted(
   { directory, log }: Work,
-  sessionId: SessionId,
+  session: SessionId,
   startedAt: EpochMs,
-): Promise<readonly ReadEvent[]> {
-  const { events, segments } = await readSession(directory, sessionId, epochMs(startedAt - CLOCKS_APART_MAX_MS))
+  visit: (event: ReadEvent) => void,
+): Promise<void> {
+  const writtenSince = epochMs(startedAt - CLOCKS_APART_MAX_MS)
+  const segments = await readSegments(directory, { session, writtenSince }, (event) => {
+    if (event.trusted) visit(event)
+  })
   for (const { segment, problem } of segments.filter(isBroken)) {
-    log.error('recording: the chain is broken', {
-      session_id: sessionId,
-      segment,
-      why: problem?.why ?? 'lines missing',
-    })
+    const why = problem?.why ?? 'lines missing'
+    log.error('recording: the chain is broken', { session_id: session, segment, why })
   }
-  return events.filter(({ trusted }) => trusted)
 }
 
 async function postSummary(work: Work, { sessionId, channel: name }: SummaryJob): Promise<RunResult> {
@@ -144,7 +150,6 @@ async function postSummary(work: Work, { sessionId, channel: name }: SummaryJob)
   const channel = work.channels.find((each) => each.name === name)
   if (channel === undefined) log.warn('sessions: a summary is for a channel that is no longer configured', fields)
   const summary = await readSummary(work, sessionId)
-  if (summary === null) log.warn('sessions: its start is not recorded here, so there is no summary', fields)
   if (channel === undefined || summary === null) return 'done'
 
   const session = sessionKeys(redis).session(sessionId)
@@ -165,7 +170,23 @@ async function postSummary(work: Work, { sessionId, channel: name }: SummaryJob)
   return 'done'
 }
 
+/** Null, and the log says why, where nobody could read it or nothing can be said. */
 async function readSummary(work: Work, sessionId: SessionId): Promise<SessionSummary | null> {
-  const startedAt = Number(await work.redis.call('HGET', sessionKeys(work.redis).session(sessionId), 'startedAt'))
-  return summariseSession(await trustedEvents(work, sessionId, epochMs(startedAt)))
+  const { redis, log } = work
+  const startedAt = Number(await redis.call('HGET', sessionKeys(redis).session(sessionId), 'startedAt'))
+  const events: ReadEvent[] = []
+  let many = 0
+  await readTrusted(work, sessionId, epochMs(startedAt), (event) => {
+    many += 1
+    if (many <= SUMMARY_EVENTS_MAX) events.push(event)
+  })
+  if (many > SUMMARY_EVENTS_MAX) {
+    log.warn('sessions: too many events for a summary; the recording has them', { session_id: sessionId, events: many })
+    return null
+  }
+  const summary = summariseSession(events)
+  if (summary === null) {
+    log.warn('sessions: its start is not recorded here, so there is no summary', { session_id: sessionId })
+  }
+  return summary
 }

@@ -1,5 +1,5 @@
 /** Counts a session up from its recorded events, and from nothing else. */
-import type { EpochMs } from '../brands.ts'
+import type { ApprovalId, EpochMs } from '../brands.ts'
 import { STREAM_METHOD } from '../mcp/message.ts'
 import type { RecordedEvent } from './chain.ts'
 import { coveredByHash, recordingHash, recordingId } from './chain.ts'
@@ -55,13 +55,20 @@ export function countUnknownOutcomes(events: readonly AuditEvent[]): number {
 
 /** In the order in which they were asked for. Reviews may stand in another replica's segment, under another clock. */
 export function listApprovals(events: readonly AuditEvent[]): readonly ApprovalInSummary[] {
-  const reviews = ofType(events, 'approval.reviewed')
-  const resolutions = ofType(events, 'approval.resolved')
+  // Maps and not searches: an agent that asks all day makes thousands, and this runs beside the calls.
+  const reviewers = new Map<ApprovalId, string[]>()
+  for (const { approval_id: id, review } of ofType(events, 'approval.reviewed')) {
+    reviewers.set(id, [...(reviewers.get(id) ?? []), review.reviewer.name])
+  }
+  const states = new Map<ApprovalId, ApprovalInSummary['state']>()
+  for (const { approval_id: id, state } of ofType(events, 'approval.resolved')) {
+    if (!states.has(id)) states.set(id, state)
+  }
   const asked = new Map(ofType(events, 'approval.requested').map((event) => [event.approval_id, event.tool]))
   return [...asked].map(([id, tool]) => ({
     tool,
-    state: resolutions.find((event) => event.approval_id === id)?.state ?? 'pending',
-    reviewers: reviews.filter((event) => event.approval_id === id).map((event) => event.review.reviewer.name),
+    state: states.get(id) ?? 'pending',
+    reviewers: reviewers.get(id) ?? [],
   }))
 }
 

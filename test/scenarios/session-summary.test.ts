@@ -6,15 +6,16 @@ import { setTimeout } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { readSegments, readSession } from '../../jobs/recording/reader.ts'
 import { type FileRecorder, startRecorder } from '../../jobs/recording/recorder.ts'
+import { createSegment } from '../../jobs/recording/segment.ts'
 import type { RedisHandle } from '../../jobs/redis.ts'
 import { END, sessionKeys } from '../../jobs/session-store.ts'
-import { type SessionSummaryOptions, startSessionSummaries } from '../../jobs/session-summary.ts'
+import { type SessionSummaryOptions, SUMMARY_EVENTS_MAX, startSessionSummaries } from '../../jobs/session-summary.ts'
 import { createSessions, type SessionRegistry } from '../../jobs/sessions.ts'
-import { recordingHash } from '../../src/audit/chain.ts'
+import { recordingHash, sealLine } from '../../src/audit/chain.ts'
 import type { AuditEvent } from '../../src/audit/events.ts'
 import type { SessionSummary } from '../../src/audit/summary.ts'
-import type { SessionId } from '../../src/brands.ts'
-import { principalId } from '../../src/brands.ts'
+import type { CallId, SessionId } from '../../src/brands.ts'
+import { epochMs, principalId } from '../../src/brands.ts'
 import type { PrincipalSummary } from '../../src/identity/principal.ts'
 import { type Channel, ChannelBusy, type Log } from '../../src/ports.ts'
 import { ALICE, intent, outcome } from '../support/audit-events.ts'
@@ -321,5 +322,31 @@ describe('the end of a session', () => {
     await hasEnded(id)
     await until('that it is no longer listed', async () => (await redis.call('ZCARD', keys.open)) === 0)
     expect(await recorded()).toEqual([])
+  })
+
+  test('is recorded also where the session is too long for a summary, and nobody waits for one for ever', async () => {
+    const warnings: string[] = []
+    const log: Log = { ...silentLog, warn: (message) => void warnings.push(message) }
+    const id = await gateway().touch(ALICE, 'files')
+    const header = { segment: 'seg_long', replica: 'test', startedAt: systemClock.now(), previous: null }
+    const segment = createSegment(directory, header)
+    let state = segment.state
+    const lines = Array.from({ length: SUMMARY_EVENTS_MAX }, (_, n) => {
+      const sealed = sealLine(
+        { type: 'lease.returned', at: epochMs(n), session_id: id, call_id: 'call_a' as CallId },
+        state,
+      )
+      state = sealed.state
+      return sealed
+    })
+    segment.append(lines)
+    segment.close()
+
+    const slack = channel('slack')
+    jobs({ channels: [slack.self], log })
+    await until('that it is said', () => warnings.some((message) => message.includes('too many events')), 30_000)
+    expect(await countOf('session.ended')).toBe(1)
+    expect(await redis.call('ZCARD', sessionKeys(redis).open)).toBe(0)
+    expect(slack.asked).toEqual([])
   })
 })
