@@ -4,11 +4,17 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { GatewayError } from '../../src/errors.ts'
+import { AgentGone } from '../../src/gate/call.ts'
 
 export function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     if (Number(request.headers['content-length'] ?? 0) > bytesMax) {
       reject(tooLarge(bytesMax))
+      return
+    }
+    // Whoever left while the token was checked sends no further event.
+    if (request.destroyed) {
+      reject(new AgentGone('the agent left before its message had arrived'))
       return
     }
     const chunks: Buffer[] = []

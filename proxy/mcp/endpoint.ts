@@ -134,6 +134,8 @@ async function serve(options: Parts, inquiry: Inquiry, upstream: string): Promis
   }
   const judged = await read(options, inquiry, upstream)
   const call = await asCall(options, inquiry, upstream, authentication.principal, judged)
+  // It may have happened while the session was looked up: nobody would hear of it any more.
+  if (response.closed) throw new AgentGone('the agent left before its call was judged')
   const left = new AbortController()
   response.once('close', () => {
     if (!response.writableFinished) left.abort()

@@ -101,7 +101,7 @@ async function hold(
     throw new GatewayError('internal', `Rule "${decision.rule}" asks for approval without saying from whom.`)
   }
   await recorder.record(decided(options, call, decision), 'synced')
-  const fingerprint = await fingerprintNow(options, call, call.tool)
+  const fingerprint = await fingerprintOfCall(options, call, call.tool)
   const approval = await openHold(options, call, askFor(options, call, call.tool, decision, terms, fingerprint))
   const settled = approval.state === 'pending' ? await waitFor(holds, approval, attachment, options, call) : approval
 
@@ -111,7 +111,10 @@ async function hold(
     await recorder.record(stoppedOutcome(options, call, why, settled.id), 'written')
     return { kind: 'stopped', stop: { why, approval: settled } }
   }
-  const refusal = await takeFence(options, call, call.tool, settled)
+  const fingerprintNow = await fingerprintOfCall(options, call, call.tool)
+  // Before the fence: a call that nobody waits for any more must not use the approval up.
+  if (attachment.gone.aborted) return abandon(options, call, settled.id)
+  const refusal = await takeFence(options, call, settled, fingerprintNow)
   if (refusal !== null) {
     await recorder.record(stoppedOutcome(options, call, 'refused', settled.id), 'written')
     return { kind: 'stopped', stop: { why: 'refused', approval: settled, detail: refusal } }
@@ -138,7 +141,7 @@ async function hold(
 }
 
 /** What a reviewer is asked about and what may run are one value: everything that could change what happens is in it. */
-async function fingerprintNow({ catalogue, policy }: GateOptions, call: Call, tool: string): Promise<Fingerprint> {
+async function fingerprintOfCall({ catalogue, policy }: GateOptions, call: Call, tool: string): Promise<Fingerprint> {
   return fingerprintOf({
     principal: call.principal.id,
     upstream: call.upstream,
@@ -242,14 +245,22 @@ async function waitFor(
     return await holds.wait(approval.id, attachment.gone)
   } catch (error) {
     if (!attachment.gone.aborted) throw error
-    await options.recorder.record(stoppedOutcome(options, call, 'abandoned', approval.id), 'written')
-    throw new AgentGone('the agent left while its call was held', { cause: error })
+    return abandon(options, call, approval.id)
   }
 }
 
+async function abandon(options: GateOptions, call: Call, approvalId: ApprovalId): Promise<never> {
+  await options.recorder.record(stoppedOutcome(options, call, 'abandoned', approvalId), 'written')
+  throw new AgentGone('the agent left while its call was held')
+}
+
 /** Null when this call, and no other, may run; else why it may not, to follow `Approval … was given, but`. */
-async function takeFence(options: GateOptions, call: Call, tool: string, approval: Approval): Promise<string | null> {
-  const fingerprint = await fingerprintNow(options, call, tool)
+async function takeFence(
+  options: GateOptions,
+  call: Call,
+  approval: Approval,
+  fingerprint: Fingerprint,
+): Promise<string | null> {
   if (fingerprint !== approval.fingerprint) {
     return 'the tool’s definition or the policy has changed since. Call again to ask for a new approval.'
   }
@@ -308,6 +319,8 @@ function relayOf(run: Run, lease: Lease, events: AsyncIterable<StreamEvent>) {
         const masked = maskEvent(options.masker, event, lease.secrets)
         countFindings(run, masked.findings)
         if (call.rpcId !== null && masked.answers === call.rpcId) {
+          // What follows the answer that was recorded is no answer.
+          if (isRecorded) continue
           isRecorded = true
           await recordOutcome(run, { outcome: masked.outcome, answerDigest: sha256(masked.event.data), error: null })
         }

@@ -1,10 +1,18 @@
 /** Every way that anyone found to have the gateway judge one message and the upstream run another, or to get its secret back. */
+import { once } from 'node:events'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
+import type { EndpointOptions } from '../../proxy/mcp/endpoint.ts'
+import { createEndpoint } from '../../proxy/mcp/endpoint.ts'
+import { createWaitingRoom } from '../../proxy/mcp/waiting.ts'
+import type { SessionId } from '../../src/brands.ts'
 import { maskAnswer, maskEvent } from '../../src/gate/answer.ts'
 import { parseStrict } from '../../src/json/strict.ts'
 import { createMasker } from '../../src/masking/masker.ts'
 import { classify } from '../../src/mcp/message.ts'
 import { Secret } from '../../src/secret.ts'
+import { aPrincipal } from '../support/examples.ts'
 
 function read(text: string) {
   const parsed = parseStrict(new TextEncoder().encode(text))
@@ -67,5 +75,69 @@ describe('the upstream’s secret doesn’t come back', () => {
     const answered = () => maskAnswer(masker, { kind: 'whole', status: 200, headers, body }, lent)
     expect(answered).toThrow(/duplicate key at byte \d+/)
     expect(answered).not.toThrow(KEY)
+  })
+})
+
+describe('a call whose agent leaves while it is looked up', () => {
+  const CALL = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"write"}}'
+  const fails = () => {
+    throw new Error('is not to be asked')
+  }
+
+  /** Cuts the connection where the named step would answer, and tells whether the gate was asked all the same. */
+  async function leavingAt(step: 'token' | 'session') {
+    let isJudged = false
+    const server = http.createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const client = http.request({ port, method: 'POST', headers: { 'content-type': 'application/json' } })
+    const [[request, response]] = (await Promise.all([
+      once(server, 'request'),
+      client.on('error', () => {}).end(CALL),
+    ])) as [[http.IncomingMessage, http.ServerResponse], unknown]
+    const leave = async () => {
+      client.destroy()
+      await once(response, 'close')
+    }
+    const endpoint = createEndpoint({
+      targets: new Map([['files', { protocol: 'http:', hostname: '', port: '', path: '', host: '' }]]),
+      authenticator: {
+        async authenticate() {
+          if (step === 'token') await leave()
+          return { ok: true, principal: aPrincipal(), expiresAt: 0 }
+        },
+      },
+      sessions: {
+        async touch() {
+          if (step === 'session') await leave()
+          return 'ses_1' as SessionId
+        },
+      },
+      gate: {
+        async pass() {
+          isJudged = true
+          return { kind: 'whole', status: 200, headers: {}, body: new Uint8Array() }
+        },
+      },
+      catalogue: { definition: fails, known: fails },
+      sender: { send: fails, close: fails },
+      waitingRoom: createWaitingRoom(),
+      newId: () => 'call_1',
+      origins: new Set(),
+      hosts: new Set([`localhost:${port}`]),
+      bodyBytesMax: 4096,
+      touchMs: 60_000,
+      draining: new AbortController().signal,
+      log: { info: fails, warn: fails, error: fails },
+    } as unknown as EndpointOptions)
+    await endpoint.serve(request, response, 'files')
+    endpoint.close()
+    server.close()
+    return isJudged
+  }
+
+  it('comes to an end and is not judged: nobody would hear of it, and an approval would be used up', async () => {
+    expect(await leavingAt('token')).toBe(false)
+    expect(await leavingAt('session')).toBe(false)
   })
 })

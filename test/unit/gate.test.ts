@@ -38,10 +38,13 @@ function world(options: {
   definitions?: JsonObject[]
   failsAt?: (event: AuditEvent) => boolean
   answer?: () => UpstreamAnswer | Promise<UpstreamAnswer>
+  /** The agent leaves while the tool's definition is asked for the second time. */
+  leaves?: boolean
 }) {
   const steps: string[] = []
   let asked: Approval | null = null
   let definitionsAsked = 0
+  const left = new AbortController()
   const gateOptions: GateOptions = {
     policy: {
       version: 'p1' as PolicyVersion,
@@ -101,7 +104,11 @@ function world(options: {
       },
     },
     catalogue: {
-      definition: async () => options.definitions?.[definitionsAsked++] ?? null,
+      definition: async () => {
+        const definition = options.definitions?.[definitionsAsked++] ?? null
+        if (options.leaves && definitionsAsked === 2) left.abort()
+        return definition
+      },
       known: () => null,
     },
     masker: createMasker(),
@@ -115,7 +122,7 @@ function world(options: {
       return (options.answer ?? (() => whole({ jsonrpc: '2.0', id: 1, result: { content: [] } })))()
     },
   }
-  const attachment: Attachment = { held: () => void steps.push('held'), gone: new AbortController().signal }
+  const attachment: Attachment = { held: () => void steps.push('held'), gone: left.signal }
   return {
     steps,
     pass: () =>
@@ -191,6 +198,13 @@ describe('the gate', () => {
     expect(await pass()).toMatchObject({ kind: 'stopped', stop })
     expect(steps).not.toContain('forward')
     expect(steps).not.toContain('lend')
+    expect(steps).not.toContain('fence')
+    expect(steps.at(-1)).toBe('call.outcome:written')
+  })
+
+  it('leaves the approval unused when the agent left after it was given', async () => {
+    const { steps, pass } = world({ effect: 'require_approval', definitions: [{}, {}], leaves: true })
+    await expect(pass()).rejects.toMatchObject({ name: 'AgentGone' })
     expect(steps).not.toContain('fence')
     expect(steps.at(-1)).toBe('call.outcome:written')
   })
@@ -274,6 +288,31 @@ describe('the gate', () => {
       '{"jsonrpc":"2.0","id":1,"result":{"isError":true,"content":[]}}',
       'return',
     ])
+  })
+
+  it('hands on and records one answer, however often the upstream answers in a stream', async () => {
+    const data = (text: string) => ({
+      ...{ id: null, event: null, retryMs: null },
+      data: `{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"${text}"}]}}`,
+    })
+    const { steps, pass } = world({
+      effect: 'allow',
+      answer: () => ({
+        kind: 'stream',
+        status: 200,
+        headers: {},
+        events: (async function* () {
+          yield data('first')
+          yield data('second')
+        })(),
+      }),
+    })
+    const reply = await pass()
+    if (reply.kind !== 'stream') throw new Error('not a stream')
+    const written: string[] = []
+    await reply.relay((event) => void written.push(event.data))
+    expect(written).toEqual([data('first').data])
+    expect(steps.filter((step) => step === 'call.outcome:written')).toHaveLength(1)
   })
 
   it('tells the agent when a stream ends without its answer', async () => {
