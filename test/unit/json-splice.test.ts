@@ -59,4 +59,15 @@ describe('splicing JSON', () => {
     const text = '{"a":["x",{"b":"x","c":[1,2,"x"]}],"d":{"e":{"f":"x"}},"g":"x"}'
     expect(JSON.parse(splice(text))).toEqual(change(JSON.parse(text)))
   })
+
+  it('reads the text once, however deep the change lies in it', () => {
+    const wide = JSON.stringify(Array.from({ length: 250_000 }, () => 'y'))
+    const text = `${'{"a":'.repeat(1_000)}{"s":"x","b":${wide}}${'}'.repeat(1_000)}`
+    const before = JSON.parse(text) as JsonValue
+    const after = change(before)
+    const startedAt = performance.now()
+    const spliced = spliceJson(text, before, after)
+    expect(performance.now() - startedAt).toBeLessThan(2_500)
+    expect(spliced).toBe(text.replace('"x"', '"new"'))
+  })
 })
