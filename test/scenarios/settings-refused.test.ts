@@ -40,7 +40,7 @@ sessions: { idle: 15 }
   const { code, out, err } = await serve(settings)
   expect(code).toBe(1)
   expect(out).toBe('')
-  expect(err).toMatch(/4 problems in .*countersign\.yaml/)
+  expect(err).toMatch(/3 problems in .*countersign\.yaml/)
   expect(err).toMatch(/countersign\.yaml:4 upstreams\.files\.url: is not an http or https URL\n +Write it like/)
   expect(err).toMatch(/countersign\.yaml:7 recording: unknown key\n +Did you mean recordings\?/)
   expect(err).toMatch(/countersign\.yaml:8 sessions\.idle: not a duration\n +Write one like/)
