@@ -52,8 +52,11 @@ export interface Sender {
   close(): void
 }
 
-/** How long an idle connection to an upstream is kept. Node's servers drop theirs after 5 s by default. */
-const KEEP_ALIVE_MS = 4_000
+/**
+ * How long an idle connection to an upstream is kept. Node's servers drop theirs after 5 s by default, and a call that is
+ * sent at that moment fails although nothing is wrong: an approved one would have used its approval up.
+ */
+const IDLE_MS = 4_000
 
 interface Pending {
   readonly request: UpstreamRequest
@@ -62,9 +65,10 @@ interface Pending {
 }
 
 export function createSender(): Sender {
+  // Node's agent ends only connections without a request after `timeout`; an answer that waits for long is not cut.
   const agents = {
-    http: new http.Agent({ keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, timeout: 0 }),
-    https: new https.Agent({ keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, timeout: 0 }),
+    http: new http.Agent({ keepAlive: true, timeout: IDLE_MS }),
+    https: new https.Agent({ keepAlive: true, timeout: IDLE_MS }),
   }
   const proxy = httpProxy.createProxyServer({ ignorePath: true, toProxy: true, selfHandleResponse: true })
   const pending = new WeakMap<object, Pending>()
@@ -119,7 +123,7 @@ function ignore(): void {}
 /** With `selfHandleResponse` http-proxy only asks whether it is finished. */
 const UNUSED_RESPONSE = { headersSent: false, finished: false } as unknown as ServerResponse
 
-/** The cause may name addresses, so the message doesn't quote it; the log does. */
+/** The cause may name addresses, so the message doesn't quote it. */
 function unreachable(cause: Error): GatewayError {
   return new GatewayError('upstream_unreachable', 'The MCP server could not be reached or broke the connection off.', {
     cause,

@@ -21,7 +21,8 @@ afterEach(() => {
 })
 
 async function serverThat(handler: http.RequestListener) {
-  const server = http.createServer(handler).listen(0, '127.0.0.1')
+  // Without a time-out of its own, so that it shows what the gateway's side does.
+  const server = http.createServer({ keepAliveTimeout: 0 }, handler).listen(0, '127.0.0.1')
   await once(server, 'listening')
   closers.push(() => {
     server.close()
@@ -85,6 +86,21 @@ describe('what reaches the upstream', () => {
     })
     expect(seen?.url).toBe('/mcp?tenant=7')
     expect(body, 'the judged bytes, not re-serialised').toBe('{"n":12345678901234567890}')
+  })
+
+  it('goes over a connection that is closed soon after its last answer, but not while an answer is awaited', async () => {
+    const slow = 4_500
+    let answers = 0
+    const url = await serverThat((request, response) => {
+      request.socket.once('close', () => {
+        answers += 100
+      })
+      setTimeout(() => response.end('{}'), slow).unref()
+    })
+    await exchangeWith(url).send()
+    answers += 1
+    expect(answers, 'the answer that came late was not cut').toBe(1)
+    await until('the idle connection is closed', () => answers === 101)
   })
 
   it('is closed when the agent leaves, before and after the answer has begun', async () => {
