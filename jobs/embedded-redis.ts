@@ -3,17 +3,19 @@
  * runs, that only this user can talk to it, and that a gateway that comes back finds the same data again.
  *
  *   program    redis-server or valkey-server on PATH, else out of Debian's packages without root (debian-packages.ts)
- *   endpoint   `endpoint.json` in the data directory, readable by its owner only: the port and a random password,
- *              because other users of the machine reach loopback too. Neither is ever in argv, where `ps` shows it
+ *   endpoint   `endpoint.json` in the data directory, readable by its owner only: the port, a random password, because
+ *              other users of the machine reach loopback too, and the process. The password is never in argv, where
+ *              `ps` shows it, and is told to nobody but a living process of ours: a port that is free invites anyone
  *   lifetime   a graceful stop ends it, unless another gateway still uses it. A SIGKILL leaves it running; the next
- *              start finds it through `endpoint.json`, proves that it is ours (password and data directory) and adopts it
+ *              start finds it through `endpoint.json` and adopts it. While it lives no second one is started, also where
+ *              it doesn't answer yet: two servers on one append-only file ruin it
  *   disk       `appendfsync always`: Redis syncs once for all writes of one turn of its loop. With `everysec` a power
  *              cut could bring a consumed grant back to life, and one approval would be two calls
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, readlink, realpath, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -28,8 +30,9 @@ const START_TIMEOUT_MS = 30_000
 const STOP_TIMEOUT_MS = 10_000
 /** What is no Redis of ours answers wrongly or not at all within this. */
 const PROBE_TIMEOUT_MS = 1_000
-/** A start that takes longer was killed; its lock is then taken over. */
-const LOCK_STALE_MS = START_TIMEOUT_MS + 10_000
+/** Whoever holds the lock touches it, however long fetching a program takes; an older one's holder was killed. */
+const LOCK_TOUCH_MS = 5_000
+const LOCK_STALE_MS = 40_000
 const POLL_MS = 50
 /** Someone else may take the free port between our look and Redis' bind. */
 const PORT_ATTEMPTS_MAX = 5
@@ -59,15 +62,18 @@ export interface EmbeddedRedis {
 interface Endpoint {
   readonly port: number
   readonly password: string
+  readonly pid: number
 }
 
 /** Starts it, or finds the one that already runs on this directory. */
 export async function startEmbeddedRedis(settings: EmbeddedRedisSettings): Promise<EmbeddedRedis> {
   await mkdir(settings.directory, { recursive: true, mode: 0o700 })
   const directory = await realpath(settings.directory)
+  // What Redis writes there holds calls' arguments, and its files are as open as the umask lets them be.
+  await chmod(directory, 0o700)
   return withLock(join(directory, 'starting.lock'), async () => {
     const known = await readEndpoint(directory)
-    const running = known && (await findRunning(known, directory))
+    const running = known && (await findAgain(known, directory))
     if (running) return { ...surface(known, running.pid, settings.log), how: 'found running' }
     const program = await findOrFetchRedisServer({
       path: settings.path,
@@ -124,20 +130,18 @@ async function start(
 ): Promise<EmbeddedRedis> {
   const { directory, log, password } = options
   for (let attempt = 0; attempt < PORT_ATTEMPTS_MAX; attempt++) {
-    const port = (attempt === 0 && options.port) || (await freePort())
-    const endpoint = { port, password }
-    await writeEndpoint(directory, endpoint)
-    const child = await launch(program, endpoint, directory)
-    const running = await waitUntilRunning(child, endpoint, directory)
-    if (!running) continue
-    log.info('redis: embedded server started', { pid: running.pid, port, program: program.how })
-    return { ...surface(endpoint, running.pid, log), how: program.how }
+    const wanted = attempt === 0 && options.port !== null && !(await isListening(options.port)) ? options.port : null
+    const port = wanted ?? (await freePort())
+    const { child, endpoint } = await launch(program, { port, password }, directory)
+    if (!(await waitUntilRunning(child, endpoint, directory))) continue
+    log.info('redis: embedded server started', { pid: endpoint.pid, port, program: program.how })
+    return { ...surface(endpoint, endpoint.pid, log), how: program.how }
   }
   throw new GatewayError('store_unavailable', `the embedded Redis doesn't start; see ${join(directory, 'redis.log')}`)
 }
 
 /** In a process group of its own: Ctrl-C must reach us first, so that what is in flight is drained before Redis goes. */
-async function launch(program: Program, endpoint: Endpoint, directory: string): Promise<ChildProcess> {
+async function launch(program: Program, at: Omit<Endpoint, 'pid'>, directory: string) {
   const child = spawn(program.path, ['-'], {
     cwd: directory,
     env: { ...program.environment },
@@ -147,8 +151,11 @@ async function launch(program: Program, endpoint: Endpoint, directory: string): 
   child.unref()
   await once(child, 'spawn')
   child.stdin?.on('error', () => undefined) // it ended before it read its settings; waitUntilRunning sees that
+  // Before it gets its settings and becomes a server: whoever starts after us, should we die now, must know of it.
+  const endpoint = { ...at, pid: child.pid ?? 0 }
+  await writeEndpoint(directory, endpoint)
   child.stdin?.end(configuration(endpoint, directory))
-  return child
+  return { child, endpoint }
 }
 
 function configuration({ port, password }: Endpoint, directory: string): string {
@@ -169,18 +176,46 @@ function configuration({ port, password }: Endpoint, directory: string): string 
   ].join('\n')
 }
 
-async function waitUntilRunning(child: ChildProcess, endpoint: Endpoint, directory: string) {
+/** False where it ended, or was ended because it took too long: it is gone before another one is started. */
+async function waitUntilRunning(child: ChildProcess, endpoint: Endpoint, directory: string): Promise<boolean> {
   const deadlineAt = Date.now() + START_TIMEOUT_MS
-  while (child.exitCode === null && child.signalCode === null && Date.now() < deadlineAt) {
-    const running = await findRunning(endpoint, directory)
-    if (running) return running
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null
+  while (!hasEnded() && Date.now() < deadlineAt) {
+    if (await findRunning(endpoint, directory)) return true
     await delay(POLL_MS)
   }
-  child.kill()
+  if (!hasEnded()) {
+    child.ref()
+    const ended = once(child, 'exit')
+    child.kill('SIGKILL')
+    await ended
+  }
+  return false
+}
+
+/** The server that was started before and still lives, once it answers: loading a large file takes a while. */
+async function findAgain(known: Endpoint, directory: string): Promise<{ pid: number } | null> {
+  const deadlineAt = Date.now() + START_TIMEOUT_MS
+  while (await livesIn(known, directory)) {
+    const running = await findRunning(known, directory)
+    if (running) return running
+    if (Date.now() > deadlineAt) {
+      const why = `the Redis of ${directory} (process ${known.pid}) runs and doesn't answer; see its redis.log, or end it`
+      throw new GatewayError('store_unavailable', why)
+    }
+    await delay(POLL_MS)
+  }
   return null
 }
 
-/** The Redis behind this endpoint, where it takes our password and keeps its data in our directory. */
+/** Its number may have been given to another process meanwhile. Linux tells where a process works: proc(5). */
+async function livesIn({ pid, port }: Endpoint, directory: string): Promise<boolean> {
+  if (!isAlive(pid)) return false
+  if (process.platform !== 'linux') return isListening(port)
+  return (await readlink(`/proc/${pid}/cwd`).catch(() => null)) === directory
+}
+
+/** The Redis behind this endpoint, where it takes our password, is that process and keeps its data in our directory. */
 async function findRunning(endpoint: Endpoint, directory: string): Promise<{ pid: number } | null> {
   if (!(await isListening(endpoint.port))) return null
   return withRedis(endpoint, async (redis) => {
@@ -188,7 +223,7 @@ async function findRunning(endpoint: Endpoint, directory: string): Promise<{ pid
     const theirs = Array.isArray(settings) ? String(settings[1]) : ''
     if (resolve(theirs) !== directory) return null
     const pid = /^process_id:(\d+)/m.exec(String(await redis.call('INFO', 'server')))?.[1]
-    return pid ? { pid: Number(pid) } : null
+    return Number(pid) === endpoint.pid ? { pid: endpoint.pid } : null
   }).catch(() => null)
 }
 
@@ -214,8 +249,9 @@ function surface(endpoint: Endpoint, pid: number, log: Log): Omit<EmbeddedRedis,
 async function stop(endpoint: Endpoint, pid: number, log: Log): Promise<void> {
   const deadlineAt = Date.now() + STOP_TIMEOUT_MS
   if (!(await isListening(endpoint.port))) return
-  const inUse = await withRedis(endpoint, (redis) => isUsedByOthers(redis)).catch(() => false)
-  if (inUse) return log.info('redis: embedded server left running, others use it', { pid })
+  // One that doesn't answer now may be in use: the next start finds it.
+  const inUse = await withRedis(endpoint, (redis) => isUsedByOthers(redis)).catch(() => true)
+  if (inUse) return log.info('redis: embedded server left running, others may use it', { pid })
   // SIGTERM is Redis' graceful stop: it writes and syncs what it has.
   if (!signal(pid, 'SIGTERM')) return
   while (isAlive(pid) && Date.now() < deadlineAt) await delay(POLL_MS)
@@ -246,8 +282,9 @@ const isAlive = (pid: number) => signal(pid, 0)
 
 async function readEndpoint(directory: string): Promise<Endpoint | null> {
   try {
-    const { port, password } = JSON.parse(await readFile(join(directory, 'endpoint.json'), 'utf8'))
-    return Number.isInteger(port) && typeof password === 'string' ? { port, password } : null
+    const { port, password, pid } = JSON.parse(await readFile(join(directory, 'endpoint.json'), 'utf8'))
+    const isWhole = Number.isInteger(port) && typeof password === 'string' && Number.isInteger(pid) && pid > 0
+    return isWhole ? { port, password, pid } : null
   } catch {
     return null
   }
@@ -284,9 +321,11 @@ async function freePort(): Promise<number> {
 /** Two gateways that start at once on one directory must not start two servers on one append-only file. */
 async function withLock<T>(path: string, critical: () => Promise<T>): Promise<T> {
   while (!(await takeLock(path))) await delay(POLL_MS)
+  const touching = setInterval(() => void utimes(path, new Date(), new Date()).catch(() => undefined), LOCK_TOUCH_MS)
   try {
     return await critical()
   } finally {
+    clearInterval(touching)
     await rm(path, { force: true })
   }
 }

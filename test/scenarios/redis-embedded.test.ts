@@ -1,6 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -162,5 +163,49 @@ describe('the embedded Redis', () => {
     const second = await startIn(directory)
     expect(second.pid).not.toBe(first.pid)
     expect(second.how).not.toBe('found running')
+  })
+
+  it('is not started a second time while the first one lives, also where that does not answer', async () => {
+    const directory = await freshDirectory()
+    const first = await startIn(directory)
+    process.kill(first.pid, 'SIGSTOP')
+    const starting = startIn(directory)
+    let settled = false
+    void starting.finally(() => {
+      settled = true
+    })
+    const askedAt = Date.now()
+    await until('looks at it have failed', () => Date.now() - askedAt > 2_500)
+    expect(settled).toBe(false)
+    process.kill(first.pid, 'SIGCONT')
+    expect(await starting).toMatchObject({ pid: first.pid, how: 'found running' })
+  })
+
+  it('tells its password to nobody who has taken its port meanwhile', async () => {
+    const directory = await freshDirectory()
+    const first = await startIn(directory)
+    await first.stop()
+    const { port, password } = new URL(first.url)
+    const heard: string[] = []
+    const stranger = createServer((socket) => {
+      socket.on('data', (data) => {
+        heard.push(data.toString())
+        socket.write('+OK\r\n')
+      })
+      socket.on('error', () => undefined)
+    })
+    await once(stranger.listen(Number(port), '127.0.0.1'), 'listening')
+    cleanups.push(async () => stranger.close())
+
+    const second = await startIn(directory)
+    expect(new URL(second.url).port).not.toBe(port)
+    expect(heard.join('')).not.toContain(password)
+  })
+
+  it('opens its data to its user alone, also in a directory that was there before', async () => {
+    const directory = await freshDirectory()
+    await chmod(directory, 0o755)
+    await startIn(directory)
+    expect((await stat(directory)).mode & 0o777).toBe(0o700)
   })
 })
