@@ -20,7 +20,7 @@ import type { SessionOverview } from '../../src/audit/timeline.ts'
 import { addToOverview, isTooMany } from '../../src/audit/timeline.ts'
 import type { EpochMs, SessionId } from '../../src/brands.ts'
 import { isObject } from '../../src/json/value.ts'
-import { listSegmentFiles } from './segment.ts'
+import { listSegmentFiles, segmentIdOf } from './segment.ts'
 
 const LINE_FEED = 0x0a
 const CHUNK_BYTES = 256 * 1024
@@ -39,7 +39,7 @@ export interface SegmentReport {
   readonly segment: string | null
   readonly events: number
   /** `line` counts from 0, the header. */
-  readonly problem: { readonly line: number; readonly why: ChainFault } | null
+  readonly problem: { readonly line: number; readonly why: ChainFault | 'misnamed' } | null
   /** The end of a crash: the last line is not whole, and was never acknowledged. */
   readonly torn: boolean
   /** Whether the segment that its header names holds the hash that it names. `missing`: moved away, or removed. */
@@ -60,17 +60,20 @@ export async function readSegments(
   visit: (event: ReadEvent) => void,
 ): Promise<readonly SegmentReport[]> {
   const files = await select(listSegmentFiles(directory), selection.writtenSince)
-  const headers = await Promise.all(files.map(readHeaderOf))
+  // One after the other: a month has thousands of files, and there are not that many descriptors.
+  const headers: (SegmentHeader | null)[] = []
+  for (const file of files) headers.push(await readHeaderOf(file))
   const promised = new Map<string, Set<string>>()
   for (const header of headers) promise(promised, header?.previous ?? null)
 
   const reports: SegmentReport[] = []
   const kept = new Set<string>()
-  for (const [index, file] of files.entries()) {
-    const expected = promised.get(headers[index]?.segment ?? '') ?? new Set()
+  for (const file of files) {
+    const expected = promised.get(segmentIdOf(file)) ?? new Set()
     reports.push(await readSegment(file, selection.session, visit, (hash) => expected.has(hash) && kept.add(hash)))
   }
-  const present = new Set(headers.map((header) => header?.segment))
+  // By name, so that emptying a file doesn't pass for moving it away.
+  const present = new Set(files.map(segmentIdOf))
   return reports.map((report, index) => {
     const previous = headers[index]?.previous ?? null
     if (previous === null) return report
@@ -155,7 +158,9 @@ async function readSegment(
       break
     }
     const read: ReadLine | null = report.problem === null ? readLine(bytes, state) : null
-    if (read?.ok) {
+    if (read?.ok && 'header' in read && read.header.segment !== segmentIdOf(file)) {
+      report.problem = { line: number, why: 'misnamed' }
+    } else if (read?.ok) {
       state = read.state
       seen(state.hash)
       if ('header' in read) report.segment = read.header.segment

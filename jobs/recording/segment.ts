@@ -55,6 +55,11 @@ export function listSegmentFiles(directory: string): readonly string[] {
     .map((name) => join(directory, name))
 }
 
+/** The segment that a file of listSegmentFiles is named after: a copy under another's name is not that one. */
+export function segmentIdOf(path: string): string {
+  return /seg_[A-Za-z0-9]+(?=\.ndjson$)/.exec(path)?.[0] ?? ''
+}
+
 /** Creates the file and writes its header; `sync` makes both durable. Throws, and then leaves no file behind. */
 export function createSegment(directory: string, header: SegmentHeader): Segment {
   const path = join(directory, segmentFileName(header.startedAt, header.segment))
@@ -157,8 +162,7 @@ async function syncDirectory(directory: string): Promise<void> {
 export async function findPrevious(directory: string): Promise<PreviousSegment | null> {
   for (const path of [...listSegmentFiles(directory)].reverse()) {
     const hash = await lastGoodHash(path)
-    const segment = /seg_[A-Za-z0-9]+/.exec(path.slice(path.lastIndexOf('/') + 1))?.[0]
-    if (hash !== null && segment !== undefined) return { segment, hash }
+    if (hash !== null) return { segment: segmentIdOf(path), hash }
   }
   return null
 }

@@ -184,6 +184,7 @@ const WHY: Readonly<Record<NonNullable<SegmentReport['problem']>['why'], string>
   seq_mismatch: 'the lines are not numbered one by one',
   not_an_event: 'the line is no event',
   line_too_long: 'the line is longer than any that a recorder writes',
+  misnamed: 'the file has the name of another segment',
 }
 
 /** Null where the directory can't be read: that takes a sentence, no stack trace. */

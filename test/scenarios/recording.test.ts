@@ -300,6 +300,26 @@ describe('reading a directory that was changed afterwards', () => {
     expect(segments.filter(isBroken).map(({ previous }) => previous)).toEqual(['broken'])
   })
 
+  test('a segment that was emptied is not taken for one that was moved away', async () => {
+    await (await record()).close()
+    await (await record()).close()
+    const first = files().find((file) => readFileSync(file, 'utf8').includes('"previous":null')) ?? ''
+    writeFileSync(first, '')
+    const { segments } = await recorded()
+    expect(segments.map(({ previous }) => previous).sort()).toEqual(['broken', 'none'])
+  })
+
+  test('a segment under the name of another is not counted as that one', async () => {
+    const recorder = await record()
+    await recorder.record(started(1), 'synced')
+    await recorder.close()
+    const [original = ''] = files()
+    writeFileSync(original.replace(/seg_[a-z0-9]+/, 'seg_another'), readFileSync(original))
+    const { segments } = await recorded()
+    expect(segments.map(({ problem }) => problem)).toContainEqual({ line: 0, why: 'misnamed' })
+    expect((await listSessions(directory)).sessions.map(({ events }) => events)).toEqual([1])
+  })
+
   test('a segment that was taken away is said to be missing', async () => {
     const [, second = ''] = await threeSegments()
     unlinkSync(second)
