@@ -435,6 +435,8 @@ function hostsOf(url: string, publicUrl: string): ReadonlySet<string> {
 
 // ---- the end
 
+const IDLE_CLOSED_EVERY_MS = 50
+
 async function stop(parts: {
   base: Base
   server: Server
@@ -448,13 +450,15 @@ async function stop(parts: {
   drain.abort()
   const closed = once(server, 'close')
   server.close()
-  server.closeIdleConnections()
+  // Again and again: a connection whose last answer came while we stop would stay open for its keep-alive time.
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CLOSED_EVERY_MS)
   const patience = setTimeout(() => server.closeAllConnections(), settings.shutdown.drainMs)
   // The console's event streams end only when they are closed; they must not use up the patience.
   const running = await starting.catch(() => null)
   running?.console?.close()
   await closed
   clearTimeout(patience)
+  clearInterval(idle)
   for (const close of closers.reverse()) {
     try {
       await close()

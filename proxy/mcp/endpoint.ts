@@ -147,7 +147,8 @@ async function serve(options: Parts, inquiry: Inquiry, upstream: string): Promis
     incoming: request.headers,
     mcpHeaders: judged.mcpHeaders,
     body: judged.bytes,
-    gone: left.signal,
+    // A listening stream has no end of its own: stopping must not wait for it.
+    gone: call.method === STREAM_METHOD ? AbortSignal.any([left.signal, options.draining]) : left.signal,
     socket: request.socket,
   })
   // A listening stream does nothing by itself: a client that only listens is idle.
@@ -300,6 +301,12 @@ function attach(options: EndpointOptions, inquiry: Inquiry, left: AbortSignal): 
 
 // ---- the answer
 
+/**
+ * How long a stream's head waits for its first event, to go out in one write with it. No longer: a client that listens
+ * may never get an event and must still learn that its stream stands.
+ */
+const HEAD_WAITS_MS = 50
+
 async function answer(inquiry: Inquiry, reply: Reply): Promise<void> {
   const { response, callId, rpcId, era, isToolCall } = inquiry
   switch (reply.kind) {
@@ -314,10 +321,19 @@ async function answer(inquiry: Inquiry, reply: Reply): Promise<void> {
         ? endStream(inquiry, reply)
         : sendBytes(response, reply.status, reply.headers, reply.body)
     case 'stream':
-      if (!response.headersSent) response.writeHead(reply.status, { ...reply.headers, ...STREAM_HEADERS })
-      await reply.relay((event) => writeEvent(response, event))
-      response.end()
+      return answerStream(response, reply)
   }
+}
+
+async function answerStream(response: ServerResponse, reply: Extract<Reply, { kind: 'stream' }>): Promise<void> {
+  if (!response.headersSent) response.writeHead(reply.status, { ...reply.headers, ...STREAM_HEADERS })
+  const head = setTimeout(() => response.flushHeaders(), HEAD_WAITS_MS)
+  try {
+    await reply.relay((event) => writeEvent(response, event))
+  } finally {
+    clearTimeout(head)
+  }
+  response.end()
 }
 
 /** The answer of a held call whose stream has begun: its HTTP status can no longer say anything. */
@@ -345,9 +361,15 @@ async function writeEvent(response: ServerResponse, event: StreamEvent): Promise
 function fail(options: EndpointOptions, inquiry: Inquiry, error: unknown): void {
   const { response, callId, rpcId } = inquiry
   if (response.destroyed) return
+  if (response.headersSent && rpcId === null) {
+    // A listening stream answers no message that a fault could belong to: its end is what the client knows.
+    response.end()
+    return
+  }
   const fault = asFault(options, inquiry, error)
   if (fault.httpStatus >= 500) {
-    options.log.warn('a call failed', { call_id: callId, code: fault.code, message: fault.message })
+    const { code, message } = fault
+    options.log.warn('a call failed', { call_id: callId, code, message, cause: causeOf(fault) })
   }
   const body = faultAnswer(fault, rpcId, callId)
   // A refused body may still be on its way; closing says that nobody reads it.
@@ -368,6 +390,11 @@ function asFault(options: EndpointOptions, { callId }: Inquiry, error: unknown):
     error: error instanceof Error ? error.stack : String(error),
   })
   return new GatewayError('internal', `The gateway failed (${callId}).`)
+}
+
+/** The system's or the library's code, `ECONNREFUSED` for instance: its message could quote what an upstream sent. */
+function causeOf({ cause }: GatewayError): string | undefined {
+  return cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.name) : undefined
 }
 
 function sendJson(

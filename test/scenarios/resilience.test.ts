@@ -97,6 +97,42 @@ describe('the gateway is told to stop while it holds a call', () => {
   })
 })
 
+describe('the gateway is told to stop while a client listens and a call runs', () => {
+  it('waits for the call, and neither for the stream nor for the connection that the client keeps', async () => {
+    // Longer than the test would wait for the process to end by itself.
+    const gateway = await startGateway({ settings: 'shutdown: { drain: 10m }\nchannels: { console: {} }' })
+    const headers = { authorization: `Bearer ${await gateway.token()}`, accept: 'application/json, text/event-stream' }
+    let finish: () => void = () => undefined
+    const isRunning = new Promise<void>((resolve) => {
+      world.tap.intercept = ({ method, body }, response) => {
+        if (method === 'GET') response.writeHead(200, { 'content-type': 'text/event-stream' }).write(': here\n\n')
+        else {
+          const { id } = JSON.parse(body) as { id: number }
+          const answer = JSON.stringify({ jsonrpc: '2.0', id, result: { content: [] } })
+          finish = () => void response.writeHead(200, { 'content-type': 'application/json' }).end(answer)
+          resolve()
+        }
+        return true
+      }
+    })
+    const listening = await fetch(gateway.mcp, { headers })
+    const body = '{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"list_allowed_directories"}}'
+    const call = fetch(gateway.mcp, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body,
+    })
+    await isRunning
+    const stopped = gateway.stop()
+    await gateway.process.line(/stopping/)
+    expect(await listening.text(), 'no message, only an end').toBe('')
+    finish()
+    expect(await (await call).json()).toMatchObject({ id: 7, result: {} })
+    expect(await stopped).toBe(0)
+    world.tap.intercept = null
+  })
+})
+
 describe('Redis is away', () => {
   it('at start: the gateway listens, refuses in milliseconds, and is ready once Redis is there', async () => {
     const redis = await import('../support/redis.ts').then(({ startTestRedis }) => startTestRedis())
