@@ -120,7 +120,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const server = createHttpServer(app)
   // First, and before any middleware: the path of an allowed call is hot.
   if (roles.has('gateway')) mountEndpoint(app, () => running?.endpoint ?? null)
-  const url = await listen(server, settings.gateway.listen)
+  const url = await listen(server, settings.gateway.listen).catch(async (error: unknown) => {
+    // Nobody has a service to stop, and what is open would keep the process from ending.
+    await Promise.all([recorder.close(), redis.close()])
+    throw error
+  })
   const base: Base = { ...options, clock, ids, redis, recorder, draining: drain.signal, url }
   if (roles.has('gateway')) app.use(metadataOf(settings))
   mountOperations(app, { redis, recorder, draining: drain.signal, isRunning: () => running !== null })

@@ -9,7 +9,7 @@ import type { Role } from '../main.ts'
 import { ROLES, recordingsOf, startService } from '../main.ts'
 import type { Log } from '../ports.ts'
 import type { Environment } from './load.ts'
-import { loadPolicyOf, loadSettings } from './load.ts'
+import { CommandError, loadPolicyOf, loadSettings } from './load.ts'
 import { createLog } from './log.ts'
 import { VERSION } from './version.ts'
 
@@ -46,6 +46,9 @@ async function serve({ config, roles }: { config: string; roles: ReadonlySet<Rol
     roles,
     version: VERSION,
     log,
+  }).catch(async (error: unknown) => {
+    await redis.stop()
+    throw cannotListen(error) ?? error
   })
   process.stdout.write(`Countersign ${VERSION} listens on ${service.url}\n`)
   printConsoleLink(service.consoleLink())
@@ -53,6 +56,15 @@ async function serve({ config, roles }: { config: string; roles: ReadonlySet<Rol
   await service.stop()
   await redis.stop()
   if (failure !== null) throw failure
+}
+
+/** A taken port, or one that only root may have. */
+function cannotListen(error: unknown): CommandError | null {
+  const { code, syscall } = error as NodeJS.ErrnoException
+  if (syscall !== 'listen' && syscall !== 'getaddrinfo') return null
+  return new CommandError(`The gateway cannot listen (${code}): free the address, or change gateway.listen.`, {
+    cause: error,
+  })
 }
 
 /** Resolves only when starting fails: what runs without some of its parts would look well and refuse everything. */

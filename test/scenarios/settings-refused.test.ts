@@ -1,6 +1,8 @@
 /** `countersign serve` on files that are wrong: it says everything that is, and does not start. */
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -66,4 +68,16 @@ tests: [{ name: reading asks, call: { upstream: files, tool: read_file }, expect
   expect(untrue.code).toBe(1)
   expect(untrue.err).toMatch(/policy\.yaml:4 tests\[0\]/)
   expect(untrue.out).toBe('')
+})
+
+it('an address that is taken: says so and ends, although Redis is being waited for', async () => {
+  const holder = net.createServer().listen(0, '127.0.0.1')
+  await once(holder, 'listening')
+  const { port } = holder.address() as net.AddressInfo
+  const taken = SETTINGS.replace('127.0.0.1:0', `127.0.0.1:${port}`).concat('redis: { url: redis://127.0.0.1:1/0 }\n')
+  const { code, err } = await serve(taken, 'version: 1\nrules: []\n')
+  holder.close()
+  expect(code).toBe(1)
+  expect(err).toMatch(/The gateway cannot listen \(EADDRINUSE\).*gateway\.listen/)
+  expect(err).not.toContain(' at ')
 })
