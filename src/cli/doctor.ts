@@ -2,7 +2,8 @@
  * `countersign doctor`: tries everything that the settings name, one line each, with the cure for what fails. Changes
  * nothing: no embedded Redis is started for it and no card is posted.
  */
-import { access, constants, mkdir, statfs } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { access, constants, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { connectRedis, inspectRedis } from '../../jobs/redis.ts'
@@ -143,9 +144,10 @@ async function* checkSlack(settings: Settings): AsyncGenerator<Check> {
 
 async function* checkDisk(directory: string): AsyncGenerator<Check> {
   try {
-    await mkdir(directory, { recursive: true })
-    await access(directory, constants.W_OK)
-    const { bavail, bsize } = await statfs(directory)
+    const nearest = nearestExisting(directory)
+    await access(nearest, constants.W_OK)
+    if (!(await stat(nearest)).isDirectory()) throw new Error('a file is in the way')
+    const { bavail, bsize } = await statfs(nearest)
     const free = bavail * bsize
     const detail = `${directory}, ${Math.floor(free / 1024 ** 2)} MiB free`
     if (free >= DISK_FREE_MIN_BYTES) yield passed('recordings', detail)
@@ -153,6 +155,11 @@ async function* checkDisk(directory: string): AsyncGenerator<Check> {
   } catch {
     yield problem('recordings', `${directory} cannot be written`, 'Give this user the right to write there.')
   }
+}
+
+/** Where `serve` would make the directory: it makes it for its own user alone, so it is not to be made here. */
+function nearestExisting(directory: string): string {
+  return existsSync(directory) ? directory : nearestExisting(path.dirname(directory))
 }
 
 function passed(check: string, detail: string): Check {

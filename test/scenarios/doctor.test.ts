@@ -1,6 +1,6 @@
 /** `countersign doctor` in front of a set-up that is right, and of each thing that can be wrong with it. */
 import { execFile } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -61,6 +61,12 @@ describe('a set-up that is right', () => {
     }
     expect(lines.filter(({ ok, check }) => !ok && !check.startsWith('redis') && check !== 'recordings')).toEqual([])
     expect(lines.every(({ ok, cure }) => ok === (cure === null))).toBe(true)
+  })
+
+  it('makes no directory: the gateway makes its own, for its user alone', async () => {
+    const { lines } = await checks(right.replace(/recordings: \{.*\}/, 'recordings: { directory: ./of/tomorrow }'))
+    expect(lines.find(({ check }) => check === 'recordings')?.detail).toContain('tomorrow')
+    expect(existsSync(path.join(gateway.directory, 'of'))).toBe(false)
   })
 
   it('says so to people without colours where nobody looks, and never a secret', async () => {
