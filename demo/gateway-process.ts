@@ -11,8 +11,10 @@ import { start } from './processes.ts'
 import { until } from './until.ts'
 
 const COMMAND = fileURLToPath(new URL('../src/cli/countersign.js', import.meta.url))
+const START_PATIENCE_MS = 60_000
 /** The first start may have to fetch Redis through a slow network. */
-const START_PATIENCE_MS = 5 * 60_000
+const FETCH_PATIENCE_MS = 5 * 60_000
+const FETCHING = /info (Fetching .*)/
 /** From its start to its first line, on a busy machine. */
 const LISTEN_PATIENCE_MS = 10_000
 const LISTENS = /listens on (http:\S+)/
@@ -30,29 +32,35 @@ export function startGateway(settingsFile: string, env: Readonly<Record<string, 
   return {
     output: running.output,
     async ready(progress) {
-      const said = () => {
-        const [, fetching] = /info (Fetching .*)/.exec(running.output()) ?? []
+      try {
+        const [, fetching] = await running.line(
+          new RegExp(`${FETCHING.source}|${CONSOLE_LINK.source}`),
+          START_PATIENCE_MS,
+        )
         if (fetching !== undefined) progress(fetching)
+        const [, link = ''] = await running.line(CONSOLE_LINK, FETCH_PATIENCE_MS)
+        return link
+      } catch (cause) {
+        const why = hasEnded(running) ? 'ended' : 'cannot take calls yet'
+        throw new Error(`The gateway ${why}. It said:\n${running.output()}`, { cause })
       }
-      running.child.stderr?.on('data', said)
-      const [, link = ''] = await running.line(CONSOLE_LINK, START_PATIENCE_MS)
-      running.child.stderr?.off('data', said)
-      return link
     },
     stop: () => stop(running),
   }
 }
 
 async function stop(running: Started): Promise<void> {
-  const { child } = running
-  const hasEnded = () => child.exitCode !== null || child.signalCode !== null
-  if (!hasEnded() && !LISTENS.test(running.output())) {
+  if (!hasEnded(running) && !LISTENS.test(running.output())) {
     // Fetching, it has no Redis yet, but children that are to end with it.
-    if (running.output().includes('Fetching ')) endGroup(child.pid)
+    if (FETCHING.test(running.output())) endGroup(running.child.pid)
     else await running.line(LISTENS, LISTEN_PATIENCE_MS).catch(() => undefined)
   }
   await running.stop()
   await endRedis(running.output())
+}
+
+function hasEnded({ child }: Started): boolean {
+  return child.exitCode !== null || child.signalCode !== null
 }
 
 function endGroup(pid: number | undefined): void {

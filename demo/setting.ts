@@ -36,7 +36,8 @@ export interface Play {
 export interface Setting {
   readonly workspace: Workspace
   readonly planted: PlantedFiles
-  readonly slack: SlackUse
+  /** Whether people can decide in Slack too. */
+  readonly isInSlack: boolean
   readonly issuer: string
   /** The MCP server's own key, which only the gateway holds. */
   readonly apiKey: string
@@ -59,7 +60,7 @@ export async function setTheStage(play: Play): Promise<Setting> {
   const gateway = await trace.step('Countersign itself, with a real Redis', (step) =>
     startGatewayOn(play, { workspace, upstream: witness.url, issuer, apiKey, slack }, step),
   )
-  return { workspace, planted, slack, issuer, apiKey, witness, ...gateway }
+  return { workspace, planted, issuer, apiKey, witness, ...gateway }
 }
 
 function plant({ trace, directory, closers }: Play) {
@@ -96,9 +97,9 @@ async function startIssuer(step: Step): Promise<string> {
 
 async function startGatewayOn(
   { env, closers }: Play,
-  parts: Pick<Setting, 'workspace' | 'issuer' | 'apiKey' | 'slack'> & { readonly upstream: string },
+  parts: Pick<Setting, 'workspace' | 'issuer' | 'apiKey'> & { readonly upstream: string; readonly slack: SlackUse },
   step: Step,
-): Promise<Pick<Setting, 'gateway' | 'mcp' | 'consoleLink'>> {
+): Promise<Pick<Setting, 'gateway' | 'mcp' | 'consoleLink' | 'isInSlack'>> {
   const { workspace, upstream, issuer, apiKey, slack } = parts
   const { settingsFile, policyFile } = workspace
   const port = await freePort()
@@ -112,8 +113,9 @@ async function startGatewayOn(
   step.detail(`http://127.0.0.1:${port}`)
   step.detail(`${settingsFile}, with policy.yaml beside it, says what it does`)
   step.detail(redisUsed(env, gateway.output()))
-  step.detail(slackUsed(slack, port))
-  return { gateway, mcp: `http://127.0.0.1:${port}/mcp/files`, consoleLink }
+  step.detail(slackUsed(slack, port, gateway.output()))
+  const isInSlack = gateway.output().includes('slack socket mode connected')
+  return { gateway, mcp: `http://127.0.0.1:${port}/mcp/files`, consoleLink, isInSlack }
 }
 
 async function endGateway(gateway: GatewayProcess, { directory, isKept }: Workspace): Promise<void> {
@@ -127,10 +129,12 @@ function redisUsed(env: Environment, log: string): string {
   return port === undefined ? 'Redis: the one of the run before' : `Redis, port ${port}: ${program.replaceAll('"', '')}`
 }
 
-function slackUsed(slack: SlackUse, port: number): string {
+function slackUsed(slack: SlackUse, port: number, log: string): string {
+  const [, problem] = /error (slack (?:does not accept the bot token|socket mode not connected).*)/.exec(log) ?? []
+  if (problem !== undefined) return `Slack: cannot be reached (${problem}); approve in the console`
   switch (slack.kind) {
     case 'socket':
-      return 'Slack: connected by Socket Mode; the card appears there and in the console'
+      return 'Slack: connected by Socket Mode; the card appears there as well as in the console'
     case 'http':
       return (
         'Slack: the card is posted there, but clicks come back only by a public https URL that leads to ' +

@@ -176,11 +176,11 @@ function refuseOwner(telling: Telling, reviewer: ConsoleReviewer): Promise<void>
 
 /** By hand: nothing happens until somebody clicks, or the time is up. */
 export async function waitForPerson({ trace, setting }: Telling, held: HeldCall): Promise<void> {
-  const { consoleLink, gateway, slack } = setting
+  const { consoleLink, gateway, isInSlack } = setting
   trace.say('')
   trace.say(
     `You are ${BOB.login}. Open this page, once, to approve or deny it` +
-      `${slack.kind === 'socket' ? ', or decide in Slack' : ''}. Ctrl-C ends the demo.`,
+      `${isInSlack ? ', or decide in Slack' : ''}. Ctrl-C ends the demo.`,
   )
   trace.link(consoleLink)
   trace.say('')

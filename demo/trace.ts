@@ -65,7 +65,7 @@ export function createTrace(
       for (const line of wrap(text, WIDTH)) terminal.line(line)
     },
     link(text) {
-      terminal.line(INDENT, ['strong', text])
+      terminal.line(['strong', text])
     },
     async step(title, run) {
       number += 1

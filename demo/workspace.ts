@@ -2,6 +2,7 @@
  * The demo's directory: `--dir`, which stays, or a temporary one, which goes at the end. Never touches a directory that
  * holds anything but an earlier demo; there the recordings go on, and the demo's own files are written anew.
  */
+import { existsSync } from 'node:fs'
 import { access, constants, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -40,7 +41,7 @@ export async function openWorkspace(wanted: string | null): Promise<Workspace> {
 
 async function claim(directory: string): Promise<string> {
   try {
-    await mkdir(directory, { recursive: true })
+    await makeDirectory(directory)
     if (!(await stat(directory)).isDirectory()) throw Object.assign(new Error(), { code: 'EEXIST' })
     await access(directory, constants.W_OK | constants.X_OK)
   } catch (cause) {
@@ -50,9 +51,16 @@ async function claim(directory: string): Promise<string> {
   throw new Error(`${directory} is not empty, and not from an earlier demo. Choose an empty or a new --dir.`)
 }
 
+/** Node's own `recursive` never ends where a parent exists and the child still can't be made (as in /proc). */
+async function makeDirectory(directory: string): Promise<void> {
+  if (existsSync(directory)) return
+  if (!existsSync(path.dirname(directory))) await makeDirectory(path.dirname(directory))
+  await mkdir(directory)
+}
+
 function whyNot(code: string | undefined): string {
   if (code === 'EEXIST' || code === 'ENOTDIR') return 'is no directory'
-  return `cannot be written (${code})`
+  return `cannot be made or written (${code})`
 }
 
 async function isEarlierDemo(directory: string): Promise<boolean> {
