@@ -19,6 +19,7 @@ import type { Inbox } from './inbox.ts'
 import { type JobQueue, openQueue, type RunResult, startWorker } from './queues.ts'
 import { startReconciler } from './reconcile.ts'
 import type { RedisHandle } from './redis.ts'
+import { startUnrecordedReviews } from './unrecorded-reviews.ts'
 
 const QUEUE = 'holds'
 /** Deadlines that fall together: each is two round trips. */
@@ -202,7 +203,8 @@ function startWaiting(services: { redis: RedisHandle; store: RedisApprovalStore;
 }
 
 /**
- * For the jobs role: lets holds expire at their deadline and records that, and completes what a crash left half-done.
+ * For the jobs role: lets holds expire at their deadline and records that, completes what a crash left half-done, and
+ * records the reviews that nobody could.
  * A job whose approval is unknown or decided does nothing.
  */
 export function startHoldsWorker(services: Services & { readonly recorder: Recorder }): { close(): Promise<void> } {
@@ -224,9 +226,10 @@ export function startHoldsWorker(services: Services & { readonly recorder: Recor
       if (unfinished) reconciler.poke(OPENING_MAX_MS)
     },
   })
+  const unrecordedReviews = startUnrecordedReviews({ redis, store, recorder, clock, log })
   return {
     async close() {
-      await reconciler.close()
+      await Promise.all([reconciler.close(), unrecordedReviews.close()])
       await worker.close()
       await queue.close()
     },

@@ -53,6 +53,11 @@ export interface ApprovalStore {
    * event approved it), the pending index and the change stream. Exactly one of several concurrent events wins.
    */
   apply(id: ApprovalId, event: ApprovalEvent): Promise<Transition | { ok: false; refusal: 'unknown_approval' }>
+  /**
+   * What a review made of an approval is in the recording. Until then the store knows that it is not, so that a review
+   * whose process died, or never heard that it was applied, is recorded by another.
+   */
+  reviewRecorded(approval: Approval): Promise<void>
   /** Calls back with each approval that was opened or changed, from any process, until the signal aborts. */
   onChange(listener: (id: ApprovalId) => void, signal: AbortSignal): void
 }

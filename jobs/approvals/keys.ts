@@ -11,12 +11,14 @@
  *   approvals-changed        stream  id of each approval opened or changed
  *   waiters:<id>             set     the replicas with a connection that waits
  *   inbox:<replica>          stream  id of each approval that was resolved
+ *   reviews-unrecorded       zset    <approval>:<how many reviews it has>, by when; until it is in the recording
  *   grant:<id>               hash    the fields of Grant; empty text for null
  *   grants-active            zset    by expiresAt
  *   cards:<id>               hash    channel -> { ref, version }
  *   cards-due                set     approvals whose cards are older than they are
  */
 import { createHash } from 'node:crypto'
+import type { Approval } from '../../src/approval/approval.ts'
 import type { ApprovalId, Fingerprint, GrantId, PrincipalId } from '../../src/brands.ts'
 import type { RedisHandle } from '../redis.ts'
 
@@ -27,6 +29,8 @@ export interface ApprovalKeys {
   ofPrincipal(principal: PrincipalId): string
   readonly resolved: string
   readonly changes: string
+  readonly unrecordedReviews: string
+  unrecordedReview(approval: Pick<Approval, 'id' | 'reviews'>): string
   waiters(id: ApprovalId): string
   inbox(replica: string): string
   grant(id: GrantId): string
@@ -44,6 +48,8 @@ export function approvalKeys({ key }: Pick<RedisHandle, 'key'>): ApprovalKeys {
     ofPrincipal: (principal) => key('approvals-of', createHash('sha256').update(principal).digest('hex')),
     resolved: key('approvals-resolved'),
     changes: key('approvals-changed'),
+    unrecordedReviews: key('reviews-unrecorded'),
+    unrecordedReview: ({ id, reviews }) => `${id}:${reviews.length}`,
     waiters: (id) => key('waiters', id),
     inbox: (replica) => key('inbox', replica),
     grant: (id) => key('grant', id),

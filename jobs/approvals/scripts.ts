@@ -71,11 +71,11 @@ return {'armed'}
  * Sets what transition() made of an approval, where nobody else did meanwhile.
  *
  * KEYS  1 approval  2 pending  3 of principal  4 resolved  5 changes  6 waiters  7 fingerprint  8 cards due  9 cards
- *       10 grant  11 active grants
+ *       10 grant  11 active grants  12 unrecorded reviews
  * ARGV  1 notAfter  2 id  3 version expected  4 version set  5 state  6 json  7 resolvedAt or ''  8 kept for, ms
  *       9 most changes kept  10 prefix of inboxes' keys  11 inbox kept for, ms  12 most messages in an inbox
- *       13 '1': only where no second call has joined  14 the grant's id or ''  15 its expiresAt
- *       16 its fields and values...
+ *       13 '1': only where no second call has joined  14 its name as an unrecorded review or ''  15 the grant's id or ''
+ *       16 its expiresAt  17 its fields and values...
  * Answers  applied | conflict (another version) | unknown | joined (13 is set, and one has) | late
  */
 export const APPLY = defineScript(
@@ -88,6 +88,7 @@ if ARGV[13] == '1' and redis.call('HGET', KEYS[1], 'joins') ~= '0' then return {
 redis.call('HSET', KEYS[1], 'json', ARGV[6], 'version', ARGV[4], 'state', ARGV[5])
 if redis.call('HEXISTS', KEYS[1], 'armed') == 1 then redis.call('SADD', KEYS[8], ARGV[2]) end
 redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[9], '*', 'id', ARGV[2])
+if ARGV[14] ~= '' then redis.call('ZADD', KEYS[12], now, ARGV[14]) end
 if ARGV[5] == 'pending' then return {'applied'} end
 
 redis.call('ZREM', KEYS[2], ARGV[2])
@@ -102,12 +103,12 @@ for _, replica in ipairs(redis.call('SMEMBERS', KEYS[6])) do
   redis.call('PEXPIRE', inbox, ARGV[11])
 end
 redis.call('DEL', KEYS[6])
-if ARGV[14] ~= '' then
+if ARGV[15] ~= '' then
   redis.call('HSET', KEYS[1], 'grant', KEYS[10])
-  redis.call('HSET', KEYS[10], unpack(ARGV, 16))
-  redis.call('PEXPIREAT', KEYS[10], ARGV[15] + ARGV[8])
-  redis.call('ZADD', KEYS[11], ARGV[15], ARGV[14])
-  redis.call('PEXPIREAT', KEYS[7], ARGV[15])
+  redis.call('HSET', KEYS[10], unpack(ARGV, 17))
+  redis.call('PEXPIREAT', KEYS[10], ARGV[16] + ARGV[8])
+  redis.call('ZADD', KEYS[11], ARGV[16], ARGV[15])
+  redis.call('PEXPIREAT', KEYS[7], ARGV[16])
 elseif redis.call('GET', KEYS[7]) == ARGV[2] then
   redis.call('DEL', KEYS[7])
 end

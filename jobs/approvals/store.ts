@@ -4,7 +4,8 @@
  * told what it had become.
  *
  * In the same step as a resolution: the grant, the inboxes of the replicas that wait, the pending index, the cards that
- * are due and the change stream. So no crash of ours can fall between a decision and the news of it.
+ * are due, the change stream and, for a review, that it is not recorded yet. So no crash of ours can fall between a
+ * decision and the news of it.
  */
 import type { Approval, ApprovalEvent, Transition } from '../../src/approval/approval.ts'
 import { transition } from '../../src/approval/approval.ts'
@@ -72,6 +73,9 @@ export function createApprovalStore(options: {
     async pendingIds(before) {
       const ids = await members(redis, 'ZRANGEBYSCORE', keys.pending, '-inf', `(${before}`)
       return { ids, younger: Number(await redis.call('ZCOUNT', keys.pending, before, '+inf')) }
+    },
+    async reviewRecorded(approval) {
+      await redis.call('ZREM', keys.unrecordedReviews, keys.unrecordedReview(approval))
     },
     onChange(listener, signal) {
       if (signal.aborted) return
@@ -163,6 +167,7 @@ async function set(
     keys.cards(id),
     keys.grant(grantIdOf(id)),
     keys.activeGrants,
+    keys.unrecordedReviews,
   ]
   const [word] = await redis.runInTime(APPLY, touched, [
     id,
@@ -177,6 +182,7 @@ async function set(
     INBOX_KEPT_MS,
     INBOX_MESSAGES_MAX,
     onlyUnjoined ? '1' : '',
+    event.type === 'reviewed' ? keys.unrecordedReview(approval) : '',
     grant?.id ?? '',
     grant?.expiresAt ?? '',
     ...(grant ? grantFields(grant) : []),

@@ -56,9 +56,11 @@ export function countUnknownOutcomes(events: readonly AuditEvent[]): number {
 /** In the order in which they were asked for. Reviews may stand in another replica's segment, under another clock. */
 export function listApprovals(events: readonly AuditEvent[]): readonly ApprovalInSummary[] {
   // Maps and not searches: an agent that asks all day makes thousands, and this runs beside the calls.
-  const reviewers = new Map<ApprovalId, string[]>()
+  const reviewers = new Map<ApprovalId, Map<string, string>>()
   for (const { approval_id: id, review } of ofType(events, 'approval.reviewed')) {
-    reviewers.set(id, [...(reviewers.get(id) ?? []), review.reviewer.name])
+    // By person: whoever recorded a review in another's place may have recorded it a second time.
+    const names = reviewers.get(id) ?? new Map<string, string>()
+    reviewers.set(id, names.set(review.reviewer.id, review.reviewer.name))
   }
   const states = new Map<ApprovalId, ApprovalInSummary['state']>()
   for (const { approval_id: id, state } of ofType(events, 'approval.resolved')) {
@@ -68,7 +70,7 @@ export function listApprovals(events: readonly AuditEvent[]): readonly ApprovalI
   return [...asked].map(([id, tool]) => ({
     tool,
     state: states.get(id) ?? 'pending',
-    reviewers: reviewers.get(id) ?? [],
+    reviewers: [...(reviewers.get(id)?.values() ?? [])],
   }))
 }
 

@@ -7,6 +7,7 @@
  * is taken back before anyone is told that it counts.
  */
 import type { Approval, Refusal, Review, Reviewer } from '../approval/approval.ts'
+import type { EpochMs } from '../brands.ts'
 import { epochMs } from '../brands.ts'
 import { grantIdOf } from '../grant/grant.ts'
 import type { ApprovalStore, Clock, Grants, Log, People, Recorder, ReviewOutcome, Reviews } from '../ports.ts'
@@ -68,25 +69,32 @@ function trimReason(reason: string | null): string | null {
 }
 
 async function recorded(options: ReviewOptions, approval: Approval, review: Review): Promise<ReviewOutcome> {
-  const { recorder, grants, clock, log } = options
-  const common = { at: clock.now(), session_id: approval.sessionId, approval_id: approval.id } as const
+  const { approvals, recorder, grants, clock, log } = options
   try {
-    await recorder.record({ type: 'approval.reviewed', ...common, review }, 'synced')
-    if (approval.state === 'approved' || approval.state === 'denied') {
-      await recorder.record({ type: 'approval.resolved', ...common, state: approval.state }, 'written')
-    }
-    if (approval.state === 'approved') {
-      const grant_id = grantIdOf(approval.id)
-      const expires_at = epochMs((approval.resolvedAt ?? common.at) + approval.useWithinMs)
-      await recorder.record({ type: 'grant.opened', ...common, grant_id, expires_at }, 'written')
-    }
+    await recordReview(recorder, approval, review, clock.now())
   } catch (error) {
     await grants
       .end(grantIdOf(approval.id), 'revoked')
       .catch(() => log.error('could not revoke an unrecorded grant', { approval_id: approval.id }))
     throw error
   }
+  // Where this is lost, the review is recorded once more: twice is harmless, never is not.
+  await approvals.reviewRecorded(approval).catch(() => undefined)
   return { ok: true, approval }
+}
+
+/** `approval` as this review made it. */
+export async function recordReview(recorder: Recorder, approval: Approval, review: Review, at: EpochMs): Promise<void> {
+  const common = { at, session_id: approval.sessionId, approval_id: approval.id } as const
+  await recorder.record({ type: 'approval.reviewed', ...common, review }, 'synced')
+  if (approval.state === 'approved' || approval.state === 'denied') {
+    await recorder.record({ type: 'approval.resolved', ...common, state: approval.state }, 'written')
+  }
+  if (approval.state === 'approved') {
+    const grant_id = grantIdOf(approval.id)
+    const expires_at = epochMs((approval.resolvedAt ?? at) + approval.useWithinMs)
+    await recorder.record({ type: 'grant.opened', ...common, grant_id, expires_at }, 'written')
+  }
 }
 
 async function refused(

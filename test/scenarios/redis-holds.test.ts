@@ -360,3 +360,46 @@ describe('a grant that nobody uses', () => {
     ])
   })
 })
+
+describe('a review that took effect', () => {
+  /** As if it had been applied a while ago, by a process that nobody has heard of since. */
+  async function longAgo({ redis }: Gateway): Promise<void> {
+    const key = redis.key('reviews-unrecorded')
+    const members = (await redis.call('ZRANGE', key, 0, -1)) as string[]
+    for (const member of members) await redis.call('ZADD', key, 1, member)
+  }
+
+  it('and was not recorded by whoever applied it is recorded by the jobs, with all that it brought about', async () => {
+    const here = await aGateway(await aServer(), 'test')
+    const approval = anApproval({ quorum: 2 })
+    await here.holds.open(approval)
+    await here.store.apply(approval.id, reviewed('approve', 'bob'))
+    await here.store.apply(approval.id, reviewed('approve', 'carol'))
+    await createGrants(here.redis).end(grantIdOf(approval.id), 'revoked')
+    await longAgo(here)
+    const recorder = aRecorder(1)
+    aHoldsWorker(here, recorder)
+    await until('all is recorded', () => recorder.events.length >= 5)
+    const { reviews } = (await here.store.get(approval.id)) ?? approval
+    expect(recorder.events).toMatchObject([
+      { type: 'approval.reviewed', approval_id: approval.id, session_id: approval.sessionId, review: reviews[0] },
+      { type: 'approval.reviewed', review: reviews[1] },
+      { type: 'approval.resolved', state: 'approved' },
+      { type: 'grant.opened' },
+      { type: 'grant.ended', state: 'revoked' },
+    ])
+    await until(
+      'none is left',
+      async () => (await here.redis.call('ZCARD', here.redis.key('reviews-unrecorded'))) === 0,
+    )
+  })
+
+  it('and was recorded is not recorded again', async () => {
+    const here = await aGateway(await aServer(), 'test')
+    const approval = anApproval()
+    await here.holds.open(approval)
+    const applied = await here.store.apply(approval.id, reviewed('deny'))
+    if (applied.ok) await here.store.reviewRecorded(applied.approval)
+    expect(await here.redis.call('ZCARD', here.redis.key('reviews-unrecorded'))).toBe(0)
+  })
+})

@@ -53,6 +53,7 @@ export function createMemoryApprovalStore(): MemoryApprovalStore {
       if (applied.ok) set(applied.approval)
       return applied
     },
+    reviewRecorded: arrive,
     onChange: (listener, signal) => {
       if (signal.aborted) return
       listeners.add(listener)

@@ -50,8 +50,10 @@ function rig(options: { fails?: AuditEvent['type'] } = {}) {
   store.open(approval)
   const recorded: AuditEvent[] = []
   const revoked: string[] = []
+  /** Versions that were marked as recorded. */
+  const marked: number[] = []
   const reviews = createReviews({
-    approvals: store,
+    approvals: { ...store, reviewRecorded: async ({ version }) => void marked.push(version) },
     grants: {
       get: async () => null,
       consume: async () => ({ ok: false, refusal: 'unknown' }),
@@ -72,14 +74,15 @@ function rig(options: { fails?: AuditEvent['type'] } = {}) {
   })
   const submit = (reviewer: Reviewer, choice: 'approve' | 'deny' = 'approve') =>
     reviews.submit({ approvalId: approval.id, reviewer, choice, reason: ' because ', channel: 'console' })
-  return { submit, recorded, revoked, store, approval }
+  return { submit, recorded, revoked, marked, store, approval }
 }
 
 describe('a review', () => {
   it('is recorded with what it opened', async () => {
-    const { submit, recorded } = rig()
+    const { submit, recorded, marked } = rig()
     expect(await submit(BOB)).toMatchObject({ ok: true, approval: { state: 'approved' } })
     expect(recorded.map(({ type }) => type)).toEqual(['approval.reviewed', 'approval.resolved', 'grant.opened'])
+    expect(marked).toEqual([2])
     expect(recorded[0]).toMatchObject({ review: { reviewer: BOB, choice: 'approve', reason: 'because' } })
   })
 
@@ -99,8 +102,9 @@ describe('a review', () => {
   })
 
   it('that can’t be recorded doesn’t count: the grant is revoked, and the person is not told that it did', async () => {
-    const { submit, revoked, approval } = rig({ fails: 'approval.reviewed' })
+    const { submit, revoked, approval, marked } = rig({ fails: 'approval.reviewed' })
     await expect(submit(BOB)).rejects.toMatchObject({ code: 'recording_failed' })
     expect(revoked).toEqual([approval.id.replace('apr_', 'gnt_')])
+    expect(marked).toEqual([])
   })
 })
