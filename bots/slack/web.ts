@@ -38,7 +38,10 @@ export function platformError(error: unknown): string | null {
   return error instanceof webApi.WebAPIPlatformError ? error.data.error : null
 }
 
-/** Turns Slack's "later" into ours and names the method and the cure; the request itself stays out of the message. */
+/**
+ * Turns Slack's "later" into ours and names the method and the cure; the request itself stays out of the message. Its
+ * `code` is Slack's word, which is what the log shows of it: whoever reads "Error" can't cure anything.
+ */
 export function asChannelError(method: string, error: unknown): Error {
   if (error instanceof webApi.WebAPIRateLimitedError) {
     return new ChannelBusy(error.retryAfter * 1000 || RETRY_AFTER_DEFAULT_MS, { cause: error })
@@ -46,9 +49,11 @@ export function asChannelError(method: string, error: unknown): Error {
   const code = platformError(error)
   if (code === null) return new Error(`Slack could not be reached for ${method}`, { cause: error })
   if (code === 'ratelimited') return new ChannelBusy(RETRY_AFTER_DEFAULT_MS, { cause: error })
-  return new Error(`Slack refused ${method}: ${code}. ${CURES[code] ?? 'See docs.slack.dev for this error.'}`, {
-    cause: error,
-  })
+  const refused = new Error(
+    `Slack refused ${method}: ${code}. ${CURES[code] ?? 'See docs.slack.dev for this error.'}`,
+    { cause: error },
+  )
+  return Object.assign(refused, { code })
 }
 
 const REINSTALL = 'Reinstall the app and set channels.slack.botToken anew.'

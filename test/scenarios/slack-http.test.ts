@@ -311,6 +311,7 @@ describe('posting', () => {
     gateway = await startSlackGateway()
     gateway.slack.failNext('chat.postMessage', { error: 'not_in_channel' })
     const failed = await gateway.channel.post(cardOf(pendingApproval())).catch((error: Error) => error)
+    expect(failed).toMatchObject({ code: 'not_in_channel' })
     expect(String(failed)).toContain('not_in_channel. Invite the app to the channel')
     expect(String(failed)).not.toContain('/srv/a.txt')
   })
