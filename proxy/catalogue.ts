@@ -111,7 +111,8 @@ async function listTools(
   const headers: Record<string, string> = { 'accept-encoding': 'identity' }
   for (const [name, secret] of lease.headers) headers[name] = secret.reveal()
   const client = new Client({ name: 'countersign', version }, { versionNegotiation: { mode: 'auto' } })
-  const transport = new StreamableHTTPClientTransport(url, { requestInit: { headers, redirect: 'error' } })
+  const requestInit = { headers, redirect: 'error' } as const
+  const transport = new StreamableHTTPClientTransport(url, { requestInit, fetch: fetchUncoded })
   const signal = AbortSignal.timeout(LOOK_TIMEOUT_MS)
   try {
     await client.connect(transport, { signal, timeout: LOOK_TIMEOUT_MS })
@@ -124,6 +125,14 @@ async function listTools(
     await client.close().catch(() => undefined)
     lease.release()
   }
+}
+
+/** `fetch` would unpack what we asked not to be packed, and Node 20's Brotli decoder has a flaw without a fix there. */
+async function fetchUncoded(url: string | URL, init?: RequestInit): Promise<Response> {
+  const response = await fetch(url, init)
+  if (!response.headers.has('content-encoding')) return response
+  await response.body?.cancel()
+  throw new GatewayError('upstream_bad_answer', 'The MCP server sent an encoded answer although asked not to.')
 }
 
 async function everyPage(client: Client, signal: AbortSignal): Promise<ReadonlyMap<string, JsonObject>> {

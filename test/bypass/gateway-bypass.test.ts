@@ -2,11 +2,15 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { createStaticBroker } from '../../proxy/broker/static.ts'
+import { createCatalogue } from '../../proxy/catalogue.ts'
 import type { EndpointOptions } from '../../proxy/mcp/endpoint.ts'
 import { createEndpoint } from '../../proxy/mcp/endpoint.ts'
 import { createWaitingRoom } from '../../proxy/mcp/waiting.ts'
 import type { SessionId } from '../../src/brands.ts'
+import { epochMs } from '../../src/brands.ts'
 import { maskAnswer, maskEvent } from '../../src/gate/answer.ts'
 import { parseStrict } from '../../src/json/strict.ts'
 import { createMasker } from '../../src/masking/masker.ts'
@@ -139,5 +143,51 @@ describe('a call whose agent leaves while it is looked up', () => {
   it('comes to an end and is not judged: nobody would hear of it, and an approval would be used up', async () => {
     expect(await leavingAt('token')).toBe(false)
     expect(await leavingAt('session')).toBe(false)
+  })
+})
+
+describe('an upstream that packs its list of tools although asked not to', () => {
+  async function look(encoding: 'identity' | 'gzip') {
+    const results: Record<string, unknown> = {
+      initialize: {
+        protocolVersion: '2025-11-25',
+        capabilities: { tools: {} },
+        serverInfo: { name: 'packer', version: '1' },
+      },
+      'tools/list': { tools: [{ name: 'a', inputSchema: { type: 'object' } }] },
+    }
+    const server = http.createServer(async (request, response) => {
+      let body = ''
+      for await (const chunk of request) body += chunk
+      if (body === '') return void response.writeHead(405).end()
+      const { id, method } = JSON.parse(body) as { id?: number; method: string }
+      if (id === undefined) return void response.writeHead(202).end()
+      const answer = results[method] ? { result: results[method] } : { error: { code: -32601, message: 'unknown' } }
+      const text = JSON.stringify({ jsonrpc: '2.0', id, ...answer })
+      response.setHeader('content-type', 'application/json')
+      if (encoding === 'identity') response.end(text)
+      else response.setHeader('content-encoding', encoding).end(gzipSync(text))
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const catalogue = createCatalogue({
+      upstreams: new Map([['files', new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`)]]),
+      broker: createStaticBroker(new Map()),
+      clock: { now: () => epochMs(1_000) },
+      log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+      version: '0',
+    })
+    try {
+      return [...(await catalogue.look('files')).keys()]
+    } finally {
+      catalogue.close()
+      server.close()
+      server.closeAllConnections()
+    }
+  }
+
+  it('is not unpacked for', async () => {
+    expect(await look('identity')).toEqual(['a'])
+    await expect(look('gzip')).rejects.toMatchObject({ code: 'upstream_unreachable' })
   })
 })
