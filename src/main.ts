@@ -432,9 +432,16 @@ async function listen(server: Server, { host, port }: { host: string; port: numb
 }
 
 /** Under which names agents may reach this gateway: others are a browser tricked by its DNS. */
-function hostsOf(url: string, publicUrl: string): ReadonlySet<string> {
-  const { port, host } = new URL(url)
-  return new Set([host, `127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`, new URL(publicUrl).host])
+export function hostsOf(listening: string, publicUrl: string): ReadonlySet<string> {
+  const own = new URL(listening)
+  const local = [own.hostname, '127.0.0.1', 'localhost', '[::1]'].flatMap((hostname) => spellingsOf(hostname, own))
+  const named = new URL(publicUrl)
+  return new Set([...local, ...spellingsOf(named.hostname, named)])
+}
+
+/** The scheme's own port may be left out or written (RFC 9110 §4.2.3); some proxies write it. */
+function spellingsOf(hostname: string, { protocol, port }: URL): readonly string[] {
+  return port === '' ? [hostname, `${hostname}:${protocol === 'https:' ? 443 : 80}`] : [`${hostname}:${port}`]
 }
 
 // ---- the end

@@ -167,7 +167,7 @@ function checkOrigin({ origins, hosts }: EndpointOptions, request: IncomingMessa
     throw new GatewayError('origin_refused', 'Requests from this web origin are not accepted.')
   }
   if (host === undefined || !hosts.has(host.toLowerCase())) {
-    throw new GatewayError('origin_refused', 'The Host header names another host than this gateway.')
+    throw new GatewayError('host_refused', 'The Host header names another host than this gateway.')
   }
 }
 
@@ -374,7 +374,8 @@ function fail(options: EndpointOptions, inquiry: Inquiry, error: unknown): void 
   const body = faultAnswer(fault, rpcId, callId)
   // A refused body may still be on its way; closing says that nobody reads it.
   if (!inquiry.request.complete) response.shouldKeepAlive = false
-  sendJson(response, fault.httpStatus, {}, body)
+  // RFC 9110 §15.5.6: a 405 must say what is allowed.
+  sendJson(response, fault.httpStatus, fault.code === 'method_not_allowed' ? { allow: 'POST, GET, DELETE' } : {}, body)
 }
 
 function asFault(options: EndpointOptions, { callId }: Inquiry, error: unknown): GatewayError {

@@ -155,6 +155,10 @@ describe('a request of the wrong form', () => {
     expect(world.tap.seen).toHaveLength(0)
   })
 
+  it('with another method is told which are allowed', async () => {
+    expect((await post({ method: 'PUT' })).headers.get('allow')).toBe('POST, GET, DELETE')
+  })
+
   it('under another Host is refused: a browser that was tricked by DNS sends it', async () => {
     const { port } = new URL(gateway.url)
     const socket = net.connect(Number(port), '127.0.0.1')
@@ -164,6 +168,7 @@ describe('a request of the wrong form', () => {
     let text = ''
     for await (const chunk of socket) text += chunk
     expect(text).toMatch(/^HTTP\/1\.1 403 /)
+    expect(text).toContain('Use gateway.publicUrl')
   })
 })
 
