@@ -205,16 +205,31 @@ interface RedisEndpoint {
 export function parseRedisUrl(text: string): RedisEndpoint {
   const url = URL.canParse(text) ? new URL(text) : null
   const database = url?.pathname.replace(/^\//, '') ?? ''
-  if (!url || !/^rediss?:$/.test(url.protocol) || !url.hostname || url.search !== '' || !/^\d{0,5}$/.test(database)) {
-    throw new TypeError('a Redis URL looks like redis://[user:password@]host[:port][/database], or rediss:// for TLS')
+  const [username, password] = [decoded(url?.username), decoded(url?.password)]
+  const isWhole =
+    url && /^rediss?:$/.test(url.protocol) && url.hostname && url.search === '' && /^\d{0,5}$/.test(database)
+  if (!isWhole || username === null || password === null) {
+    throw new TypeError(
+      'a Redis URL looks like redis://[user:password@]host[:port][/database], or rediss:// for TLS; ' +
+        'a % in the password is written %25',
+    )
   }
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: Number(url.port || 6379),
     db: Number(database || 0),
-    ...(url.username && { username: decodeURIComponent(url.username) }),
-    ...(url.password && { password: decodeURIComponent(url.password) }),
+    ...(username && { username }),
+    ...(password && { password }),
     ...(url.protocol === 'rediss:' && { tls: {} }),
+  }
+}
+
+/** Null where it is not percent-encoded, which decodeURIComponent throws for. */
+function decoded(text = ''): string | null {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return null
   }
 }
 

@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
 import { cacheDirectoryOf, startEmbeddedRedis } from '../../jobs/embedded-redis.ts'
+import { parseRedisUrl } from '../../jobs/redis.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Role } from '../main.ts'
 import { ROLES, recordingsOf, startService } from '../main.ts'
@@ -82,7 +83,14 @@ export async function findRedis(
   log: Log,
 ): Promise<{ url: string; stop(): Promise<void> }> {
   const configured = settings.redis.url?.reveal() ?? env.REDIS_URL
-  if (configured) return { url: configured, stop: async () => undefined }
+  if (configured) {
+    try {
+      parseRedisUrl(configured)
+    } catch (cause) {
+      throw new CommandError(`redis.url, or REDIS_URL: ${(cause as Error).message}.`, { cause })
+    }
+    return { url: configured, stop: async () => undefined }
+  }
   const embedded = await startEmbeddedRedis({
     directory: path.join(path.dirname(settingsFile), '.countersign', 'redis'),
     log,

@@ -81,3 +81,12 @@ it('an address that is taken: says so and ends, although Redis is being waited f
   expect(err).toMatch(/The gateway cannot listen \(EADDRINUSE\).*gateway\.listen/)
   expect(err).not.toContain(' at ')
 })
+
+it('a Redis URL that cannot be one: a sentence, without the password in it', async () => {
+  const policy = 'version: 1\nrules: [{ id: reads, match: { tool: "read_*" }, effect: allow }]\n'
+  const { code, err } = await serve(`${SETTINGS}redis: { url: "redis://:hunter2%zz@cache/main" }\n`, policy)
+  expect(code).toBe(1)
+  expect(err).toMatch(/^redis\.url, or REDIS_URL: a Redis URL looks like .*\.$/m)
+  expect(err).not.toContain('hunter2')
+  expect(err).not.toContain('    at ')
+})

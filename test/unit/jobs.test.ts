@@ -29,6 +29,7 @@ describe('the URL of Redis', () => {
     ['a query, which would set the driver’s options', 'redis://:hunter2@cache?enableOfflineQueue=true'],
     ['a database that is no number', 'redis://:hunter2@cache/main'],
     ['no host', 'redis:///0'],
+    ['a password that is not percent-encoded', 'redis://:hunter2%zz@cache'],
   ])('is refused without being quoted: %s', (_, url) => {
     let message = ''
     try {
