@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -43,19 +44,30 @@ function demo(args: readonly string[], env: Readonly<Record<string, string>> = {
 
 async function ended(running: Started): Promise<Ended> {
   const [code] = (await once(running.child, 'close')) as [number | null]
-  return { code, output: running.output(), left: processesLeft(running) }
+  const redis = (await redisAnswers()) ? ['Redis'] : []
+  return { code, output: running.output(), left: [...processesLeft(running), ...redis] }
 }
 
-/** Of its group; the gateway and whoever else was told of its directory; and its Redis, which tells neither. */
+/** Of its group, and the gateway or whoever else was told of its directory. */
 function processesLeft({ child }: Started): readonly string[] {
-  const log = path.join(kept, 'gateway.log')
-  const redis = existsSync(log) ? /started pid=(\d+)/.exec(readFileSync(log, 'utf8'))?.[1] : undefined
-  return execFileSync('ps', ['-Ao', 'pid=,pgid=,args='], { encoding: 'utf8' })
+  return execFileSync('ps', ['-Ao', 'pgid=,args='], { encoding: 'utf8' })
     .split('\n')
-    .filter((line) => {
-      const [, pid, group] = /^\s*(\d+)\s+(\d+)/.exec(line) ?? []
-      return group === String(child.pid) || pid === redis || line.includes(scratch)
+    .filter((line) => line.trim().startsWith(`${child.pid} `) || line.includes(scratch))
+}
+
+/** Its arguments tell nothing of the demo. */
+function redisAnswers(): Promise<boolean> {
+  const endpoint = path.join(kept, '.countersign', 'redis', 'endpoint.json')
+  if (!existsSync(endpoint)) return Promise.resolve(false)
+  const { port } = JSON.parse(readFileSync(endpoint, 'utf8')) as { port: number }
+  return new Promise((resolve) => {
+    const socket = net.connect(port, '127.0.0.1')
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
     })
+    socket.once('error', () => resolve(false))
+  })
 }
 
 /** The marks of the numbered steps, in order. */
