@@ -2,24 +2,30 @@
  * Whether something of a session may still happen: a question that waits for people, or a permission that waits for
  * its call. Its summary would be wrong a moment later, so it is not ended yet.
  *
- * Asked once when a session has been idle for long, so it reads the two indexes instead of keeping a third.
+ * Asked when a session has been idle for long, so it reads the two indexes instead of keeping a third, and never what
+ * is asked of people: that can be half a megabyte each.
  */
-import type { GrantId, SessionId } from '../src/brands.ts'
-import type { ApprovalStore, Grants } from '../src/ports.ts'
+import type { ApprovalId, GrantId, SessionId } from '../src/brands.ts'
+import type { Grants } from '../src/ports.ts'
 import { approvalKeys } from './approvals/keys.ts'
+import { HAS_SESSION } from './approvals/scripts.ts'
 import type { RedisHandle } from './redis.ts'
+
+const PAGE = 500
 
 export function sessionBusy(services: {
   readonly redis: RedisHandle
-  readonly store: ApprovalStore
   readonly grants: Grants
 }): (session: SessionId) => Promise<boolean> {
-  const { redis, store, grants } = services
-  const { activeGrants } = approvalKeys(redis)
+  const { redis, grants } = services
+  const keys = approvalKeys(redis)
   return async (session) => {
-    const pending = await store.listPending()
-    if (pending.some(({ sessionId }) => sessionId === session)) return true
-    const ids = await redis.call('ZRANGE', activeGrants, 0, -1)
+    const pending = await redis.call('ZRANGE', keys.pending, 0, -1)
+    const approvals = Array.isArray(pending) ? pending.map((id) => keys.approval(id as ApprovalId)) : []
+    for (let start = 0; start < approvals.length; start += PAGE) {
+      if ((await redis.run(HAS_SESSION, approvals.slice(start, start + PAGE), [session])) === 1) return true
+    }
+    const ids = await redis.call('ZRANGE', keys.activeGrants, 0, -1)
     for (const id of Array.isArray(ids) ? ids : []) {
       const grant = await grants.get(String(id) as GrantId)
       if (grant?.state === 'active' && grant.sessionId === session) return true

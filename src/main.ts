@@ -288,7 +288,7 @@ function startJobs(
     idleMs: settings.sessions.idleMs,
     directory: recordingsDirectory,
     channels,
-    isBusy: sessionBusy({ redis, store, grants }),
+    isBusy: sessionBusy({ redis, grants }),
   })
   closers.push(
     () => holdsWorker.close(),

@@ -3,7 +3,7 @@
  * under one hash tag: a script may then reach keys that it learns only from what it reads (an approval by its
  * fingerprint, the inboxes of its waiters), also on Redis Cluster.
  *
- *   approval:<id>            hash    json, version, state, joins, armed, grant (its key)
+ *   approval:<id>            hash    json, version, state, session, joins, armed, grant (its key)
  *   fingerprint:<hex>        string  the approval that an identical call joins
  *   approvals-pending        zset    by requestedAt
  *   approvals-of:<digest>    set     the pending ones of one principal

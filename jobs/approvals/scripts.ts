@@ -11,7 +11,7 @@ import { defineScript, REFUSE_LATE } from '../redis.ts'
  *
  * KEYS  1 approval  2 fingerprint  3 pending  4 of principal  5 waiters
  * ARGV  1 notAfter  2 id  3 json  4 requestedAt  5 replica  6 most pending of all
- *       7 most pending of one principal  8 prefix of approvals' keys  9 prefix of waiters' keys  10 version
+ *       7 most pending of one principal  8 prefix of approvals' keys  9 prefix of waiters' keys  10 version  11 session
  * Answers  opened | joined, json, armed ('1' or '') | granted, json, grant's fields... | too_many, 'all' or 'principal'
  *          | late
  */
@@ -38,7 +38,8 @@ if known then
 end
 if redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[6]) then return {'too_many', 'all'} end
 if redis.call('SCARD', KEYS[4]) >= tonumber(ARGV[7]) then return {'too_many', 'principal'} end
-redis.call('HSET', KEYS[1], 'json', ARGV[3], 'version', ARGV[10], 'state', 'pending', 'joins', '0')
+redis.call('HSET', KEYS[1], 'json', ARGV[3], 'version', ARGV[10], 'state', 'pending', 'session', ARGV[11],
+  'joins', '0')
 redis.call('SET', KEYS[2], ARGV[2])
 redis.call('ZADD', KEYS[3], ARGV[4], ARGV[2])
 redis.call('SADD', KEYS[4], ARGV[2])
@@ -142,6 +143,41 @@ export const READ_MANY = defineScript(
 local found = {}
 for i, key in ipairs(KEYS) do found[i] = redis.call('HGET', key, 'json') end
 return found
+`,
+)
+
+/**
+ * As READ_MANY, without those that are not armed: they have no deadline yet, and may be withdrawn.
+ *
+ * KEYS  pending approvals
+ * Answers  the json of those that people may be asked
+ */
+export const READ_ARMED = defineScript(
+  'approval-read-armed',
+  `
+local found = {}
+for _, key in ipairs(KEYS) do
+  local approval = redis.call('HMGET', key, 'json', 'armed')
+  if approval[1] and approval[2] then found[#found + 1] = approval[1] end
+end
+return found
+`,
+)
+
+/**
+ * Whether one of them is of this session, without reading their arguments.
+ *
+ * KEYS  approvals
+ * ARGV  1 session
+ * Answers  1 or 0
+ */
+export const HAS_SESSION = defineScript(
+  'approval-has-session',
+  `
+for _, key in ipairs(KEYS) do
+  if redis.call('HGET', key, 'session') == ARGV[1] then return 1 end
+end
+return 0
 `,
 )
 

@@ -15,9 +15,9 @@ import { grantIdOf, openGrant } from '../../src/grant/grant.ts'
 import type { ApprovalStore, OpenedHold } from '../../src/ports.ts'
 import { grantFields, parseGrant } from '../grant-fields.ts'
 import type { Inbox } from '../inbox.ts'
-import type { RedisHandle, RedisReply } from '../redis.ts'
+import type { RedisHandle, RedisReply, Script } from '../redis.ts'
 import { approvalKeys } from './keys.ts'
-import { APPLY, ARM, ATTACH, OPEN, READ_MANY } from './scripts.ts'
+import { APPLY, ARM, ATTACH, OPEN, READ_ARMED, READ_MANY } from './scripts.ts'
 
 /** People look at what was decided this week; the recording has it for longer. */
 const RESOLVED_KEPT_MS = 7 * 24 * 60 * 60 * 1_000
@@ -32,7 +32,8 @@ const CHANGES_MAX = 10_000
 /** A replica reads its inbox within milliseconds; one that is gone for a day does not come back under that name. */
 const INBOX_KEPT_MS = 24 * 60 * 60 * 1_000
 const INBOX_MESSAGES_MAX = 20_000
-const READ_PAGE = 500
+/** Each with its arguments, up to half a megabyte: Redis and we do nothing else while a page is read. */
+const READ_PAGE = 50
 
 type Applied = Awaited<ReturnType<ApprovalStore['apply']>>
 
@@ -59,8 +60,9 @@ export function createApprovalStore(options: {
   const get = async (id: ApprovalId) => parseApproval(await redis.call('HGET', keys.approval(id), 'json'))
   return {
     get,
-    listPending: async () => readMany(redis, await members(redis, 'ZRANGE', keys.pending, 0, -1)),
-    listResolved: async (max) => readMany(redis, await members(redis, 'ZREVRANGE', keys.resolved, 0, max - 1)),
+    listPending: async () => readMany(redis, READ_ARMED, await members(redis, 'ZRANGE', keys.pending, 0, -1)),
+    listResolved: async (max) =>
+      readMany(redis, READ_MANY, await members(redis, 'ZREVRANGE', keys.resolved, 0, max - 1)),
     apply: (id, event) => applyEvent(redis, { id, event, onlyUnjoined: false }),
     withdraw: async (id, event) => void (await applyEvent(redis, { id, event, onlyUnjoined: true })),
     open: (approval) => open(redis, approval, inbox.replica),
@@ -101,6 +103,7 @@ async function open(redis: RedisHandle, approval: Approval, replica: string) {
       redis.key('approval', ''),
       redis.key('waiters', ''),
       approval.version,
+      approval.sessionId,
     ],
   )
   switch (word) {
@@ -196,12 +199,12 @@ async function members(redis: RedisHandle, ...command: [string, ...(string | num
   return Array.isArray(reply) ? (reply as ApprovalId[]) : []
 }
 
-async function readMany(redis: RedisHandle, ids: readonly ApprovalId[]): Promise<Approval[]> {
+async function readMany(redis: RedisHandle, script: Script, ids: readonly ApprovalId[]): Promise<Approval[]> {
   const keys = approvalKeys(redis)
   const approvals: Approval[] = []
   for (let start = 0; start < ids.length; start += READ_PAGE) {
     const page = ids.slice(start, start + READ_PAGE).map((id) => keys.approval(id))
-    const reply = await redis.run(READ_MANY, page, [])
+    const reply = await redis.run(script, page, [])
     for (const json of Array.isArray(reply) ? reply : []) {
       const approval = parseApproval(json)
       if (approval) approvals.push(approval)

@@ -53,6 +53,9 @@ describe('opening', () => {
     expect(await store.open(again)).toMatchObject({ outcome: 'joined', approval: first })
     expect(await store.get(first.id)).toEqual(first)
     expect(await store.get(again.id)).toBeNull()
+    // Nobody is shown what has no deadline yet.
+    expect(await store.listPending()).toEqual([])
+    expect(await store.arm(first.id)).toBe(true)
     expect(await store.listPending()).toEqual([first])
     expect(await store.apply('apr_unknown' as ApprovalId, cancelled())).toEqual({
       ok: false,
@@ -102,13 +105,14 @@ describe('opening', () => {
 
   it('refuses one principal too many, and still lets others in', async () => {
     const { store } = await oneGateway()
-    for (let i = 0; i < PENDING_PER_PRINCIPAL_MAX; i++) await store.open(anApproval())
+    const oldest = anApproval()
+    await store.open(oldest)
+    for (let i = 1; i < PENDING_PER_PRINCIPAL_MAX; i++) await store.open(anApproval())
     await expect(store.open(anApproval())).rejects.toMatchObject({ code: 'too_many_holds' })
     const { principal } = anApproval()
     const other = { ...principal, id: principalId('https://issuer.example', 'carol') }
     expect(await store.open(anApproval({ principal: other }))).toMatchObject({ outcome: 'opened' })
-    const [oldest] = await store.listPending()
-    await store.apply(oldest?.id as ApprovalId, cancelled())
+    await store.apply(oldest.id, cancelled())
     expect(await store.open(anApproval())).toMatchObject({ outcome: 'opened' })
   })
 })

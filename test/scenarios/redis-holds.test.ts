@@ -7,7 +7,9 @@ import { createHolds, type HoldsService, holdJobId, startHoldsWorker } from '../
 import { type Inbox, startInbox } from '../../jobs/inbox.ts'
 import { openQueue } from '../../jobs/queues.ts'
 import { connectRedis, type RedisHandle } from '../../jobs/redis.ts'
+import { sessionBusy } from '../../jobs/session-busy.ts'
 import type { AuditEvent } from '../../src/audit/events.ts'
+import type { SessionId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { grantIdOf } from '../../src/grant/grant.ts'
 import type { Recorder } from '../../src/ports.ts'
@@ -401,5 +403,22 @@ describe('a review that took effect', () => {
     const applied = await here.store.apply(approval.id, reviewed('deny'))
     if (applied.ok) await here.store.reviewRecorded(applied.approval)
     expect(await here.redis.call('ZCARD', here.redis.key('reviews-unrecorded'))).toBe(0)
+  })
+})
+
+describe('a session', () => {
+  it('is busy while something of it waits for people or for its call, and not for what others wait for', async () => {
+    const here = await aGateway(await aServer(), 'test')
+    const grants = createGrants(here.redis)
+    const isBusy = sessionBusy({ redis: here.redis, grants })
+    const approval = anApproval()
+    const other = 'ses_other' as SessionId
+    expect(await isBusy(approval.sessionId)).toBe(false)
+    await here.holds.open(approval)
+    expect([await isBusy(approval.sessionId), await isBusy(other)]).toEqual([true, false])
+    await here.store.apply(approval.id, reviewed('approve'))
+    expect([await isBusy(approval.sessionId), await isBusy(other)]).toEqual([true, false])
+    await grants.end(grantIdOf(approval.id), 'revoked')
+    expect(await isBusy(approval.sessionId)).toBe(false)
   })
 })
