@@ -9,7 +9,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { CallId, IdPrefix } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
-import type { Attachment, Call, Catalogue, Reply, StreamEvent } from '../../src/gate/call.ts'
+import type { Attachment, Call, Catalogue, Exchange, Reply, StreamEvent } from '../../src/gate/call.ts'
 import { AgentGone } from '../../src/gate/call.ts'
 import type { Gate } from '../../src/gate/gate.ts'
 import type { Principal } from '../../src/identity/principal.ts'
@@ -140,7 +140,7 @@ async function serve(options: Parts, inquiry: Inquiry, upstream: string): Promis
   response.once('close', () => {
     if (!response.writableFinished) left.abort()
   })
-  const exchange = createExchange({
+  const upstreamSide = createExchange({
     sender: options.sender,
     target,
     method: request.method as 'POST' | 'GET' | 'DELETE',
@@ -151,6 +151,12 @@ async function serve(options: Parts, inquiry: Inquiry, upstream: string): Promis
     gone: call.method === STREAM_METHOD ? AbortSignal.any([left.signal, options.draining]) : left.signal,
     socket: request.socket,
   })
+  const exchange: Exchange = {
+    send(lease) {
+      options.waitingRoom.forwarded(response)
+      return upstreamSide.send(lease)
+    },
+  }
   // A listening stream does nothing by itself: a client that only listens is idle.
   if (call.method !== STREAM_METHOD) options.underWay.add(call)
   try {

@@ -24,11 +24,15 @@ interface Waiting {
   readonly approval: Approval
   readonly progressToken: RpcId | null
   progress: number
+  /** Nobody waits for a person any more, and progress is the MCP server's to tell. */
+  isForwarded: boolean
 }
 
 export interface WaitingRoom {
   /** Starts the stream, unless the agent accepts none, and keeps it alive until `leave`. */
   enter(response: ServerResponse, approval: Approval, progressToken: RpcId | null): void
+  /** The call goes to the MCP server: from now on only comments keep the connection alive. */
+  forwarded(response: ServerResponse): void
   leave(response: ServerResponse): void
   readonly size: number
   close(): void
@@ -45,9 +49,13 @@ export function createWaitingRoom(): WaitingRoom {
       response.writeHead(200, STREAM_HEADERS)
       // A held stream may outlive every default of Node's server.
       response.setTimeout(0)
-      const entry: Waiting = { response, approval, progressToken, progress: 0 }
+      const entry: Waiting = { response, approval, progressToken, progress: 0, isForwarded: false }
       waiting.set(response, entry)
       tell(entry)
+    },
+    forwarded(response) {
+      const entry = waiting.get(response)
+      if (entry !== undefined) entry.isForwarded = true
     },
     leave: (response) => void waiting.delete(response),
     get size() {
@@ -61,6 +69,10 @@ function tell(entry: Waiting): void {
   const { response, approval, progressToken } = entry
   // A client that doesn't read is not written to for ever: its next tick comes when it has read.
   if (response.writableNeedDrain) return
+  if (entry.isForwarded) {
+    response.write(': waiting for the MCP server\n\n')
+    return
+  }
   if (progressToken === null) {
     response.write(': waiting for approval\n\n')
     return
