@@ -23,8 +23,8 @@ import {
 } from './fields.ts'
 import { type Path, say } from './problems.ts'
 
-/** Far above any MCP message that people approve by reading it. */
-const BODY_BYTES_MAX = 64 * 1024 * 1024
+/** What passes is recorded, as one line at most: half of audit/chain.ts' LINE_MAX_BYTES, because JSON grows. */
+const BODY_BYTES_MAX = 8 * 1024 * 1024
 const UPSTREAMS_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
 /** `@` would be an e-mail and `:` another kind of member, so neither can be in a group's name. */
 export const GROUP_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/
@@ -39,6 +39,9 @@ const gateway = strict(
     )
       .refine((value) => Number(value.slice(value.lastIndexOf(':') + 1)) <= 65_535, {
         error: say('has a port above 65535', 'Choose a port from 0 to 65535.'),
+      })
+      .refine((value) => listenUrl(value) !== null, {
+        error: say('names no host', 'Write an address of this machine, like 127.0.0.1:8080 or [::1]:8080.'),
       })
       .default('127.0.0.1:8080'),
     publicUrl: webUrl('https://gateway.example.com').optional(),
@@ -250,10 +253,18 @@ function plainUrl(value: string): boolean {
 type Add = (path: Path, message: string) => void
 type Raw = Readonly<Record<string, unknown>>
 
+/** Null where it is no host and port. As a URL, `0` and `[::0]` too are what they mean. */
+function listenUrl(listen: string): URL | null {
+  const url = URL.canParse(`http://${listen}`) ? new URL(`http://${listen}`) : null
+  return url?.username === '' && url.pathname === '/' && url.search === '' && url.hash === '' ? url : null
+}
+
 function checkPublicUrl(value: Raw, add: Add): void {
   if (value.publicUrl !== undefined || typeof value.listen !== 'string') return
+  const url = listenUrl(value.listen)
+  if (url === null) return
   // What tokens name as audience must be what agents dial; nobody dials 0.0.0.0 or a port that is not chosen yet.
-  if (/^(0\.0\.0\.0|\[::\]):|:0$/.test(value.listen)) {
+  if (['0.0.0.0', '[::]'].includes(url.hostname) || url.port === '0') {
     add(
       ['publicUrl'],
       say('is missing, and gateway.listen does not tell it', 'Give the URL under which agents reach the gateway.'),

@@ -193,6 +193,18 @@ describe('[REQ-POLICY-4] wrong settings', () => {
     ['a misspelt key', { x: 'gatway: {}' }, 'gatway: unknown key'],
     ['a listener without a port', { x: 'gateway: { listen: 127.0.0.1 }' }, 'gateway.listen: is not host:port'],
     ['a port that is none', { x: 'gateway: { listen: "127.0.0.1:70000" }' }, 'gateway.listen: has a port above 65535'],
+    ['a listener on no host', { x: 'gateway: { listen: "999.1.1.1:80" }' }, 'gateway.listen: names no host'],
+    ['a listener on a path', { x: 'gateway: { listen: "a/b:80" }' }, 'gateway.listen: names no host'],
+    [
+      'a listener that tells no public URL, in other words',
+      { x: 'gateway: { listen: "[::0]:8080" }' },
+      'gateway.publicUrl: is missing, and gateway.listen does not tell it',
+    ],
+    [
+      'bodies that no recording holds',
+      { x: 'gateway: { maxBodyBytes: 16777216 }' },
+      'gateway.maxBodyBytes: is out of bounds',
+    ],
     [
       'a listener that tells no public URL',
       { x: 'gateway: { listen: "0.0.0.0:8080" }' },
