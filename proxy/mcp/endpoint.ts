@@ -261,9 +261,21 @@ async function readToolCall(
   const { tool, arguments: args, inputResponses, progressToken } = parsed.call
   inquiry.progressToken = progressToken
   const { headers } = inquiry.request
-  const definition = hasParamHeaders(headers) ? await options.catalogue.definition(upstream, tool, 'cached') : null
-  const { headers: mcpHeaders } = headersOf(headers, message, definition)
+  const mcpHeaders = await toolHeaders(options.catalogue, headers, { message, upstream, tool })
   return { bytes, method: message.method, tool, arguments: args, inputResponses, mcpHeaders }
+}
+
+async function toolHeaders(
+  catalogue: Catalogue,
+  headers: IncomingMessage['headers'],
+  call: { readonly message: Message; readonly upstream: string; readonly tool: string },
+): Promise<Readonly<Record<string, string>>> {
+  const { message, upstream, tool } = call
+  if (!hasParamHeaders(headers)) return headersOf(headers, message, null).headers
+  const checked = checkHeaders(headers, message, await catalogue.definition(upstream, tool, 'cached'))
+  if (checked.ok) return checked.headers
+  // A client that has seen a newer definition than our copy is right.
+  return headersOf(headers, message, await catalogue.definition(upstream, tool, 'fresh')).headers
 }
 
 function headersOf(headers: IncomingMessage['headers'], message: Message, definition: JsonObject | null) {
