@@ -20,7 +20,6 @@ import type { RedisHandle } from './redis.ts'
 import type { SessionJob } from './session-store.ts'
 import { ANNOUNCE, endJob, FLUSH, SESSIONS_QUEUE, sessionKeys, TOUCH } from './session-store.ts'
 
-export const SESSION_IDLE_MS = 30 * 60 * 1000
 const FLUSH_MAX_MS = 3_000
 /** Some 300 bytes each. One more costs the oldest its place, and its next call a round trip. */
 const CACHED_SESSIONS_MAX = 10_000

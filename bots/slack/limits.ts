@@ -5,20 +5,10 @@
  * Lengths are in UTF-16 units where Slack documents characters, which is never more lenient.
  */
 
-/** docs.slack.dev/reference/block-kit/blocks: 50 blocks a message, 100 a modal. */
-export const MESSAGE_BLOCKS_MAX = 50
 /** docs.slack.dev/reference/block-kit/blocks/header-block */
 export const HEADER_MAX = 150
-/** docs.slack.dev/reference/block-kit/composition-objects/text-object */
-export const TEXT_OBJECT_MAX = 3000
-/** docs.slack.dev/reference/block-kit/block-elements/button-element */
-export const BUTTON_VALUE_MAX = 2000
 /** docs.slack.dev/reference/methods/chat.postMessage: text beyond it is cut by Slack. */
 export const MESSAGE_TEXT_MAX = 40_000
-/** docs.slack.dev/surfaces/modals: title, submit and close. */
-export const VIEW_LABEL_MAX = 24
-/** docs.slack.dev/reference/views/modal-views */
-export const PRIVATE_METADATA_MAX = 3000
 /** docs.slack.dev/interactivity/handling-user-interaction: the acknowledgement; the trigger_id lives as long. */
 export const ACK_WITHIN_MS = 3000
 /** docs.slack.dev/authentication/verifying-requests-from-slack */

@@ -4,6 +4,3 @@ export const BOT_SCOPES = {
   'users:read': 'tells members from guests and bots before a click counts',
   'users:read.email': 'recognises the agent’s owner, who may not approve, and the members of people.groups',
 } as const satisfies Record<string, string>
-
-/** Of the app-level token that Socket Mode needs. */
-export const APP_SCOPE = 'connections:write'

@@ -122,5 +122,3 @@ export type AuditEvent = Common &
     | { readonly type: 'lease.lent'; readonly call_id: CallId; readonly upstream: string; readonly kind: string }
     | { readonly type: 'lease.returned'; readonly call_id: CallId }
   )
-
-export type AuditEventType = AuditEvent['type']

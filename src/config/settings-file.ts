@@ -162,8 +162,8 @@ const channels = strict(
       teams: say('Microsoft Teams is not supported yet', 'Remove it; use slack or console.'),
     },
     check: (value, add) => {
-      const enabled = isRecord(value.console) && value.console.enabled === false
-      if (enabled && value.slack === undefined) {
+      const isConsoleOff = isRecord(value.console) && value.console.enabled === false
+      if (isConsoleOff && value.slack === undefined) {
         add([], say('there is no channel to ask people in', 'Enable channels.console or configure channels.slack.'))
       }
     },
@@ -222,7 +222,7 @@ function member() {
   })
 }
 
-/** http or https, without credentials, query and fragment. → without the trailing slash */
+/** http or https, without credentials, query and fragment. */
 function webUrl(example: string) {
   return text(example)
     .refine((value) => hasProtocol(value, ['http:', 'https:']), {
