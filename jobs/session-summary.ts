@@ -120,7 +120,10 @@ async function recordEnd(work: Work, sessionId: SessionId, startedAt: EpochMs): 
     lastAt = Math.max(lastAt, event.at)
     isEnded ||= event.type === 'session.ended'
   })
-  if (lastAt === 0) return false
+  if (lastAt === 0) {
+    work.log.warn('sessions: nothing of it is recorded here, so nobody is told of its end', { session_id: sessionId })
+    return false
+  }
   if (isEnded) return true
   // Another replica's clock may be ahead of ours; the end must come last.
   const at = epochMs(Math.max(work.clock.now(), lastAt))

@@ -318,10 +318,12 @@ describe('the end of a session', () => {
     await redis.call('SET', pair, id)
     await redis.call('HSET', keys.session(id), 'pair', pair, 'startedAt', Date.now(), 'touchedAt', Date.now())
     await redis.call('ZADD', keys.open, Date.now(), id)
-    jobs()
+    const warnings: string[] = []
+    jobs({ log: { ...silentLog, warn: (message) => void warnings.push(message) } })
     await hasEnded(id)
     await until('that it is no longer listed', async () => (await redis.call('ZCARD', keys.open)) === 0)
     expect(await recorded()).toEqual([])
+    expect(warnings).toEqual([expect.stringContaining('nothing of it is recorded here')])
   })
 
   test('is recorded also where the session is too long for a summary, and nobody waits for one for ever', async () => {
