@@ -338,10 +338,10 @@ export function openSlack(
 function openConsole({ settings, clock, log, url }: Base, store: ApprovalStore, reviews: Reviews): Console | null {
   const { enabled, reviewer } = settings.channels.console
   if (!enabled) return null
-  const publicUrl = settings.gateway.publicUrl
   return createConsole({
     loopbackUrl: url,
-    publicUrl,
+    // Loopback names only: behind a proxy on this machine every visitor of the public name would look like a local one.
+    publicUrl: null,
     reviewer,
     store,
     reviews,

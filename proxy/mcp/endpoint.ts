@@ -184,7 +184,7 @@ interface Judged {
   readonly method: string
   readonly tool: string | null
   readonly arguments: JsonValue
-  readonly inputResponses: JsonValue
+  readonly otherParams: JsonValue
   readonly mcpHeaders: Readonly<Record<string, string>>
 }
 
@@ -212,7 +212,7 @@ function readBodiless(request: IncomingMessage, method: string): Judged {
   }
   const version = headers['mcp-protocol-version']
   const mcpHeaders = typeof version === 'string' ? { 'mcp-protocol-version': version } : {}
-  return { bytes: NOTHING, method, tool: null, arguments: {}, inputResponses: null, mcpHeaders }
+  return { bytes: NOTHING, method, tool: null, arguments: {}, otherParams: null, mcpHeaders }
 }
 
 async function readPost(options: EndpointOptions, inquiry: Inquiry, upstream: string): Promise<Judged> {
@@ -230,7 +230,7 @@ async function readPost(options: EndpointOptions, inquiry: Inquiry, upstream: st
   if (message.kind === 'request') inquiry.rpcId = message.id
   if (message.kind === 'response') {
     const { headers: mcpHeaders } = headersOf(headers, message, null)
-    return { bytes, method: RESPONSE_METHOD, tool: null, arguments: message.body, inputResponses: null, mcpHeaders }
+    return { bytes, method: RESPONSE_METHOD, tool: null, arguments: message.body, otherParams: null, mcpHeaders }
   }
   inquiry.era = message.era
   return message.method === 'tools/call'
@@ -240,7 +240,7 @@ async function readPost(options: EndpointOptions, inquiry: Inquiry, upstream: st
         method: message.method,
         tool: null,
         arguments: message.params,
-        inputResponses: null,
+        otherParams: null,
         mcpHeaders: headersOf(headers, message, null).headers,
       }
 }
@@ -258,11 +258,11 @@ async function readToolCall(
   inquiry.isToolCall = true
   const parsed = parseToolCall(message.params)
   if (!parsed.ok) throw new GatewayError('invalid_params', parsed.message)
-  const { tool, arguments: args, inputResponses, progressToken } = parsed.call
+  const { tool, arguments: args, otherParams, progressToken } = parsed.call
   inquiry.progressToken = progressToken
   const { headers } = inquiry.request
   const mcpHeaders = await toolHeaders(options.catalogue, headers, { message, upstream, tool })
-  return { bytes, method: message.method, tool, arguments: args, inputResponses, mcpHeaders }
+  return { bytes, method: message.method, tool, arguments: args, otherParams, mcpHeaders }
 }
 
 async function toolHeaders(
@@ -293,9 +293,9 @@ async function asCall(
 ): Promise<Call> {
   const touched = options.sessions.touch(summarisePrincipal(principal), upstream)
   const sessionId = touched instanceof Promise ? await touched : touched
-  const { bytes, method, tool, arguments: args, inputResponses } = judged
+  const { bytes, method, tool, arguments: args, otherParams } = judged
   const { callId: id, rpcId } = inquiry
-  return { id, sessionId, principal, upstream, method, tool, arguments: args, inputResponses, rpcId, bytes }
+  return { id, sessionId, principal, upstream, method, tool, arguments: args, otherParams, rpcId, bytes }
 }
 
 // ---- while it is held

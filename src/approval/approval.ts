@@ -31,6 +31,8 @@ export interface Approval {
   readonly tool: string
   /** `params.arguments`, as RFC 8785 canonical JSON text: what the card shows and the fingerprint covers. */
   readonly argumentsJson: string
+  /** What else the call carries beside its name and `_meta` (a task, answers to the server's questions); mostly `{}`. */
+  readonly otherParamsJson: string
   readonly rule: string
   readonly reason: string | null
   readonly from: readonly string[]

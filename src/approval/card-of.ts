@@ -22,10 +22,7 @@ export function cardOf(approval: Approval): Card {
     agent: visible(`${principal.client ?? 'unnamed client'} for ${owner}, signed in at ${principal.issuer}`),
     upstream: visible(approval.upstream),
     tool: visible(approval.tool),
-    arguments: argumentRows(approval.argumentsJson).map(({ name, value }) => ({
-      name: visible(name),
-      value: visibleLines(value),
-    })),
+    arguments: [...cardRows(approval.argumentsJson, ''), ...cardRows(approval.otherParamsJson, 'params.')],
     rule: approval.rule,
     reason: approval.reason,
     requestedAt: approval.requestedAt,
@@ -36,6 +33,11 @@ export function cardOf(approval: Approval): Card {
     outcome,
     resolvedAt: approval.resolvedAt,
   }
+}
+
+/** What the call carries beside its arguments changes what it does, so it is shown; its rows say that they are no arguments. */
+function cardRows(json: string, prefix: string): Card['arguments'] {
+  return argumentRows(json).map(({ name, value }) => ({ name: visible(prefix + name), value: visibleLines(value) }))
 }
 
 function cardReview(review: Review): CardReview {

@@ -19,7 +19,10 @@ export interface Card {
   readonly agent: Untrusted
   readonly upstream: Untrusted
   readonly tool: Untrusted
-  /** One row a top-level argument, in the order of the canonical JSON; long values are whole, renderers page them. */
+  /**
+   * One row a top-level argument, in the order of the canonical JSON, then one a further member of `params`, named
+   * `params.<name>`. Long values are whole, renderers page them.
+   */
   readonly arguments: readonly { readonly name: Untrusted; readonly value: Untrusted }[]
   /** Why it is held: the rule's id and its author's reason. */
   readonly rule: string

@@ -119,6 +119,4 @@ export type AuditEvent = Common &
         readonly approval_id: ApprovalId
         readonly state: 'consumed' | 'expired' | 'revoked'
       }
-    | { readonly type: 'lease.lent'; readonly call_id: CallId; readonly upstream: string; readonly kind: string }
-    | { readonly type: 'lease.returned'; readonly call_id: CallId }
   )

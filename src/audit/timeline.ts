@@ -104,10 +104,6 @@ function describe(event: AuditEvent): Described {
       return plain(`${what(event)}: ${event.effect} by ${event.rule}`)
     case 'call.outcome':
       return describeOutcome(event)
-    case 'lease.lent':
-      return plain(`${event.kind} credential of ${event.upstream}`)
-    case 'lease.returned':
-      return plain('')
     default:
       return describeApproval(event)
   }

@@ -169,7 +169,7 @@ function warningsAbout(settings: Settings, lineOf: (path: readonly string[]) => 
   const warnings: Problem[] = []
   const warn = (path: readonly string[], message: string, cure: string) =>
     warnings.push({ path: path.join('.'), line: lineOf(path), message, cure })
-  const { gateway, people, channels } = settings
+  const { gateway, channels } = settings
   if (!isSecure(new URL(gateway.publicUrl), true)) {
     warn(
       ['gateway', 'publicUrl'],
@@ -177,9 +177,9 @@ function warningsAbout(settings: Settings, lineOf: (path: readonly string[]) => 
       'Put TLS in front and name its https URL here.',
     )
   }
-  if (people.groups.size > 0 && channels.console.enabled && channels.console.reviewer === null) {
-    const cure = 'Set it to your e-mail address to approve as a member of people.groups in the console.'
-    warn(['channels', 'console', 'reviewer'], 'is not set, so the console’s reviewer is in no group', cure)
+  if (channels.console.enabled && channels.console.reviewer === null) {
+    const cure = 'Set it to your e-mail address: members of people.groups and owners of agents are known by theirs.'
+    warn(['channels', 'console', 'reviewer'], 'is not set, so the console can’t tell its reviewer from an owner', cure)
   }
   return warnings
 }

@@ -18,7 +18,7 @@ export interface Call {
   /** `params.arguments` of a tools/call, else `params`. */
   readonly arguments: JsonValue
   /** What else of a tools/call's `params` a server may act on; see mcp/message.ts. */
-  readonly inputResponses: JsonValue
+  readonly otherParams: JsonValue
   /** The JSON-RPC id whose answer ends the exchange; null for notifications, responses and streams. */
   readonly rpcId: RpcId | null
   /** The bytes that were judged and are forwarded; empty for GET and DELETE. */

@@ -20,6 +20,7 @@ import { grantIdOf } from '../grant/grant.ts'
 import { summarisePrincipal } from '../identity/principal.ts'
 import { canonicalJson } from '../json/canonical.ts'
 import type { Masker } from '../masking/masker.ts'
+import type { Stop } from '../mcp/answers.ts'
 import { STREAM_METHOD } from '../mcp/message.ts'
 import type { ApprovalTerms, ChannelName, Decision, Policy } from '../policy/decision.ts'
 import type { ApprovalStore, Clock, Grants, Holds, Ids, Log, Recorder } from '../ports.ts'
@@ -95,12 +96,31 @@ async function hold(
   attachment: Attachment,
   exchange: Exchange,
 ): Promise<Reply> {
+  await options.recorder.record(decided(options, call, decision), 'synced')
+  let cleared: Stop | Clearance
+  try {
+    cleared = await clear(options, call, decision, attachment)
+  } catch (error) {
+    if (error instanceof GatewayError && error.code !== 'recording_failed') {
+      await options.recorder.record(stoppedOutcome(options, call, 'refused', null, error.code), 'written')
+    }
+    throw error
+  }
+  return 'why' in cleared ? { kind: 'stopped', stop: cleared } : forward(options, call, exchange, cleared)
+}
+
+/** Everything between the decision and the intent: what people said, and whether this call is the one that may run. */
+async function clear(
+  options: GateOptions,
+  call: Call,
+  decision: Decision,
+  attachment: Attachment,
+): Promise<Stop | Clearance> {
   const { recorder, holds, clock } = options
   const terms = decision.approval
   if (terms === null || call.tool === null) {
     throw new GatewayError('internal', `Rule "${decision.rule}" asks for approval without saying from whom.`)
   }
-  await recorder.record(decided(options, call, decision), 'synced')
   const fingerprint = await fingerprintOfCall(options, call, call.tool)
   const approval = await openHold(options, call, askFor(options, call, call.tool, decision, terms, fingerprint))
   const settled = approval.state === 'pending' ? await waitFor(holds, approval, attachment, options, call) : approval
@@ -109,7 +129,7 @@ async function hold(
     const why =
       settled.state === 'denied' ? 'denied_by_reviewer' : settled.state === 'cancelled' ? 'cancelled' : 'expired'
     await recorder.record(stoppedOutcome(options, call, why, settled.id), 'written')
-    return { kind: 'stopped', stop: { why, approval: settled } }
+    return { why, approval: settled }
   }
   const fingerprintNow = await fingerprintOfCall(options, call, call.tool)
   // Before the fence: a call that nobody waits for any more must not use the approval up.
@@ -117,7 +137,7 @@ async function hold(
   const refusal = await takeFence(options, call, settled, fingerprintNow)
   if (refusal !== null) {
     await recorder.record(stoppedOutcome(options, call, 'refused', settled.id), 'written')
-    return { kind: 'stopped', stop: { why: 'refused', approval: settled, detail: refusal } }
+    return { why: 'refused', approval: settled, detail: refusal }
   }
   const grantId = grantIdOf(settled.id)
   const at = clock.now()
@@ -132,12 +152,7 @@ async function hold(
     },
     'written',
   )
-  return forward(options, call, exchange, {
-    decision,
-    fingerprint: settled.fingerprint,
-    approvalId: settled.id,
-    grantId,
-  })
+  return { decision, fingerprint: settled.fingerprint, approvalId: settled.id, grantId }
 }
 
 /** What a reviewer is asked about and what may run are one value: everything that could change what happens is in it. */
@@ -147,7 +162,7 @@ async function fingerprintOfCall({ catalogue, policy }: GateOptions, call: Call,
     upstream: call.upstream,
     tool,
     arguments: call.arguments,
-    inputResponses: call.inputResponses,
+    inputResponses: call.otherParams,
     toolDefinition: await catalogue.definition(call.upstream, tool, 'fresh'),
     policy: policy.version,
   })
@@ -169,7 +184,8 @@ function askFor(
 ): Approval {
   const requestedAt = clock.now()
   const argumentsJson = canonicalJson(call.arguments)
-  if (argumentsJson.length > HELD_ARGUMENTS_MAX) {
+  const otherParamsJson = canonicalJson(call.otherParams ?? {})
+  if (argumentsJson.length + otherParamsJson.length > HELD_ARGUMENTS_MAX) {
     const limit = `${HELD_ARGUMENTS_MAX} characters`
     throw new GatewayError(
       'body_too_large',
@@ -187,6 +203,7 @@ function askFor(
     upstream: call.upstream,
     tool,
     argumentsJson,
+    otherParamsJson,
     rule: decision.rule,
     reason: decision.reason,
     from: terms.from,
@@ -414,6 +431,7 @@ function stoppedOutcome(
   call: Call,
   outcome: Outcome,
   approvalId: ApprovalId | null,
+  error: ErrorCode | null = null,
 ): AuditEvent {
   return {
     type: 'call.outcome',
@@ -424,7 +442,7 @@ function stoppedOutcome(
     masked: [],
     answer_digest: null,
     approval_id: approvalId,
-    error: null,
+    error,
   }
 }
 

@@ -133,7 +133,7 @@ export interface ToolCallParams {
    * Answers to an earlier `input_required` result (MCP 2026-07-28 basic/patterns/mrtr), and every other member of
    * `params` that a server may act on; part of what is approved. Null where there is none.
    */
-  readonly inputResponses: JsonValue
+  readonly otherParams: JsonValue
   readonly progressToken: RpcId | null
 }
 
@@ -154,6 +154,6 @@ export function parseToolCall(params: JsonObject): ParsedToolCall {
   const progressToken = typeof token === 'string' || typeof token === 'number' ? token : null
   // `_meta` is left out: clients put an id of their own for each call there, and no identical call could join.
   const { name: _name, arguments: _arguments, _meta, ...others } = params
-  const inputResponses = Object.keys(others).length === 0 ? null : others
-  return { ok: true, call: { tool, arguments: args, inputResponses, progressToken } }
+  const otherParams = Object.keys(others).length === 0 ? null : others
+  return { ok: true, call: { tool, arguments: args, otherParams, progressToken } }
 }

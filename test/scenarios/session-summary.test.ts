@@ -335,7 +335,7 @@ describe('the end of a session', () => {
     let state = segment.state
     const lines = Array.from({ length: SUMMARY_EVENTS_MAX }, (_, n) => {
       const sealed = sealLine(
-        { type: 'lease.returned', at: epochMs(n), session_id: id, call_id: 'call_a' as CallId },
+        { type: 'session.ended', at: epochMs(n), session_id: id, why: 'idle' },
         state,
       )
       state = sealed.state

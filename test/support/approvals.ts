@@ -24,6 +24,7 @@ export function anApproval(change: Partial<Approval> = {}): Approval {
     upstream: 'files',
     tool: 'write_file',
     argumentsJson: '{"path":"a.txt"}',
+    otherParamsJson: '{}',
     rule: 'writes',
     reason: null,
     from: [],

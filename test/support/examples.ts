@@ -38,6 +38,7 @@ export function anApproval(change: Partial<Approval> = {}): Approval {
     upstream: 'files',
     tool: 'write_file',
     argumentsJson: '{"content":"hello","path":"a.txt"}',
+    otherParamsJson: '{}',
     rule: 'writes',
     reason: 'Writing needs a second pair of eyes.',
     from: [],

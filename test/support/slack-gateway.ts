@@ -41,6 +41,7 @@ export function pendingApproval(change: Partial<Approval> = {}): Approval {
     upstream: 'files',
     tool: 'write_file',
     argumentsJson: '{"content":"hello","path":"/srv/a.txt"}',
+    otherParamsJson: '{}',
     rule: 'writes',
     reason: 'Writing needs a second pair of eyes.',
     from: [],

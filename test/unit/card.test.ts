@@ -26,6 +26,7 @@ function approval(change: Partial<Approval> = {}): Approval {
     upstream: 'files',
     tool: 'write_file',
     argumentsJson: '{"content":"hello","path":"/srv/a.txt"}',
+    otherParamsJson: '{}',
     rule: 'writes',
     reason: null,
     from: [],
@@ -79,6 +80,16 @@ describe('visible text', () => {
 
   it('a carriage return, which would overprint, is shown in values too', () => {
     expect(visibleLines('good\revil')).toBe('good⟨U+000D⟩evil')
+  })
+})
+
+describe('what a call carries beside its arguments', () => {
+  it('is shown after them, under a name that no argument has by itself', () => {
+    const shown = cardOf(approval({ argumentsJson: '{"a":1}', otherParamsJson: '{"task":{"ttl":5}}' }))
+    expect(shown.arguments).toEqual([
+      { name: 'a', value: '1' },
+      { name: 'params.task', value: '{"ttl":5}' },
+    ])
   })
 })
 

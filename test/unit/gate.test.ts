@@ -25,7 +25,7 @@ const CALL: Call = {
   method: 'tools/call',
   tool: 'write_file',
   arguments: { path: 'a.txt', content: 'hello' },
-  inputResponses: null,
+  otherParams: null,
   rpcId: 1,
   bytes: encode({ any: 'bytes' }),
 }

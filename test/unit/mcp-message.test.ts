@@ -50,14 +50,14 @@ describe('parseToolCall', () => {
   it('carries a continuation into what is approved', () => {
     const plain = parseToolCall({ name: 'a' })
     const continued = parseToolCall({ name: 'a', requestState: 'opaque' })
-    expect(plain).toMatchObject({ ok: true, call: { inputResponses: null, arguments: {} } })
-    expect(continued).toMatchObject({ ok: true, call: { inputResponses: { requestState: 'opaque' } } })
+    expect(plain).toMatchObject({ ok: true, call: { otherParams: null, arguments: {} } })
+    expect(continued).toMatchObject({ ok: true, call: { otherParams: { requestState: 'opaque' } } })
   })
 
   it('carries every other member into what is approved, but not what clients number their calls with', () => {
     const call = parseToolCall({ name: 'a', arguments: {}, task: { ttl: 1 }, _meta: { 'client/callId': 'x' } })
-    expect(call).toMatchObject({ ok: true, call: { inputResponses: { task: { ttl: 1 } } } })
-    expect(call.ok && Object.keys(call.call.inputResponses as object)).toEqual(['task'])
+    expect(call).toMatchObject({ ok: true, call: { otherParams: { task: { ttl: 1 } } } })
+    expect(call.ok && Object.keys(call.call.otherParams as object)).toEqual(['task'])
   })
 })
 

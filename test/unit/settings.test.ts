@@ -435,21 +435,22 @@ policy: ["${secret}"]`,
 })
 
 describe('warnings', () => {
+  const REVIEWER = 'channels: { console: { reviewer: bob@example.com } }'
   const warnings = (change: Record<string, string>) => {
     const parsed = parse(file(change))
     return parsed.ok ? parsed.warnings.map(({ path, message }) => `${path}: ${message}`) : ['refused']
   }
   it.each([
-    ['none where nothing is to say', {}, []],
+    ['none where nothing is to say', { x: REVIEWER }, []],
     [
       'tokens over http',
-      { x: 'gateway: { publicUrl: http://gw.example.com }' },
+      { x: `gateway: { publicUrl: http://gw.example.com }\n${REVIEWER}` },
       ['gateway.publicUrl: agents send their tokens over http'],
     ],
     [
-      'groups that the console’s reviewer is not in',
-      { x: 'people: { groups: { a: [a@example.com] } }' },
-      ['channels.console.reviewer: is not set, so the console’s reviewer is in no group'],
+      'a console whose reviewer nobody knows',
+      {},
+      ['channels.console.reviewer: is not set, so the console can’t tell its reviewer from an owner'],
     ],
   ])('%s', (_sentence, change, said) => {
     expect(warnings(change)).toEqual(said)
