@@ -187,7 +187,12 @@ describe('Redis is away', () => {
 describe('the recording cannot be written', () => {
   it('from the start: the gateway is not ready and forwards nothing', async () => {
     const gateway = await startGateway({ recordings: '/dev/null/recordings', unready: true })
-    expect((await fetch(`${gateway.url}/readyz`)).status).toBe(503)
+    const readiness = await until('all but the recording is ready', async () => {
+      const answer = await fetch(`${gateway.url}/readyz`)
+      const { checks } = (await answer.json()) as { checks: Record<string, boolean> }
+      return checks.redis && checks.started ? { status: answer.status, checks } : null
+    })
+    expect(readiness).toMatchObject({ status: 503, checks: { recording: false } })
     const before = world.tap.seen.length
     await expect(connectAgent('legacy', gateway.mcp, await gateway.token())).rejects.toThrow(/recording/)
     expect(world.tap.seen).toHaveLength(before)
