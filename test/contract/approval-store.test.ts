@@ -8,7 +8,7 @@ import type { ApprovalId, CallId, Fingerprint } from '../../src/brands.ts'
 import { principalId } from '../../src/brands.ts'
 import { grantIdOf } from '../../src/grant/grant.ts'
 import type { Grants } from '../../src/ports.ts'
-import { anApproval, cancelled, deadline, reviewed } from '../support/approvals.ts'
+import { aFreshApproval, cancelled, deadline, reviewed } from '../support/approvals.ts'
 import { silentLog, startTestRedis, type TestRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
@@ -47,8 +47,8 @@ const oneGateway = async () => (await gateways(1))[0] as Gateway
 describe('opening', () => {
   it('[REQ-HOLD-5] opens once, joins the same call while it is pending, and knows nothing of an unknown one', async () => {
     const { store } = await oneGateway()
-    const first = anApproval()
-    const again = anApproval({ fingerprint: first.fingerprint })
+    const first = aFreshApproval()
+    const again = aFreshApproval({ fingerprint: first.fingerprint })
     expect(await store.open(first)).toMatchObject({ outcome: 'opened', approval: first })
     expect(await store.open(again)).toMatchObject({ outcome: 'joined', approval: first })
     expect(await store.get(first.id)).toEqual(first)
@@ -66,12 +66,12 @@ describe('opening', () => {
   it('lets an identical call have an unused grant, and asks anew once it is used, ended or expired', async () => {
     const { store, grants } = await oneGateway()
     const approve = async (change = {}) => {
-      const approval = anApproval(change)
+      const approval = aFreshApproval(change)
       await store.open(approval)
       await store.apply(approval.id, reviewed('approve'))
       return approval
     }
-    const again = (fingerprint: Fingerprint) => store.open(anApproval({ fingerprint }))
+    const again = (fingerprint: Fingerprint) => store.open(aFreshApproval({ fingerprint }))
 
     const unused = await approve()
     expect(await again(unused.fingerprint)).toMatchObject({
@@ -96,24 +96,24 @@ describe('opening', () => {
     ['expired', deadline(Date.now() + 120_000)],
   ])('asks anew after the earlier approval was %s', async (state, event) => {
     const { store } = await oneGateway()
-    const approval = anApproval()
+    const approval = aFreshApproval()
     await store.open(approval)
     expect(await store.apply(approval.id, event)).toMatchObject({ ok: true, approval: { state } })
-    expect(await store.open(anApproval({ fingerprint: approval.fingerprint }))).toMatchObject({ outcome: 'opened' })
+    expect(await store.open(aFreshApproval({ fingerprint: approval.fingerprint }))).toMatchObject({ outcome: 'opened' })
     expect((await store.listResolved(10)).map(({ id }) => id)).toEqual([approval.id])
   })
 
   it('refuses one principal too many, and still lets others in', async () => {
     const { store } = await oneGateway()
-    const oldest = anApproval()
+    const oldest = aFreshApproval()
     await store.open(oldest)
-    for (let i = 1; i < PENDING_PER_PRINCIPAL_MAX; i++) await store.open(anApproval())
-    await expect(store.open(anApproval())).rejects.toMatchObject({ code: 'too_many_holds' })
-    const { principal } = anApproval()
+    for (let i = 1; i < PENDING_PER_PRINCIPAL_MAX; i++) await store.open(aFreshApproval())
+    await expect(store.open(aFreshApproval())).rejects.toMatchObject({ code: 'too_many_holds' })
+    const { principal } = aFreshApproval()
     const other = { ...principal, id: principalId('https://issuer.example', 'carol') }
-    expect(await store.open(anApproval({ principal: other }))).toMatchObject({ outcome: 'opened' })
+    expect(await store.open(aFreshApproval({ principal: other }))).toMatchObject({ outcome: 'opened' })
     await store.apply(oldest.id, cancelled())
-    expect(await store.open(anApproval())).toMatchObject({ outcome: 'opened' })
+    expect(await store.open(aFreshApproval())).toMatchObject({ outcome: 'opened' })
   })
 })
 
@@ -122,7 +122,7 @@ describe('deciding', () => {
     const [here, there] = (await gateways(2)) as [Gateway, Gateway]
     const winners = new Map<string, number>()
     for (let round = 0; round < 100; round++) {
-      const approval = anApproval()
+      const approval = aFreshApproval()
       await here.store.open(approval)
       const events: ApprovalEvent[] = [
         reviewed('approve', 'bob'),
@@ -150,7 +150,7 @@ describe('deciding', () => {
 
   it('counts every review of a quorum that click at once, once each', async () => {
     const [here, there] = (await gateways(2)) as [Gateway, Gateway]
-    const approval = anApproval({ quorum: 5 })
+    const approval = aFreshApproval({ quorum: 5 })
     await here.store.open(approval)
     const people = ['bob', 'carol', 'dave', 'erin', 'frank']
     const answers = await Promise.all(
@@ -161,7 +161,7 @@ describe('deciding', () => {
     )
     expect(answers.filter((answer) => answer.ok)).toHaveLength(5)
     const after = await here.store.get(approval.id)
-    expect(after).toMatchObject({ state: 'approved', version: 5 })
+    expect(after).toMatchObject({ state: 'approved', version: approval.version + 5 })
     expect(new Set(after?.reviews.map(({ reviewer }) => reviewer.id)).size).toBe(5)
   })
 
@@ -174,7 +174,7 @@ describe('deciding', () => {
     there.inbox.onResolved((id) => elsewhere.push(id))
     const stop = new AbortController()
     there.store.onChange((id) => changed.push(id), stop.signal)
-    const approval = anApproval({ quorum: 2 })
+    const approval = aFreshApproval({ quorum: 2 })
     await here.store.open(approval)
     expect(await here.store.arm(approval.id)).toBe(true)
     await there.store.apply(approval.id, reviewed('approve', 'bob'))
@@ -185,7 +185,7 @@ describe('deciding', () => {
     expect(elsewhere).toEqual([])
 
     stop.abort()
-    const later = anApproval()
+    const later = aFreshApproval()
     await here.store.open(later)
     await here.store.arm(later.id)
     await here.store.apply(later.id, cancelled())
@@ -197,7 +197,7 @@ describe('deciding', () => {
 describe('the fence', () => {
   it('[REQ-FORWARD-4] lets one of many calls through', async () => {
     const [here, there] = (await gateways(2)) as [Gateway, Gateway]
-    const approval = anApproval()
+    const approval = aFreshApproval()
     await here.store.open(approval)
     await here.store.apply(approval.id, reviewed('approve'))
     const { fingerprint } = approval
@@ -222,13 +222,13 @@ describe('the fence', () => {
     ['a grant that a person took back', { end: 'revoked' }, 'revoked'],
   ])('refuses %s', async (_, setup, refusal) => {
     const { store, grants } = await oneGateway()
-    const approval = anApproval({ useWithinMs: setup.useWithinMs ?? 60_000 })
+    const approval = aFreshApproval({ useWithinMs: setup.useWithinMs ?? 60_000 })
     await store.open(approval)
     await store.apply(approval.id, reviewed(setup.deny ? 'deny' : 'approve'))
     const id = grantIdOf(approval.id)
     if (setup.end) expect(await grants.end(id, setup.end)).toBe(true)
     if (setup.end) expect(await grants.end(id, 'revoked')).toBe(false)
-    const fingerprint = setup.otherFingerprint ? anApproval().fingerprint : approval.fingerprint
+    const fingerprint = setup.otherFingerprint ? aFreshApproval().fingerprint : approval.fingerprint
     expect(await grants.consume(id, { fingerprint, callId: 'call_1' as CallId })).toEqual({ ok: false, refusal })
   })
 })

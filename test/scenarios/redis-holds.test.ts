@@ -13,7 +13,7 @@ import type { SessionId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { grantIdOf } from '../../src/grant/grant.ts'
 import type { Recorder } from '../../src/ports.ts'
-import { anApproval, reviewed } from '../support/approvals.ts'
+import { aFreshApproval, reviewed } from '../support/approvals.ts'
 import { systemClock as clock, silentLog as log, startTestRedis, type TestRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
@@ -85,7 +85,7 @@ describe('a hold', () => {
     const server = await aServer()
     const here = await aGateway(server, 'shared')
     const there = await aGateway(server, 'shared')
-    const approval = anApproval()
+    const approval = aFreshApproval()
     expect(await here.holds.open(approval)).toEqual({ outcome: 'opened', approval })
     const waits = [
       here.holds.wait(approval.id, never),
@@ -99,7 +99,7 @@ describe('a hold', () => {
 
   it('rejects with the reason of the signal, and leaves the approval open', async () => {
     const here = await aGateway(await aServer(), 'test')
-    const approval = anApproval()
+    const approval = aFreshApproval()
     await here.holds.open(approval)
     const left = new AbortController()
     const waiting = here.holds.wait(approval.id, left.signal)
@@ -113,7 +113,7 @@ describe('a hold', () => {
     const here = await aGateway(await aServer(), 'test')
     const recorder = aRecorder(2)
     aHoldsWorker(here, recorder)
-    const approval = anApproval({ expiresAt: soon(300) })
+    const approval = aFreshApproval({ expiresAt: soon(300) })
     await here.holds.open(approval)
     const outcome = await here.holds.wait(approval.id, never)
     expect(outcome.state).toBe('expired')
@@ -132,7 +132,7 @@ describe('a hold', () => {
 
   it('expires although no worker ran at its deadline and its job was lost', async () => {
     const here = await aGateway(await aServer(), 'test')
-    const approval = anApproval({ expiresAt: soon(100), requestedAt: soon(-60_000) })
+    const approval = aFreshApproval({ expiresAt: soon(100), requestedAt: soon(-60_000) })
     await here.holds.open(approval)
     const queue = openQueue(here.redis, 'holds')
     await queue.remove(holdJobId(approval.id))
@@ -144,7 +144,7 @@ describe('a hold', () => {
   it('is decided, and its job then does nothing', async () => {
     const here = await aGateway(await aServer(), 'test')
     const recorder = aRecorder()
-    const approval = anApproval({ expiresAt: soon(400) })
+    const approval = aFreshApproval({ expiresAt: soon(400) })
     await here.holds.open(approval)
     await here.store.apply(approval.id, reviewed('deny', 'bob', approval.requestedAt))
     aHoldsWorker(here, recorder)
@@ -158,7 +158,7 @@ describe('Redis stopped (it answers nothing, the connection stands)', () => {
   it('[REQ-HOLD-6] refuses a hold within a second or so and leaves no ghost when Redis goes on: no approval, no job', async () => {
     const server = await aServer()
     const here = await aGateway(server, 'test')
-    const approval = anApproval()
+    const approval = aFreshApproval()
     server.signal('SIGSTOP')
     const startedAt = Date.now()
     await expect(here.holds.open(approval)).rejects.toMatchObject({ code: 'store_unavailable' })
@@ -179,7 +179,7 @@ describe('Redis stopped (it answers nothing, the connection stands)', () => {
     const server = await aServer()
     const here = await aGateway(server, 'test')
     const changes: string[] = []
-    const approval = anApproval()
+    const approval = aFreshApproval()
     // Redis stops between the approval and its job.
     const stopping: RedisApprovalStore = {
       ...here.store,
@@ -206,7 +206,7 @@ describe('Redis stopped (it answers nothing, the connection stands)', () => {
   it('a decision that timed out never takes effect later', async () => {
     const server = await aServer()
     const here = await aGateway(server, 'test')
-    const approval = anApproval()
+    const approval = aFreshApproval()
     await here.holds.open(approval)
     // Redis stops between the read and the write.
     const stopping: RedisHandle = {
@@ -241,7 +241,7 @@ describe('Redis down at start', () => {
     )
     const recorder = aRecorder()
     aHoldsWorker(here, recorder)
-    const approval = anApproval({ expiresAt: soon(2_500) })
+    const approval = aFreshApproval({ expiresAt: soon(2_500) })
     await expect(holds.open(approval)).rejects.toMatchObject({ code: 'store_unavailable' })
     expect(redis.isReady()).toBe(false)
 
@@ -257,13 +257,13 @@ describe('Redis killed', () => {
   it('refuses at once, and when Redis is back the waiting hold still wakes and new ones open', async () => {
     const server = await aServer()
     const here = await aGateway(server, 'test')
-    const approval = anApproval()
+    const approval = aFreshApproval()
     await here.holds.open(approval)
     const waiting = here.holds.wait(approval.id, never)
     server.signal('SIGKILL')
     await until('the loss is noticed', () => !here.redis.isReady())
     const startedAt = Date.now()
-    await expect(here.holds.open(anApproval())).rejects.toMatchObject({ code: 'store_unavailable' })
+    await expect(here.holds.open(aFreshApproval())).rejects.toMatchObject({ code: 'store_unavailable' })
     await expect(here.store.get(approval.id)).rejects.toMatchObject({ code: 'store_unavailable' })
     expect(Date.now() - startedAt).toBeLessThan(500)
 
@@ -272,13 +272,13 @@ describe('Redis killed', () => {
     expect((await here.store.get(approval.id))?.state).toBe('pending')
     await here.store.apply(approval.id, reviewed('approve'))
     expect((await waiting).state).toBe('approved')
-    expect(await here.holds.open(anApproval())).toMatchObject({ outcome: 'opened' })
+    expect(await here.holds.open(aFreshApproval())).toMatchObject({ outcome: 'opened' })
   })
 
   it('wakes a hold that was decided while the waiting gateway could not hear', async () => {
     const server = await aServer()
     const here = await aGateway(server, 'shared')
-    const approval = anApproval()
+    const approval = aFreshApproval()
     await here.holds.open(approval)
     const waiting = here.holds.wait(approval.id, never)
     const there = await aGateway(server, 'shared')
@@ -298,7 +298,7 @@ describe('Redis killed', () => {
     const here = await aGateway(server, 'test')
     const recorder = aRecorder()
     aHoldsWorker(here, recorder)
-    const approval = anApproval({ expiresAt: soon(1_000) })
+    const approval = aFreshApproval({ expiresAt: soon(1_000) })
     await here.holds.open(approval)
     const waiting = here.holds.wait(approval.id, never)
     server.signal('SIGKILL')
@@ -325,7 +325,7 @@ describe('a worker that ended', () => {
   it('has its deadlines carried out by the next one', async () => {
     const here = await aGateway(await aServer(), 'test')
     const first = startHoldsWorker({ ...here, clock, log, recorder: aRecorder() })
-    const approval = anApproval({ expiresAt: soon(3_000) })
+    const approval = aFreshApproval({ expiresAt: soon(3_000) })
     await here.holds.open(approval)
     await first.close()
     await until('the deadline has passed', () => Date.now() > approval.expiresAt)
@@ -348,7 +348,7 @@ describe('a grant that nobody uses', () => {
       cleanups.push(() => worker.close())
     }
     if (workerFirst) start()
-    const approval = anApproval({ useWithinMs: 300 })
+    const approval = aFreshApproval({ useWithinMs: 300 })
     await here.holds.open(approval)
     await here.store.apply(approval.id, reviewed('approve'))
     if (!workerFirst) start()
@@ -373,7 +373,7 @@ describe('a review that took effect', () => {
 
   it('and was not recorded by whoever applied it is recorded by the jobs, with all that it brought about', async () => {
     const here = await aGateway(await aServer(), 'test')
-    const approval = anApproval({ quorum: 2 })
+    const approval = aFreshApproval({ quorum: 2 })
     await here.holds.open(approval)
     await here.store.apply(approval.id, reviewed('approve', 'bob'))
     await here.store.apply(approval.id, reviewed('approve', 'carol'))
@@ -398,7 +398,7 @@ describe('a review that took effect', () => {
 
   it('and was recorded is not recorded again', async () => {
     const here = await aGateway(await aServer(), 'test')
-    const approval = anApproval()
+    const approval = aFreshApproval()
     await here.holds.open(approval)
     const applied = await here.store.apply(approval.id, reviewed('deny'))
     if (applied.ok) await here.store.reviewRecorded(applied.approval)
@@ -411,7 +411,7 @@ describe('a session', () => {
     const here = await aGateway(await aServer(), 'test')
     const grants = createGrants(here.redis)
     const isBusy = sessionBusy({ redis: here.redis, grants })
-    const approval = anApproval()
+    const approval = aFreshApproval()
     const other = 'ses_other' as SessionId
     expect(await isBusy(approval.sessionId)).toBe(false)
     await here.holds.open(approval)

@@ -11,7 +11,7 @@ import type { ApprovalId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import type { ChannelName } from '../../src/policy/decision.ts'
 import { type Channel, ChannelBusy, type MessageRef } from '../../src/ports.ts'
-import { anApproval, cancelled, reviewed } from '../support/approvals.ts'
+import { aFreshApproval, cancelled, reviewed } from '../support/approvals.ts'
 import { systemClock as clock, silentLog as log, startTestRedis, type TestRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
@@ -84,7 +84,7 @@ const dueCards = () => redis.call('SMEMBERS', redis.key('cards-due'))
 const nothingIsDue = () => until('no card is due', async () => ((await dueCards()) as string[]).length === 0)
 
 async function anOpenHold(change: Partial<Approval> = {}): Promise<ApprovalId> {
-  const approval = anApproval(change)
+  const approval = aFreshApproval(change)
   await holds.open(approval)
   return approval.id
 }

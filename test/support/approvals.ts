@@ -2,42 +2,23 @@
 import { randomBytes } from 'node:crypto'
 import type { Approval, ApprovalEvent, Review } from '../../src/approval/approval.ts'
 import type { ApprovalId, CallId, Fingerprint, SessionId } from '../../src/brands.ts'
-import { epochMs, principalId } from '../../src/brands.ts'
+import { epochMs } from '../../src/brands.ts'
+import { anApproval } from './examples.ts'
 
-export function anApproval(change: Partial<Approval> = {}): Approval {
+/** One of its own each time, requested now: what a store is given. */
+export function aFreshApproval(change: Partial<Approval> = {}): Approval {
   const now = Date.now()
   const unique = randomBytes(16).toString('hex')
-  return {
+  return anApproval({
     id: `apr_${unique}` as ApprovalId,
-    state: 'pending',
-    version: 0,
     fingerprint: randomBytes(32).toString('hex') as Fingerprint,
     callId: `call_${unique}` as CallId,
     sessionId: `ses_${unique}` as SessionId,
-    principal: {
-      id: principalId('https://issuer.example', 'alice'),
-      issuer: 'https://issuer.example',
-      subject: 'alice',
-      client: 'agent',
-      email: 'alice@example.com',
-    },
-    upstream: 'files',
-    tool: 'write_file',
-    argumentsJson: '{"path":"a.txt"}',
-    otherParamsJson: '{}',
-    rule: 'writes',
-    reason: null,
-    from: [],
-    quorum: 1,
-    channels: ['console'],
     requestedAt: epochMs(now),
     expiresAt: epochMs(now + 60_000),
     useWithinMs: 60_000,
-    reviews: [],
-    resolvedAt: null,
-    cancelReason: null,
     ...change,
-  }
+  })
 }
 
 export function reviewed(choice: Review['choice'], who = 'bob', at = Date.now()): ApprovalEvent {

@@ -9,11 +9,12 @@ import express from 'express'
 import { createSlackChannel } from '../../bots/slack/slack-channel.ts'
 import type { Approval } from '../../src/approval/approval.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
-import type { ApprovalId, CallId, Fingerprint, SessionId } from '../../src/brands.ts'
+import type { ApprovalId, Fingerprint } from '../../src/brands.ts'
 import { epochMs, principalId } from '../../src/brands.ts'
 import type { Clock, Log, MessageRef, Reviews } from '../../src/ports.ts'
 import { createReviews } from '../../src/review/review.ts'
 import { Secret } from '../../src/secret.ts'
+import { anApproval } from './examples.ts'
 import { type FakeSlack, startFakeSlack } from './fake-slack.ts'
 import type { FakeSlackOptions, FakeUser } from './fake-slack-world.ts'
 import { createMemoryApprovalStore } from './memory-approval-store.ts'
@@ -24,13 +25,9 @@ export const ALICE: FakeUser = { id: 'U1', name: 'alice', displayName: 'Alice', 
 
 export function pendingApproval(change: Partial<Approval> = {}): Approval {
   const requestedAt = epochMs(Date.now())
-  return {
+  return anApproval({
     id: 'apr_aaaaaaaaaaaaaaaaaaaaaaaaaa' as ApprovalId,
-    state: 'pending',
-    version: 0,
     fingerprint: 'c0ffee00'.repeat(8) as Fingerprint,
-    callId: 'call_1' as CallId,
-    sessionId: 'ses_1' as SessionId,
     principal: {
       id: principalId('https://issuer.example', '00u1'),
       issuer: 'https://issuer.example',
@@ -38,23 +35,12 @@ export function pendingApproval(change: Partial<Approval> = {}): Approval {
       client: 'desktop-agent',
       email: 'alice@example.com',
     },
-    upstream: 'files',
-    tool: 'write_file',
     argumentsJson: '{"content":"hello","path":"/srv/a.txt"}',
-    otherParamsJson: '{}',
-    rule: 'writes',
-    reason: 'Writing needs a second pair of eyes.',
-    from: [],
-    quorum: 1,
     channels: [],
     requestedAt,
     expiresAt: epochMs(requestedAt + 900_000),
-    useWithinMs: 600_000,
-    reviews: [],
-    resolvedAt: null,
-    cancelReason: null,
     ...change,
-  }
+  })
 }
 
 export interface SlackGatewayOptions extends FakeSlackOptions {

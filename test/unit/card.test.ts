@@ -3,19 +3,15 @@ import type { Approval, Review } from '../../src/approval/approval.ts'
 import { argumentRows } from '../../src/approval/argument-rows.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import { visible, visibleLines } from '../../src/approval/visible.ts'
-import type { ApprovalId, CallId, Fingerprint, SessionId } from '../../src/brands.ts'
+import type { Fingerprint } from '../../src/brands.ts'
 import { epochMs, principalId } from '../../src/brands.ts'
+import { anApproval } from '../support/examples.ts'
 
 const REQUESTED_AT = epochMs(1_900_000_000_000)
 
 function approval(change: Partial<Approval> = {}): Approval {
-  return {
-    id: 'apr_1' as ApprovalId,
-    state: 'pending',
-    version: 0,
+  return anApproval({
     fingerprint: 'c0ffee00'.repeat(8) as Fingerprint,
-    callId: 'call_1' as CallId,
-    sessionId: 'ses_1' as SessionId,
     principal: {
       id: principalId('https://issuer.example', '00u1'),
       issuer: 'https://issuer.example',
@@ -23,23 +19,12 @@ function approval(change: Partial<Approval> = {}): Approval {
       client: 'desktop-agent',
       email: 'alice@example.com',
     },
-    upstream: 'files',
-    tool: 'write_file',
     argumentsJson: '{"content":"hello","path":"/srv/a.txt"}',
-    otherParamsJson: '{}',
-    rule: 'writes',
     reason: null,
-    from: [],
-    quorum: 1,
-    channels: [],
     requestedAt: REQUESTED_AT,
     expiresAt: epochMs(REQUESTED_AT + 900_000),
-    useWithinMs: 600_000,
-    reviews: [],
-    resolvedAt: null,
-    cancelReason: null,
     ...change,
-  }
+  })
 }
 
 function review(change: Partial<Review> = {}): Review {
