@@ -1,7 +1,6 @@
 /** What is left of the session: its summary, its recording as the commands show it, and no secret anywhere. */
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { AuditEvent } from '../src/audit/events.ts'
 import type { SessionId } from '../src/brands.ts'
 import type { ConsoleReviewer } from './console-reviewer.ts'
 import { countersign } from './gateway-process.ts'
@@ -16,9 +15,7 @@ export async function seeWhatIsLeft(telling: Telling, held: HeldCall, reviewer: 
   must(session !== null, 'The held call should belong to a session.')
   trace.heading('What is left')
   await waitForSummary(telling, session, reviewer)
-  await trace.step('In the recording stand the approval, then the intent, then the outcome', () =>
-    checkOrder(recordings),
-  )
+  await trace.step('Recorded are the approval, then the intent, then the outcome', () => checkOrder(recordings))
   for (const args of [
     ['audit', 'list'],
     ['audit', 'show', session],
@@ -66,9 +63,10 @@ async function checkOrder(recordings: string): Promise<void> {
     const intent = events.findIndex((event) => event.type === 'call.intent' && event.call_id === call_id)
     must(intent >= 0 && intent < events.indexOf(outcome), `The call ${call_id} has no intent before its outcome.`)
     if (approval_id === null) continue
-    const isApproval = (event: AuditEvent) => event.type === 'approval.resolved' && event.approval_id === approval_id
-    const approved = events.findIndex(isApproval)
-    must(approved >= 0 && approved < intent, `The call ${call_id} has no approval before its intent.`)
+    // By its own instant: its event is written while the call that it let go is already on its way.
+    const reviewed = ofType(events, 'approval.reviewed').find((event) => event.approval_id === approval_id)
+    must(reviewed?.review.choice === 'approve', `The call ${call_id} has no approval.`)
+    must(reviewed.review.at <= (events[intent]?.at ?? 0), `The call ${call_id} was sent before its approval.`)
   }
 }
 

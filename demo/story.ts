@@ -3,7 +3,6 @@
  * differs, and --auto also tries what a person would not think of doing.
  */
 import { existsSync, readFileSync } from 'node:fs'
-import type { AuditEvent } from '../src/audit/events.ts'
 import { duration, timeOfDay } from '../src/cli/terminal.ts'
 import type { Agent, ToolAnswer } from './agent.ts'
 import { callWithoutToken, connectAgent, MCP_REVISION } from './agent.ts'
@@ -197,7 +196,7 @@ export async function waitForPerson({ trace, setting }: Telling, held: HeldCall)
     } finally {
       clearInterval(timer)
     }
-    const decision = decisionOf(await recordedEvents(setting.workspace.recordings), held)
+    const decision = await decisionOf(setting, held)
     must(
       decision !== null,
       `Nobody did in time, so the call was refused. The agent was told: ${(await held.answer).text}`,
@@ -212,11 +211,14 @@ export interface Reviewed {
   readonly text: string
 }
 
-/** Null where it expired. */
-export function decisionOf(events: readonly AuditEvent[], { requested }: HeldCall): Reviewed | null {
-  const reviewed = ofType(events, 'approval.reviewed').findLast(
-    ({ approval_id }) => approval_id === requested.approval_id,
-  )
+/** Null where nobody decided in time. The agent may have its answer a moment before the decision is on the disk. */
+async function decisionOf({ workspace }: Setting, { requested }: HeldCall): Promise<Reviewed | null> {
+  const isOfThis = ({ approval_id }: { readonly approval_id: string }) => approval_id === requested.approval_id
+  const events = await until('the decision is recorded', async () => {
+    const recorded = await recordedEvents(workspace.recordings)
+    return ofType(recorded, 'approval.resolved').some(isOfThis) && recorded
+  })
+  const reviewed = ofType(events, 'approval.reviewed').findLast(isOfThis)
   if (reviewed === undefined) return null
   const { choice, reviewer, channel, reason, at } = reviewed.review
   const said = choice === 'approve' ? 'approved' : 'denied'
@@ -227,7 +229,7 @@ export function decisionOf(events: readonly AuditEvent[], { requested }: HeldCal
 export async function seeWhatCameOfIt(telling: Telling, held: HeldCall): Promise<Reviewed> {
   const { setting } = telling
   const answer = await held.answer
-  const decision = decisionOf(await recordedEvents(setting.workspace.recordings), held)
+  const decision = await decisionOf(setting, held)
   must(decision !== null, 'The decision should be recorded.')
   if (decision.isApproved) await seeItDone(telling, answer, decision)
   else await seeItRefused(telling, answer)
