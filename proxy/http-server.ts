@@ -6,6 +6,7 @@
  * prototypes from the start, so that Express finds nothing to change.
  */
 import http from 'node:http'
+import type { Socket } from 'node:net'
 import type { Express } from 'express'
 
 /** A body that trickles in for longer is an attack or a lost client. */
@@ -30,7 +31,29 @@ export function createHttpServer(app: Express): http.Server {
   // An answer that waits for people has no end in sight.
   server.timeout = 0
   server.keepAliveTimeout = KEEP_ALIVE_MS
+  watchSilentConnections(server)
   return server
+}
+
+/**
+ * Ends connections on which nothing is going on. Node's own `closeIdleConnections` leaves those that never sent a
+ * request, which clients open ahead of need; each would use up the whole patience of a stop.
+ */
+export function closeIdle(server: http.Server): void {
+  server.closeIdleConnections()
+  for (const socket of silent.get(server) ?? []) socket.destroy()
+}
+
+const silent = new WeakMap<http.Server, Set<Socket>>()
+
+function watchSilentConnections(server: http.Server): void {
+  const sockets = new Set<Socket>()
+  silent.set(server, sockets)
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  server.on('request', ({ socket }) => sockets.delete(socket))
 }
 
 /** A constructor that builds what the parent builds, with Express's prototype (which itself inherits the parent's). */

@@ -35,7 +35,7 @@ import { createAuthenticator } from '../proxy/authenticate/authenticator.ts'
 import { createStaticBroker } from '../proxy/broker/static.ts'
 import { createCatalogue } from '../proxy/catalogue.ts'
 import { createSender, targetOf } from '../proxy/forward/http-proxy.ts'
-import { createHttpServer } from '../proxy/http-server.ts'
+import { closeIdle, createHttpServer } from '../proxy/http-server.ts'
 import type { Endpoint } from '../proxy/mcp/endpoint.ts'
 import { createEndpoint } from '../proxy/mcp/endpoint.ts'
 import { createWaitingRoom } from '../proxy/mcp/waiting.ts'
@@ -462,7 +462,7 @@ async function stop(parts: {
   const closed = once(server, 'close')
   server.close()
   // Again and again: a connection whose last answer came while we stop would stay open for its keep-alive time.
-  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CLOSED_EVERY_MS)
+  const idle = setInterval(() => closeIdle(server), IDLE_CLOSED_EVERY_MS)
   const patience = setTimeout(() => server.closeAllConnections(), settings.shutdown.drainMs)
   // The console's event streams end only when they are closed; they must not use up the patience.
   const running = await starting.catch(() => null)

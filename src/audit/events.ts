@@ -70,6 +70,11 @@ export type AuditEvent = Common &
         readonly fingerprint: Fingerprint | null
         readonly approval_id: ApprovalId | null
         readonly grant_id: GrantId | null
+        /**
+         * Reviewers' ids. The review itself is recorded by whoever received the click, which may be a moment later: who
+         * approved is on the disk before the call goes on, whatever becomes of that.
+         */
+        readonly approved_by: readonly string[]
       })
     | (OfCall & {
         readonly type: 'call.outcome'

@@ -36,10 +36,14 @@ export function summariseSession(sessionEvents: readonly RecordedEvent[]): Sessi
   }
 }
 
+export function isCounted({ outcome, method }: EventOf<'call.outcome'>): boolean {
+  return outcome !== 'succeeded' || COUNTED_METHODS.has(method)
+}
+
 export function countCalls(events: readonly AuditEvent[]): Partial<Record<Outcome, number>> {
   const calls: Partial<Record<Outcome, number>> = {}
   for (const event of ofType(events, 'call.outcome')) {
-    if (event.outcome === 'succeeded' && !COUNTED_METHODS.has(event.method)) continue
+    if (!isCounted(event)) continue
     calls[event.outcome] = (calls[event.outcome] ?? 0) + 1
   }
   return calls

@@ -1,8 +1,10 @@
 /** What a person reads of recordings: the list of sessions, and one session's events as short lines. */
+
 import type { EpochMs, SessionId } from '../brands.ts'
 import type { PrincipalSummary } from '../identity/principal.ts'
 import { unreachable } from '../unreachable.ts'
 import type { AuditEvent, Outcome } from './events.ts'
+import { isCounted } from './summarise.ts'
 
 /** More would not be read by anyone, and take some 100 MB. */
 const LISTED_SESSIONS_MAX = 100_000
@@ -48,6 +50,7 @@ function applyToOverview(overview: SessionOverview, event: AuditEvent): SessionO
     case 'approval.requested':
       return { ...next, held: next.held + 1 }
     case 'call.outcome':
+      if (!isCounted(event)) return next
       return { ...next, calls: { ...next.calls, [event.outcome]: (next.calls[event.outcome] ?? 0) + 1 } }
     default:
       return next
@@ -101,7 +104,7 @@ function describe(event: AuditEvent): Described {
     case 'call.decided':
       return { text: `${what(event)}: ${event.effect} by ${event.rule}`, tone: DECIDED_TONE[event.effect] }
     case 'call.intent':
-      return plain(`${what(event)}: ${event.effect} by ${event.rule}`)
+      return plain(`${what(event)}: ${event.effect} by ${event.rule}${approvedBy(event.approved_by)}`)
     case 'call.outcome':
       return describeOutcome(event)
     default:
@@ -135,6 +138,10 @@ function describeApproval(event: ApprovalOrGrantEvent): Described {
     default:
       return unreachable(event)
   }
+}
+
+function approvedBy(reviewers: readonly string[]): string {
+  return reviewers.length === 0 ? '' : `, approved by ${reviewers.join(', ')}`
 }
 
 function describeOutcome(event: Extract<AuditEvent, { type: 'call.outcome' }>): Described {

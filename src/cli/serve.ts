@@ -32,6 +32,8 @@ function parseRoles(text: string): ReadonlySet<Role> {
 }
 
 async function serve({ config, roles }: { config: string; roles: ReadonlySet<Role> }, env: Environment): Promise<void> {
+  // From the first moment on: a signal while Redis starts must not leave it behind.
+  const signal = signalled()
   const log = createLog((line) => process.stderr.write(line))
   const file = path.resolve(config)
   const settings = await loadSettings(file, env)
@@ -53,7 +55,7 @@ async function serve({ config, roles }: { config: string; roles: ReadonlySet<Rol
   })
   process.stdout.write(`Countersign ${VERSION} listens on ${service.url}\n`)
   printConsoleLink(service.consoleLink())
-  const failure = await Promise.race([signalled(), failureOf(service.ready)])
+  const failure = await Promise.race([signal, failureOf(service.ready)])
   await service.stop()
   await redis.stop()
   if (failure !== null) throw failure

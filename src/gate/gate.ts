@@ -50,7 +50,10 @@ interface Clearance {
   readonly fingerprint: Fingerprint | null
   readonly approvalId: ApprovalId | null
   readonly grantId: GrantId | null
+  readonly approvedBy: readonly string[]
 }
+
+const WITHOUT_APPROVAL = { fingerprint: null, approvalId: null, grantId: null, approvedBy: [] } as const
 
 export interface Gate {
   /** Rejects with a GatewayError; an agent that left before its call was forwarded rejects with `AgentGone`. */
@@ -63,7 +66,7 @@ export function createGate(options: GateOptions): Gate {
       const decision = evaluate(options, call)
       switch (decision.effect) {
         case 'allow':
-          return forward(options, call, exchange, { decision, fingerprint: null, approvalId: null, grantId: null })
+          return forward(options, call, exchange, { ...WITHOUT_APPROVAL, decision })
         case 'deny':
           await options.recorder.record(decided(options, call, decision), 'written')
           await options.recorder.record(stoppedOutcome(options, call, 'denied_by_policy', null), 'written')
@@ -152,7 +155,8 @@ async function clear(
     },
     'written',
   )
-  return { decision, fingerprint: settled.fingerprint, approvalId: settled.id, grantId }
+  const approvedBy = settled.reviews.map(({ reviewer }) => reviewer.id)
+  return { decision, fingerprint: settled.fingerprint, approvalId: settled.id, grantId, approvedBy }
 }
 
 /** What a reviewer is asked about and what may run are one value: everything that could change what happens is in it. */
@@ -378,7 +382,7 @@ function decided({ clock, policy }: GateOptions, call: Call, decision: Decision)
 }
 
 function intent({ options, call, clearance, startedAt }: Run): AuditEvent {
-  const { decision, fingerprint, approvalId, grantId } = clearance
+  const { decision, fingerprint, approvalId, grantId, approvedBy } = clearance
   return {
     type: 'call.intent',
     at: startedAt,
@@ -391,6 +395,7 @@ function intent({ options, call, clearance, startedAt }: Run): AuditEvent {
     fingerprint,
     approval_id: approvalId,
     grant_id: grantId,
+    approved_by: approvedBy,
   }
 }
 

@@ -9,7 +9,7 @@ import { createStaticBroker } from '../../proxy/broker/static.ts'
 import { ANSWER_BYTES_MAX, createExchange } from '../../proxy/forward/exchange.ts'
 import type { Sender } from '../../proxy/forward/http-proxy.ts'
 import { createSender, targetOf } from '../../proxy/forward/http-proxy.ts'
-import { createHttpServer } from '../../proxy/http-server.ts'
+import { closeIdle, createHttpServer } from '../../proxy/http-server.ts'
 import type { StreamEvent } from '../../src/gate/call.ts'
 import { Secret } from '../../src/secret.ts'
 import { until } from '../support/until.ts'
@@ -226,5 +226,36 @@ describe('the server under Express', () => {
     const answer = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/x`)
     expect(await answer.json()).toEqual({ path: '/x', ip: true })
     expect(prototypes).toEqual([true, true])
+  })
+
+  it('closes connections that wait or never asked, and lets a running request finish', async () => {
+    const app = express()
+    let finish: (() => void) | null = null
+    app.get('/slow', (_request, response) => {
+      finish = () => void response.send('done')
+    })
+    app.get('/quick', (_request, response) => void response.send('done'))
+    const server = createHttpServer(app)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const connect = async (request: string) => {
+      const socket = net.connect(port, '127.0.0.1')
+      await once(socket, 'connect')
+      if (request !== '') socket.write(`GET ${request} HTTP/1.1\r\nHost: x\r\n\r\n`)
+      return socket
+    }
+    const silent = await connect('')
+    const waiting = await connect('/quick')
+    await once(waiting, 'data')
+    const running = await connect('/slow')
+    const finished = await until('the slow request is there', () => finish)
+    server.close()
+    closeIdle(server)
+    await Promise.all([once(silent, 'close'), once(waiting.resume(), 'close')])
+    finished()
+    const [answer] = await once(running, 'data')
+    expect(String(answer)).toContain('done')
+    running.destroy()
   })
 })

@@ -334,7 +334,16 @@ describe('the end of a session', () => {
     const segment = createSegment(directory, header)
     let state = segment.state
     const lines = Array.from({ length: SUMMARY_EVENTS_MAX }, (_, n) => {
-      const sealed = sealLine({ type: 'session.ended', at: epochMs(n), session_id: id, why: 'idle' }, state)
+      const sealed = sealLine(
+        {
+          type: 'identity.stale_keys_used',
+          at: epochMs(n),
+          session_id: id,
+          issuer: 'https://issuer.example',
+          stale_ms: n,
+        },
+        state,
+      )
       state = sealed.state
       return sealed
     })

@@ -45,6 +45,7 @@ export function intent(at: number, call: string, tool: string | null = 'read_fil
     fingerprint: null,
     approval_id: null,
     grant_id: null,
+    approved_by: [],
   }
 }
 

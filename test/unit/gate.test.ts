@@ -13,7 +13,7 @@ import type { JsonObject } from '../../src/json/value.ts'
 import { createMasker } from '../../src/masking/masker.ts'
 import type { Effect } from '../../src/policy/decision.ts'
 import { Secret } from '../../src/secret.ts'
-import { aPrincipal } from '../support/examples.ts'
+import { aPrincipal, aReviewer } from '../support/examples.ts'
 
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
@@ -42,6 +42,7 @@ function world(options: {
   leaves?: boolean
 }) {
   const steps: string[] = []
+  const recorded: AuditEvent[] = []
   let asked: Approval | null = null
   let definitionsAsked = 0
   const left = new AbortController()
@@ -90,6 +91,7 @@ function world(options: {
       record: async (event, durability) => {
         if (options.failsAt?.(event)) throw new GatewayError('recording_failed', 'the disk is full')
         steps.push(`${event.type}:${durability}`)
+        recorded.push(event)
       },
     },
     broker: {
@@ -125,6 +127,7 @@ function world(options: {
   const attachment: Attachment = { held: () => void steps.push('held'), gone: left.signal }
   return {
     steps,
+    recorded,
     pass: () =>
       createGate(gateOptions).pass({ ...CALL, arguments: options.arguments ?? CALL.arguments }, attachment, exchange),
   }
@@ -219,6 +222,17 @@ describe('the gate', () => {
     const { steps, pass } = world({ effect, failsAt: ofType(type) })
     await expect(pass()).rejects.toMatchObject({ code: 'recording_failed' })
     expect(steps).not.toContain('forward')
+  })
+
+  it('has on the disk who approved, before the call goes on', async () => {
+    const bob = { reviewer: aReviewer('bob@example.com'), choice: 'approve', reason: null, channel: 'console' } as const
+    const { recorded, pass } = world({
+      effect: 'require_approval',
+      settle: (asked) => ({ ...approve(asked), reviews: [{ ...bob, at: epochMs(1_500) }] }),
+    })
+    await pass()
+    const intent = recorded.find(({ type }) => type === 'call.intent')
+    expect(intent).toMatchObject({ approved_by: ['console:bob@example.com'], approval_id: 'apr_1' })
   })
 
   it('asks nobody about more than a person can read', async () => {
