@@ -184,7 +184,7 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
     () => slack?.stop(),
     () => consolePage?.close(),
   )
-  if (roles.has('bots')) await startBots(base, { inbox, store, slack, channels }, closers)
+  if (roles.has('bots')) startBots(base, { inbox, store, slack, channels }, closers)
   if (roles.has('jobs')) startJobs(base, { inbox, store, grants, channels }, closers)
   return { endpoint, console: consolePage, slack }
 }
@@ -255,7 +255,7 @@ function startGateway(
   return endpoint
 }
 
-async function startBots(
+function startBots(
   { redis, clock, log }: Base,
   parts: {
     inbox: Inbox
@@ -264,9 +264,10 @@ async function startBots(
     channels: readonly Channel[]
   },
   closers: Closers,
-): Promise<void> {
+): void {
   const { inbox, store, slack, channels } = parts
-  await slack?.start()
+  // Not awaited: Slack may be slow or away, and agents must not wait for it.
+  slack?.start().catch((error: unknown) => log.error('slack did not start', { error: String(error) }))
   const outbox = startOutbox({ redis, inbox, store, channels, cardOf, clock, log })
   closers.push(() => outbox.close())
 }

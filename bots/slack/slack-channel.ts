@@ -53,6 +53,7 @@ export function createSlackChannel(options: SlackOptions): SlackChannel {
   const web = createWeb({ token: botToken, timeoutMs: API_TIMEOUT_MS, apiUrl, log })
   const clickWeb = createWeb({ token: botToken, timeoutMs: CLICK_API_TIMEOUT_MS, apiUrl, log })
   const team = createTeam(clickWeb)
+  let stopped = false
   const edge = appToken === null ? createHttp(options) : createSocketMode({ appToken, apiUrl, log })
   const app = createApp({ receiver: edge.receiver, team, options })
   registerClicks(app, {
@@ -67,9 +68,11 @@ export function createSlackChannel(options: SlackOptions): SlackChannel {
     router: 'router' in edge ? edge.router : null,
     start: async () => {
       await warmUp(team, log)
-      if ('start' in edge) await edge.start()
+      // Nobody waits for a start, so a stop may have come first.
+      if (!stopped && 'start' in edge) await edge.start()
     },
     stop: async () => {
+      stopped = true
       if ('stop' in edge) await edge.stop()
     },
     check: () => checkSlack(web, appToken, createWeb({ token: appToken, timeoutMs: API_TIMEOUT_MS, apiUrl, log })),

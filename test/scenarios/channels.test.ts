@@ -1,6 +1,9 @@
 /** One approval in Slack and in the console at once, and what the channel reads when the session has ended. */
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -163,4 +166,40 @@ sessions: { idle: 3s }`,
     }
     return (await promisify(execFile)(process.execPath, [COMMAND, ...args], { env, timeout: 60_000 })).stdout
   }
+})
+
+describe('Slack accepts connections and never answers', () => {
+  it('agents don’t wait for it: the console decides, and a stop is not held up', async () => {
+    const world = await startWorld()
+    let givenUp = 0
+    const mute = http.createServer((request) => {
+      request.on('close', () => {
+        givenUp += 1
+      })
+    })
+    mute.listen(0, '127.0.0.1')
+    await once(mute, 'listening')
+    const gateway = await world.startGateway({
+      settings: `
+channels:
+  slack:
+    botToken: xoxb-x
+    appToken: xapp-x
+    approvals: C0APPROVALS
+    apiUrl: http://127.0.0.1:${(mute.address() as AddressInfo).port}/api/
+  console: { reviewer: bob@example.com }`,
+    })
+    expect(givenUp, 'ready before the first question to Slack was given up').toBe(0)
+    const agent = await connectAgent('modern', gateway.mcp, await gateway.token())
+    const call = agent.call('write_file', { path: path.join(world.files, 'mute.txt'), content: 'x' })
+    const reviewer = await gateway.console()
+    const card = await until('the console shows it', async () => (await reviewer.state()).json.pending[0])
+    await reviewer.click(card.approvalId, 'approve')
+    expect((await call).isError).toBe(false)
+    await agent.close()
+    expect(await gateway.stop()).toBe(0)
+    mute.closeAllConnections()
+    mute.close()
+    await world.close()
+  })
 })
