@@ -34,7 +34,6 @@ export interface WaitingRoom {
   /** The call goes to the MCP server: from now on only comments keep the connection alive. */
   forwarded(response: ServerResponse): void
   leave(response: ServerResponse): void
-  readonly size: number
   close(): void
 }
 
@@ -58,9 +57,6 @@ export function createWaitingRoom(): WaitingRoom {
       if (entry !== undefined) entry.isForwarded = true
     },
     leave: (response) => void waiting.delete(response),
-    get size() {
-      return waiting.size
-    },
     close: () => clearInterval(timer),
   }
 }

@@ -37,6 +37,8 @@ export const STREAM_METHOD = 'stream/get'
 export const SESSION_END_METHOD = 'session/delete'
 /** And a legacy client's answer to a request of the server's. */
 export const RESPONSE_METHOD = 'response'
+/** No message may call itself so: it would be judged as what it is not, and two of these are allowed from the start. */
+const PSEUDO_METHODS: ReadonlySet<string> = new Set([STREAM_METHOD, SESSION_END_METHOD, RESPONSE_METHOD])
 
 export const META_PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion'
 /** A method's name is used as a key and shown to people; the longest in MCP has 40 characters. */
@@ -78,6 +80,7 @@ export function classify(value: JsonValue): Classified {
   if (typeof method !== 'string' || method === '' || method.length > METHOD_LENGTH_MAX) {
     return refuse(`\`method\` must be a string of 1 to ${METHOD_LENGTH_MAX} characters.`, id)
   }
+  if (PSEUDO_METHODS.has(method)) return refuse(`\`method\` must not be "${method}": that is no JSON-RPC method.`, id)
   const params = value.params ?? {}
   if (!isObject(params)) return { ok: false, code: 'invalid_params', message: '`params` must be an object.', id }
   const misspelt = misspeltIn(params)

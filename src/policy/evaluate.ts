@@ -15,6 +15,7 @@
  * rules cost what three do; a rule without a condition costs nothing, and ends the list.
  */
 import type { PolicyVersion } from '../brands.ts'
+import { SESSION_END_METHOD, STREAM_METHOD } from '../mcp/message.ts'
 import type { CallScope, Condition, Conditions } from './conditions.ts'
 import type { Decision, Effect, Policy, PolicyInput } from './decision.ts'
 import { type Match, matcher, type Target } from './match.ts'
@@ -52,8 +53,8 @@ export const HANDSHAKE_METHODS: ReadonlySet<string> = new Set([
   'tools/list',
   'notifications/cancelled',
   'notifications/progress',
-  'session/delete',
-  'stream/get',
+  SESSION_END_METHOD,
+  STREAM_METHOD,
 ])
 
 /** MCP 2025-11-25, tools: names SHOULD have at most 128 characters. Twice that is no name any more. */
