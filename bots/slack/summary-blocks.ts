@@ -17,6 +17,7 @@ const WORDS: Readonly<Record<Outcome, string>> = {
   expired: 'expired',
   cancelled: 'cancelled',
   refused: 'refused',
+  pending: 'told to come back',
   abandoned: 'abandoned by the agent',
 }
 

@@ -16,7 +16,7 @@ import type { Principal } from '../../src/identity/principal.ts'
 import { summarisePrincipal } from '../../src/identity/principal.ts'
 import { parseStrict } from '../../src/json/strict.ts'
 import type { JsonObject, JsonValue } from '../../src/json/value.ts'
-import { faultAnswer, stopAnswer } from '../../src/mcp/answers.ts'
+import { faultAnswer, pendingAnswer, stopAnswer } from '../../src/mcp/answers.ts'
 import { checkHeaders, hasParamHeaders } from '../../src/mcp/headers.ts'
 import type { Era, Message, RpcId } from '../../src/mcp/message.ts'
 import { classify, parseToolCall, RESPONSE_METHOD, SESSION_END_METHOD, STREAM_METHOD } from '../../src/mcp/message.ts'
@@ -295,7 +295,8 @@ async function asCall(
   const sessionId = touched instanceof Promise ? await touched : touched
   const { bytes, method, tool, arguments: args, otherParams } = judged
   const { callId: id, rpcId } = inquiry
-  return { id, sessionId, principal, upstream, method, tool, arguments: args, otherParams, rpcId, bytes }
+  const rejoins = null
+  return { id, sessionId, principal, upstream, method, tool, arguments: args, otherParams, rpcId, bytes, rejoins }
 }
 
 // ---- while it is held
@@ -314,6 +315,7 @@ function attach(options: EndpointOptions, inquiry: Inquiry, left: AbortSignal): 
       gone ??= AbortSignal.any([left, options.draining])
       return gone
     },
+    patience: null,
   }
 }
 
@@ -334,6 +336,9 @@ async function answer(inquiry: Inquiry, reply: Reply): Promise<void> {
         return sendJson(response, 403, {}, faultAnswer(fault, null, callId))
       }
       return sendJson(response, 200, {}, stopAnswer({ id: rpcId, era, isToolCall, callId, stop: reply.stop }))
+    case 'pending':
+      if (rpcId === null) throw new GatewayError('internal', 'A message without an id was held.')
+      return sendJson(response, 200, {}, pendingAnswer({ id: rpcId, era, callId, approval: reply.approval }))
     case 'whole':
       return response.headersSent
         ? endStream(inquiry, reply)

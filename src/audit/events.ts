@@ -29,6 +29,7 @@ export type Outcome =
   | 'expired'
   | 'cancelled'
   | 'refused' // approved, but no longer what was approved; or the gateway could not vouch for it
+  | 'pending' // the agent was told to come back, because nobody had decided before its patience ended
   | 'abandoned' // the agent left before it had its answer; an intent says whether the call was forwarded
 
 interface Common {

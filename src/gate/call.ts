@@ -1,6 +1,6 @@
 /** One judged message on its way through the gate, and the two sides that it passes between. */
 import type { Approval } from '../approval/approval.ts'
-import type { CallId, SessionId } from '../brands.ts'
+import type { ApprovalId, CallId, SessionId } from '../brands.ts'
 import type { Lease } from '../credential/lease.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { JsonObject, JsonValue } from '../json/value.ts'
@@ -23,6 +23,8 @@ export interface Call {
   readonly rpcId: RpcId | null
   /** The bytes that were judged and are forwarded; empty for GET and DELETE. */
   readonly bytes: Uint8Array
+  /** What this call waited for before, as our own sealed state proved it; null for a call that comes for the first time. */
+  readonly rejoins: ApprovalId | null
 }
 
 /** The agent's side: proxy/mcp implements it for one connection. */
@@ -31,6 +33,11 @@ export interface Attachment {
   held(approval: Approval): void
   /** Aborts when the agent's connection is gone, or when this gateway is stopping. */
   readonly gone: AbortSignal
+  /**
+   * Aborts when this connection must have an answer, because its client would give up; from the start where it can't
+   * wait at all (a task's). Null: it waits until the deadline. Asked for after `held`.
+   */
+  readonly patience: AbortSignal | null
 }
 
 /** The upstream's side: proxy/forward implements it for one request. */
@@ -61,6 +68,8 @@ export interface StreamEvent {
 export type Reply =
   /** Nothing was forwarded. */
   | { readonly kind: 'stopped'; readonly stop: Stop }
+  /** Still undecided when the agent's patience ended. The approval stays open; how the agent comes back is its rung's affair. */
+  | { readonly kind: 'pending'; readonly approval: Approval }
   | (AnswerHead & { readonly kind: 'whole'; readonly body: Uint8Array })
   | (AnswerHead & {
       readonly kind: 'stream'

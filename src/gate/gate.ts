@@ -33,7 +33,7 @@ export interface GateOptions {
   /** Where a rule names no channel, the card goes to all of these. */
   readonly channels: readonly ChannelName[]
   readonly holds: Holds
-  readonly approvals: Pick<ApprovalStore, 'apply'>
+  readonly approvals: Pick<ApprovalStore, 'apply' | 'get'>
   readonly grants: Grants
   readonly recorder: Recorder
   readonly broker: Broker
@@ -100,7 +100,7 @@ async function hold(
   exchange: Exchange,
 ): Promise<Reply> {
   await options.recorder.record(decided(options, call, decision), 'synced')
-  let cleared: Stop | Clearance
+  let cleared: Stop | Clearance | StillPending
   try {
     cleared = await clear(options, call, decision, attachment)
   } catch (error) {
@@ -109,7 +109,13 @@ async function hold(
     }
     throw error
   }
+  if ('pending' in cleared) return { kind: 'pending', approval: cleared.pending }
   return 'why' in cleared ? { kind: 'stopped', stop: cleared } : forward(options, call, exchange, cleared)
+}
+
+/** The agent's patience ended first. */
+interface StillPending {
+  readonly pending: Approval
 }
 
 /** Everything between the decision and the intent: what people said, and whether this call is the one that may run. */
@@ -118,15 +124,21 @@ async function clear(
   call: Call,
   decision: Decision,
   attachment: Attachment,
-): Promise<Stop | Clearance> {
-  const { recorder, holds, clock } = options
+): Promise<Stop | Clearance | StillPending> {
+  const { recorder, clock } = options
   const terms = decision.approval
   if (terms === null || call.tool === null) {
     throw new GatewayError('internal', `Rule "${decision.rule}" asks for approval without saying from whom.`)
   }
   const fingerprint = await fingerprintOfCall(options, call, call.tool)
-  const approval = await openHold(options, call, askFor(options, call, call.tool, decision, terms, fingerprint))
-  const settled = approval.state === 'pending' ? await waitFor(holds, approval, attachment, options, call) : approval
+  const approval =
+    (await rejoin(options, call, fingerprint)) ??
+    (await openHold(options, call, askFor(options, call, call.tool, decision, terms, fingerprint)))
+  const settled = approval.state === 'pending' ? await waitFor(options, call, approval, attachment) : approval
+  if (settled.state === 'pending') {
+    await recorder.record(stoppedOutcome(options, call, 'pending', settled.id), 'written')
+    return { pending: settled }
+  }
 
   if (settled.state !== 'approved') {
     const why =
@@ -222,6 +234,28 @@ function askFor(
   }
 }
 
+/**
+ * The approval that this very call waited for before; null where it comes for the first time, or where what was asked
+ * about has changed since. Unlike opening by fingerprint, it also finds an approval that has ended: its agent must hear
+ * how, instead of asking people again.
+ */
+async function rejoin(options: GateOptions, call: Call, fingerprint: Fingerprint): Promise<Approval | null> {
+  if (call.rejoins === null) return null
+  const approval = await options.approvals.get(call.rejoins)
+  if (approval === null || approval.fingerprint !== fingerprint) return null
+  await options.recorder.record(
+    {
+      type: 'approval.joined',
+      at: options.clock.now(),
+      session_id: call.sessionId,
+      approval_id: approval.id,
+      call_id: call.id,
+    },
+    'written',
+  )
+  return approval
+}
+
 /** Opens or joins. What can't be recorded must not be asked either: the question is then taken back. */
 async function openHold(options: GateOptions, call: Call, asked: Approval): Promise<Approval> {
   const { holds, approvals, recorder, clock, log } = options
@@ -254,19 +288,22 @@ async function openHold(options: GateOptions, call: Call, asked: Approval): Prom
   return approval
 }
 
+/** Answers the approval still pending where the agent's patience ended first. */
 async function waitFor(
-  holds: Holds,
-  approval: Approval,
-  attachment: Attachment,
   options: GateOptions,
   call: Call,
+  approval: Approval,
+  attachment: Attachment,
 ): Promise<Approval> {
   attachment.held(approval)
+  const { gone, patience } = attachment
+  if (patience?.aborted) return approval
   try {
-    return await holds.wait(approval.id, attachment.gone)
+    return await options.holds.wait(approval.id, patience === null ? gone : AbortSignal.any([gone, patience]))
   } catch (error) {
-    if (!attachment.gone.aborted) throw error
-    return abandon(options, call, approval.id)
+    if (gone.aborted) return abandon(options, call, approval.id)
+    if (patience?.aborted) return approval
+    throw error
   }
 }
 

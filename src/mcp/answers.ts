@@ -74,6 +74,30 @@ export function stopAnswer(options: {
   return { jsonrpc: '2.0', id, result: era === 'modern' ? { resultType: 'complete', ...result } : result }
 }
 
+/** For a client that can't wait any longer: nothing ran, nothing is lost, and the way back. */
+export function pendingText(approval: Approval): string {
+  return (
+    `NOT executed: approval ${approval.id} is pending (rule "${approval.rule}", ` +
+    `until ${new Date(approval.expiresAt).toISOString()}). ` +
+    'Call again with identical arguments to wait for it; the question to the reviewers stays open meanwhile.'
+  )
+}
+
+export function pendingAnswer(options: { id: RpcId; era: Era; callId: CallId; approval: Approval }): JsonObject {
+  const { id, era, callId, approval } = options
+  const { id: approvalId, rule, expiresAt } = approval
+  const details: JsonObject = {
+    outcome: 'pending',
+    rule,
+    call_id: callId,
+    approval_id: approvalId,
+    expires_at: expiresAt,
+  }
+  const content = [{ type: 'text', text: pendingText(approval) }]
+  const result: JsonObject = { content, isError: true, _meta: { [META_DECISION]: details } }
+  return { jsonrpc: '2.0', id, result: era === 'modern' ? { resultType: 'complete', ...result } : result }
+}
+
 /** A fault as a JSON-RPC error; without an `id` where it could not be read (MCP 2026-07-28 streamable-http, "Sending Messages"). */
 export function faultAnswer(error: GatewayError, id: RpcId | null, callId: CallId | null): JsonObject {
   return {

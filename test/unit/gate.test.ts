@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Approval } from '../../src/approval/approval.ts'
 import type { AuditEvent } from '../../src/audit/events.ts'
-import type { CallId, PolicyVersion, SessionId } from '../../src/brands.ts'
+import type { ApprovalId, CallId, PolicyVersion, SessionId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import type { Attachment, Call, Exchange, UpstreamAnswer } from '../../src/gate/call.ts'
@@ -13,7 +13,7 @@ import type { JsonObject } from '../../src/json/value.ts'
 import { createMasker } from '../../src/masking/masker.ts'
 import type { Effect } from '../../src/policy/decision.ts'
 import { Secret } from '../../src/secret.ts'
-import { aPrincipal, aReviewer } from '../support/examples.ts'
+import { anApproval, aPrincipal, aReviewer } from '../support/examples.ts'
 
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
@@ -28,6 +28,7 @@ const CALL: Call = {
   otherParams: null,
   rpcId: 1,
   bytes: encode({ any: 'bytes' }),
+  rejoins: null,
 }
 
 /** A world in which everything is noted down in order, and in which one thing may go wrong. */
@@ -40,6 +41,12 @@ function world(options: {
   answer?: () => UpstreamAnswer | Promise<UpstreamAnswer>
   /** The agent leaves while the tool's definition is asked for the second time. */
   leaves?: boolean
+  /** What the store knows of the approval that the call rejoins. */
+  known?: Approval
+  rejoins?: ApprovalId
+  patience?: AbortSignal
+  /** Nobody ever decides. */
+  undecided?: boolean
 }) {
   const steps: string[] = []
   const recorded: AuditEvent[] = []
@@ -67,12 +74,16 @@ function world(options: {
         asked = approval
         return { outcome: 'opened', approval }
       },
-      wait: async () => {
+      wait: async (_id, signal) => {
+        if (options.undecided) {
+          await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+        }
         if (asked === null) throw new Error('nothing is held')
         return (options.settle ?? approve)(asked)
       },
     },
     approvals: {
+      get: async () => options.known ?? null,
       apply: async (_id, event) => {
         steps.push(event.type)
         return { ok: false, refusal: 'unknown_approval' }
@@ -124,12 +135,20 @@ function world(options: {
       return (options.answer ?? (() => whole({ jsonrpc: '2.0', id: 1, result: { content: [] } })))()
     },
   }
-  const attachment: Attachment = { held: () => void steps.push('held'), gone: left.signal }
+  const attachment: Attachment = {
+    held: () => void steps.push('held'),
+    gone: left.signal,
+    patience: options.patience ?? null,
+  }
   return {
     steps,
     recorded,
     pass: () =>
-      createGate(gateOptions).pass({ ...CALL, arguments: options.arguments ?? CALL.arguments }, attachment, exchange),
+      createGate(gateOptions).pass(
+        { ...CALL, arguments: options.arguments ?? CALL.arguments, rejoins: options.rejoins ?? null },
+        attachment,
+        exchange,
+      ),
   }
 }
 
@@ -210,6 +229,44 @@ describe('the gate', () => {
     await expect(pass()).rejects.toMatchObject({ name: 'AgentGone' })
     expect(steps).not.toContain('fence')
     expect(steps.at(-1)).toBe('call.outcome:written')
+  })
+
+  it.each([
+    ['at once, for a call that can’t wait at all', AbortSignal.abort()],
+    ['when its patience ends', AbortSignal.timeout(5)],
+  ])('answers that a call is pending %s, and leaves the question open', async (_sentence, patience) => {
+    const { steps, pass } = world({ effect: 'require_approval', patience, undecided: true })
+    expect(await pass()).toMatchObject({ kind: 'pending', approval: { id: 'apr_1', state: 'pending' } })
+    expect(steps).not.toContain('forward')
+    expect(steps).not.toContain('cancelled')
+    expect(steps.at(-1)).toBe('call.outcome:written')
+  })
+
+  it.each<[string, Approval['state'], string]>([
+    ['denied', 'denied', 'denied_by_reviewer'],
+    ['expired', 'expired', 'expired'],
+  ])('tells a call that comes back that it was %s meanwhile, instead of asking again', async (_word, state, why) => {
+    const first = world({ effect: 'require_approval', patience: AbortSignal.abort(), undecided: true })
+    const reply = await first.pass()
+    if (reply.kind !== 'pending') throw new Error('not pending')
+    const known = { ...reply.approval, state }
+    const second = world({ effect: 'require_approval', known, rejoins: known.id })
+    expect(await second.pass()).toMatchObject({ kind: 'stopped', stop: { why } })
+    expect(second.steps).not.toContain('hold')
+  })
+
+  it('asks anew where the call that comes back is another than the one that was asked about', async () => {
+    const known = { ...anApproval(), state: 'approved' as const }
+    const { steps, pass } = world({
+      effect: 'require_approval',
+      known,
+      rejoins: known.id,
+      undecided: true,
+      patience: AbortSignal.abort(),
+    })
+    expect(await pass()).toMatchObject({ kind: 'pending', approval: { id: 'apr_1' } })
+    expect(steps).toContain('hold')
+    expect(steps).not.toContain('fence')
   })
 
   it.each<[string, Effect, AuditEvent['type']]>([
