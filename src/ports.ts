@@ -8,7 +8,7 @@ import type { AuditEvent } from './audit/events.ts'
 import type { SessionSummary } from './audit/summary.ts'
 import type { ApprovalId, CallId, EpochMs, Fingerprint, GrantId, IdPrefix, PrincipalId, SessionId } from './brands.ts'
 import type { Fence, Grant } from './grant/grant.ts'
-import type { PrincipalSummary } from './identity/principal.ts'
+import type { Principal, PrincipalSummary } from './identity/principal.ts'
 import type { ChannelName } from './policy/decision.ts'
 
 export interface Clock {
@@ -79,6 +79,33 @@ export interface Holds {
    * or while Redis was away. Rejects with the signal's reason, or with `store_unavailable` where Redis has lost it.
    */
   wait(id: ApprovalId, signal: AbortSignal): Promise<Approval>
+}
+
+/**
+ * A held call, whole, so that it outlives its connection: a task's call is made by a worker, and a client whose stream
+ * was cut comes back for its answer on another replica. Arguments are in it, and never a credential.
+ */
+export interface ParkedCall {
+  readonly callId: CallId
+  readonly approvalId: ApprovalId
+  readonly sessionId: SessionId
+  /** Whole, with the token's claims: conditions are judged again before the call runs. */
+  readonly principal: Principal
+  readonly upstream: string
+  /** The judged bytes, base64. */
+  readonly bytes: string
+  /** What goes upstream beside the credential: the Mcp-* headers made from the body, and the listed ones of the agent. */
+  readonly headers: Readonly<Record<string, string>>
+  /** What the agent's client is, as far as it said; see Call. */
+  readonly client: string | null
+}
+
+/** Parked calls in Redis. jobs/parked-calls implements it. */
+export interface ParkedCalls {
+  /** Durable when it resolves. Rejects with `store_unavailable`. */
+  park(call: ParkedCall, until: EpochMs): Promise<void>
+  get(id: CallId): Promise<ParkedCall | null>
+  forget(id: CallId): Promise<void>
 }
 
 /** Grants in Redis. jobs/grants implements it. */

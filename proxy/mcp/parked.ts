@@ -1,0 +1,39 @@
+/**
+ * A held call outlives its connection: what is parked, and how it becomes a call again, judged anew from its own bytes,
+ * so that nothing but the bytes says what will run.
+ */
+import { GatewayError } from '../../src/errors.ts'
+import type { Call } from '../../src/gate/call.ts'
+import { parseStrict } from '../../src/json/strict.ts'
+import { classify, parseToolCall } from '../../src/mcp/message.ts'
+import type { ParkedCall } from '../../src/ports.ts'
+
+export interface ParkOptions {
+  readonly call: Call
+  readonly approvalId: ParkedCall['approvalId']
+  readonly headers: ParkedCall['headers']
+  readonly client: string | null
+}
+
+export function parkedCallOf({ call, approvalId, headers, client }: ParkOptions): ParkedCall {
+  const { id: callId, sessionId, principal, upstream } = call
+  const bytes = Buffer.from(call.bytes).toString('base64')
+  return { callId, approvalId, sessionId, principal, upstream, bytes, headers, client }
+}
+
+/** The same call, which rejoins its own approval. Throws GatewayError `internal` where its bytes are no tools/call. */
+export function callOfParked(parked: ParkedCall): Call {
+  const bytes = Buffer.from(parked.bytes, 'base64')
+  const read = parseStrict(bytes)
+  const classified = read.ok ? classify(read.value) : null
+  if (!classified?.ok || classified.message.kind !== 'request' || classified.message.method !== 'tools/call') {
+    throw new GatewayError('internal', `The parked call ${parked.callId} cannot be read any more.`)
+  }
+  const { message } = classified
+  const parsed = parseToolCall(message.params)
+  if (!parsed.ok) throw new GatewayError('internal', `The parked call ${parked.callId} cannot be read any more.`)
+  const { tool, arguments: args, otherParams } = parsed.call
+  const { callId: id, sessionId, principal, upstream, approvalId: rejoins } = parked
+  const { id: rpcId, method } = message
+  return { id, sessionId, principal, upstream, method, tool, arguments: args, otherParams, rpcId, bytes, rejoins }
+}

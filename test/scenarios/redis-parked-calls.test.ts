@@ -1,0 +1,76 @@
+/** A parked call comes back as it was, in another process too, and is gone when nothing can come of it any more. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createParkedCalls } from '../../jobs/parked-calls.ts'
+import type { RedisHandle } from '../../jobs/redis.ts'
+import { connectRedis } from '../../jobs/redis.ts'
+import { callOfParked, parkedCallOf } from '../../proxy/mcp/parked.ts'
+import type { ApprovalId, CallId, SessionId } from '../../src/brands.ts'
+import { epochMs } from '../../src/brands.ts'
+import type { Call } from '../../src/gate/call.ts'
+import { aPrincipal } from '../support/examples.ts'
+import type { TestRedis } from '../support/redis.ts'
+import { startTestRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
+
+const text =
+  '{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"write_file","arguments":{"path":"a","n":1}}}'
+const CALL: Call = {
+  id: 'call_1' as CallId,
+  sessionId: 'ses_1' as SessionId,
+  principal: aPrincipal(),
+  upstream: 'files',
+  method: 'tools/call',
+  tool: 'write_file',
+  arguments: { path: 'a', n: 1 },
+  otherParams: null,
+  rpcId: 7,
+  bytes: Buffer.from(text),
+  rejoins: 'apr_1' as ApprovalId,
+}
+const parked = parkedCallOf({
+  call: CALL,
+  approvalId: 'apr_1' as ApprovalId,
+  headers: { 'mcp-protocol-version': '2025-11-25' },
+  client: 'agent',
+})
+
+describe('parked calls', () => {
+  let server: TestRedis
+  const handles: RedisHandle[] = []
+  const connect = () => {
+    const clock = { now: () => epochMs(Date.now()) }
+    const log = { info: () => undefined, warn: () => undefined, error: () => undefined }
+    const handle = connectRedis({ url: server.url, keyPrefix: 'parked', clock, log })
+    handles.push(handle)
+    return handle.whenReady().then(() => createParkedCalls(handle))
+  }
+
+  beforeAll(async () => {
+    server = await startTestRedis()
+  })
+  afterAll(async () => {
+    await Promise.all(handles.map((handle) => handle.close()))
+    await server.stop()
+  })
+
+  it('come back byte for byte on another connection, and rejoin their approval', async () => {
+    const [one, other] = await Promise.all([connect(), connect()])
+    await one.park(parked, epochMs(Date.now() + 60_000))
+    const found = await other.get(CALL.id)
+    expect(found).toEqual(parked)
+    expect(found && callOfParked(found)).toEqual(CALL)
+  })
+
+  it('are forgotten when told so, and by themselves when their time is over', async () => {
+    const store = await connect()
+    await store.park(parked, epochMs(Date.now() + 60_000))
+    await store.forget(CALL.id)
+    expect(await store.get(CALL.id)).toBeNull()
+    await store.park(parked, epochMs(Date.now() + 50))
+    await until('the call to be forgotten', async () => (await store.get(CALL.id)) === null)
+  })
+
+  it('are refused where their bytes are no tool call any more', () => {
+    expect(() => callOfParked({ ...parked, bytes: Buffer.from('{}').toString('base64') })).toThrow(/cannot be read/)
+  })
+})
