@@ -28,6 +28,7 @@ import type { FileRecorder } from '../jobs/recording/recorder.ts'
 import { startRecorder } from '../jobs/recording/recorder.ts'
 import type { RedisHandle } from '../jobs/redis.ts'
 import { connectRedis } from '../jobs/redis.ts'
+import { type SealingKeys, startSealingKeys } from '../jobs/sealing-keys.ts'
 import { sessionBusy } from '../jobs/session-busy.ts'
 import { startSessionSummaries } from '../jobs/session-summary.ts'
 import { createSessions } from '../jobs/sessions.ts'
@@ -54,6 +55,7 @@ import type { ChannelName } from './policy/decision.ts'
 import type { CompiledPolicy } from './policy/evaluate.ts'
 import type { ApprovalStore, Channel, Clock, Grants, Ids, Log, Reviews } from './ports.ts'
 import { createReviews } from './review/review.ts'
+import { createSealer } from './sealing/seal.ts'
 
 export type Role = 'gateway' | 'bots' | 'jobs'
 export const ROLES: readonly Role[] = ['gateway', 'bots', 'jobs']
@@ -174,7 +176,9 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const people = peopleOf(settings.people.groups)
   const reviews = createReviews({ approvals: store, grants, people, recorder, clock, log })
 
-  const endpoint = roles.has('gateway') ? startGateway(base, { inbox, store, grants }, closers) : null
+  const endpoint = roles.has('gateway')
+    ? startGateway(base, { inbox, store, grants, sealingKeys: await startSealingKeys(redis, log) }, closers)
+    : null
   // The jobs role posts summaries, so it speaks to the channels too; only bots receives clicks.
   const speaks = roles.has('bots') || roles.has('jobs')
   const slack = speaks ? openSlack(base, store, reviews) : null
@@ -191,9 +195,10 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
 
 function startGateway(
   base: Base,
-  { inbox, store, grants }: { inbox: Inbox; store: RedisApprovalStore; grants: Grants },
+  parts: { inbox: Inbox; store: RedisApprovalStore; grants: Grants; sealingKeys: SealingKeys },
   closers: Closers,
 ): Endpoint {
+  const { inbox, store, grants, sealingKeys } = parts
   const { settings, policy, redis, recorder, clock, ids, log, version, draining, url } = base
   const holds = createHolds({ redis, store, inbox, clock, log })
   const sessions = createSessions({ redis, recorder, clock, ids, idleMs: settings.sessions.idleMs })
@@ -216,6 +221,7 @@ function startGateway(
     () => catalogue.close(),
     () => sender.close(),
     () => waitingRoom.close(),
+    () => sealingKeys.close(),
     () => holds.close(),
     () => sessions.close(),
   )
@@ -241,6 +247,7 @@ function startGateway(
     sessions,
     sender,
     waitingRoom,
+    sealer: createSealer({ ring: sealingKeys.ring, randomBytes }),
     newId: (prefix: IdPrefix) => ids.next(prefix),
     origins: new Set(
       [settings.gateway.publicUrl, ...settings.gateway.allowedOrigins].map((item) => new URL(item).origin),

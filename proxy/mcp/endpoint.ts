@@ -21,6 +21,7 @@ import { checkHeaders, hasParamHeaders } from '../../src/mcp/headers.ts'
 import type { Era, Message, RpcId } from '../../src/mcp/message.ts'
 import { classify, parseToolCall, RESPONSE_METHOD, SESSION_END_METHOD, STREAM_METHOD } from '../../src/mcp/message.ts'
 import type { Log, Sessions } from '../../src/ports.ts'
+import type { Sealer } from '../../src/sealing/seal.ts'
 import type { Authenticator } from '../authenticate/authenticator.ts'
 import { createExchange } from '../forward/exchange.ts'
 import type { Sender, Target } from '../forward/http-proxy.ts'
@@ -37,6 +38,8 @@ export interface EndpointOptions {
   readonly sessions: Sessions
   readonly sender: Sender
   readonly waitingRoom: WaitingRoom
+  /** For what an agent is given and must bring back unchanged: its session's id, the state of a call it retries. */
+  readonly sealer: Sealer
   readonly newId: (prefix: IdPrefix) => string
   /** Origins that browsers may call from, and host names under which this gateway answers. */
   readonly origins: ReadonlySet<string>
