@@ -32,6 +32,7 @@ import { type SealingKeys, startSealingKeys } from '../jobs/sealing-keys.ts'
 import { sessionBusy } from '../jobs/session-busy.ts'
 import { startSessionSummaries } from '../jobs/session-summary.ts'
 import { createSessions } from '../jobs/sessions.ts'
+import { createTakenNonces } from '../jobs/taken-nonces.ts'
 import { createAuthenticator } from '../proxy/authenticate/authenticator.ts'
 import { createStaticBroker } from '../proxy/broker/static.ts'
 import { createCatalogue } from '../proxy/catalogue.ts'
@@ -39,6 +40,7 @@ import { createSender, targetOf } from '../proxy/forward/http-proxy.ts'
 import { closeIdle, createHttpServer } from '../proxy/http-server.ts'
 import type { Endpoint } from '../proxy/mcp/endpoint.ts'
 import { createEndpoint } from '../proxy/mcp/endpoint.ts'
+import { CONTINUATION_LIFE_MS, createRounds } from '../proxy/mcp/rounds.ts'
 import { createWaitingRoom } from '../proxy/mcp/waiting.ts'
 import { resourceMetadataRouter } from '../proxy/resource-metadata.ts'
 import { cardOf } from './approval/card-of.ts'
@@ -225,12 +227,15 @@ function startGateway(
     () => holds.close(),
     () => sessions.close(),
   )
+  const sealer = createSealer({ ring: sealingKeys.ring, randomBytes })
+  const rounds = createRounds({ sealer, clock, newNonce: () => ids.next('call') })
   const gate = createGate({
     policy,
     channels: channelNames(settings),
     holds,
     approvals: store,
     grants,
+    continuations: { wrap: rounds.wrap, take: createTakenNonces(redis, CONTINUATION_LIFE_MS).take },
     recorder,
     broker,
     catalogue,
@@ -247,7 +252,9 @@ function startGateway(
     sessions,
     sender,
     waitingRoom,
-    sealer: createSealer({ ring: sealingKeys.ring, randomBytes }),
+    sealer,
+    rounds,
+    budgetMs: settings.holds.defaultBudgetMs,
     newId: (prefix: IdPrefix) => ids.next(prefix),
     origins: new Set(
       [settings.gateway.publicUrl, ...settings.gateway.allowedOrigins].map((item) => new URL(item).origin),

@@ -7,6 +7,7 @@ import type { Card } from './approval/card.ts'
 import type { AuditEvent } from './audit/events.ts'
 import type { SessionSummary } from './audit/summary.ts'
 import type { ApprovalId, CallId, EpochMs, Fingerprint, GrantId, IdPrefix, PrincipalId, SessionId } from './brands.ts'
+import type { Call } from './gate/call.ts'
 import type { Fence, Grant } from './grant/grant.ts'
 import type { Principal, PrincipalSummary } from './identity/principal.ts'
 import type { ChannelName } from './policy/decision.ts'
@@ -106,6 +107,17 @@ export interface ParkedCalls {
   park(call: ParkedCall, until: EpochMs): Promise<void>
   get(id: CallId): Promise<ParkedCall | null>
   forget(id: CallId): Promise<void>
+}
+
+/** What an upstream asked about an approved call, on its way through the client and back. */
+export interface Continuations {
+  /**
+   * The state that the client brings back: ours, with the upstream's in it (null where it gave none), sealed for this
+   * call. proxy/mcp/rounds implements it.
+   */
+  wrap(call: Call, approvalId: ApprovalId, upstreamState: string | null): string
+  /** True for the first who takes it, ever. jobs/taken-nonces implements it. Rejects with `store_unavailable`. */
+  take(nonce: string): Promise<boolean>
 }
 
 /** Grants in Redis. jobs/grants implements it. */

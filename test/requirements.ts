@@ -119,6 +119,17 @@ export const requirements: readonly Requirement[] = [
     promise: 'Without Redis a call that needs approval is refused within a second, and leaves no approval behind.',
   },
   { id: 'REQ-HOLD-7', source: readme, promise: 'SIGTERM ends the service in order, and what is held stays held.' },
+  {
+    id: 'REQ-ROUND-1',
+    source: mcp('basic/patterns/mrtr'),
+    promise:
+      'A client without tasks waits in bounded rounds, by a sealed state that is good for its principal, its call and its time only.',
+  },
+  {
+    id: 'REQ-ROUND-2',
+    source: mcp('basic/patterns/mrtr'),
+    promise: 'A client’s answer to what the upstream asked about an approved call goes on without a second hold, once.',
+  },
   // Card
   {
     id: 'REQ-CARD-1',

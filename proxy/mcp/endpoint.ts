@@ -7,6 +7,7 @@
  * Registered before any middleware, because the path of an allowed call is hot.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Approval } from '../../src/approval/approval.ts'
 import type { CallId, IdPrefix } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import type { Attachment, Call, Catalogue, Exchange, Reply, StreamEvent } from '../../src/gate/call.ts'
@@ -27,6 +28,7 @@ import { createExchange } from '../forward/exchange.ts'
 import type { Sender, Target } from '../forward/http-proxy.ts'
 import { formatEvent, messageEvent } from '../response/sse.ts'
 import { checkMediaType, readBody } from './body.ts'
+import type { Rounds, Waited } from './rounds.ts'
 import type { WaitingRoom } from './waiting.ts'
 import { STREAM_HEADERS } from './waiting.ts'
 
@@ -38,6 +40,9 @@ export interface EndpointOptions {
   readonly sessions: Sessions
   readonly sender: Sender
   readonly waitingRoom: WaitingRoom
+  readonly rounds: Rounds
+  /** How long one request of a held call waits before its client gets an answer that brings it back. */
+  readonly budgetMs: number
   /** For what an agent is given and must bring back unchanged: its session's id, the state of a call it retries. */
   readonly sealer: Sealer
   readonly newId: (prefix: IdPrefix) => string
@@ -61,6 +66,8 @@ interface Inquiry {
   era: Era
   isToolCall: boolean
   progressToken: RpcId | null
+  /** What an earlier request of this call waited for; see rounds.ts. */
+  waited: Waited | null
 }
 
 export interface Endpoint {
@@ -107,6 +114,7 @@ async function answerOne(
     era: 'legacy',
     isToolCall: false,
     progressToken: null,
+    waited: null,
   }
   try {
     await serve(options, inquiry, upstream)
@@ -135,7 +143,7 @@ async function serve(options: Parts, inquiry: Inquiry, upstream: string): Promis
     sendJson(response, status, headers, faultAnswer(new GatewayError(code, message), null, null))
     return
   }
-  const judged = await read(options, inquiry, upstream)
+  const judged = await read(options, inquiry, { upstream, principal: authentication.principal })
   const call = await asCall(options, inquiry, upstream, authentication.principal, judged)
   // It may have happened while the session was looked up: nobody would hear of it any more.
   if (response.closed) throw new AgentGone('the agent left before its call was judged')
@@ -163,7 +171,9 @@ async function serve(options: Parts, inquiry: Inquiry, upstream: string): Promis
   // A listening stream does nothing by itself: a client that only listens is idle.
   if (call.method !== STREAM_METHOD) options.underWay.add(call)
   try {
-    await answer(inquiry, await options.gate.pass(call, attach(options, inquiry, left.signal), exchange))
+    const reply = await options.gate.pass(call, attach(options, inquiry, left.signal), exchange)
+    if (reply.kind === 'pending') answerPending(options, inquiry, call, reply.approval)
+    else await answer(inquiry, reply)
   } finally {
     options.underWay.delete(call)
   }
@@ -189,15 +199,24 @@ interface Judged {
   readonly arguments: JsonValue
   readonly otherParams: JsonValue
   readonly mcpHeaders: Readonly<Record<string, string>>
+  readonly rejoins: Call['rejoins']
+  readonly continues: Call['continues']
 }
 
+const FIRST_ROUND = { rejoins: null, continues: null } as const
 const NOTHING = new Uint8Array(0)
 
-async function read(options: EndpointOptions, inquiry: Inquiry, upstream: string): Promise<Judged> {
+/** Who sent it, and to which upstream. */
+interface Sent {
+  readonly upstream: string
+  readonly principal: Principal
+}
+
+async function read(options: EndpointOptions, inquiry: Inquiry, sent: Sent): Promise<Judged> {
   const { request } = inquiry
   switch (request.method) {
     case 'POST':
-      return readPost(options, inquiry, upstream)
+      return readPost(options, inquiry, sent)
     case 'GET':
       return readBodiless(request, STREAM_METHOD)
     case 'DELETE':
@@ -215,10 +234,10 @@ function readBodiless(request: IncomingMessage, method: string): Judged {
   }
   const version = headers['mcp-protocol-version']
   const mcpHeaders = typeof version === 'string' ? { 'mcp-protocol-version': version } : {}
-  return { bytes: NOTHING, method, tool: null, arguments: {}, otherParams: null, mcpHeaders }
+  return { ...FIRST_ROUND, bytes: NOTHING, method, tool: null, arguments: {}, otherParams: null, mcpHeaders }
 }
 
-async function readPost(options: EndpointOptions, inquiry: Inquiry, upstream: string): Promise<Judged> {
+async function readPost(options: EndpointOptions, inquiry: Inquiry, sent: Sent): Promise<Judged> {
   const { headers } = inquiry.request
   checkMediaType(headers)
   const bytes = await readBody(inquiry.request, options.bodyBytesMax)
@@ -233,12 +252,14 @@ async function readPost(options: EndpointOptions, inquiry: Inquiry, upstream: st
   if (message.kind === 'request') inquiry.rpcId = message.id
   if (message.kind === 'response') {
     const { headers: mcpHeaders } = headersOf(headers, message, null)
-    return { bytes, method: RESPONSE_METHOD, tool: null, arguments: message.body, otherParams: null, mcpHeaders }
+    const what = { method: RESPONSE_METHOD, tool: null, arguments: message.body, otherParams: null }
+    return { ...FIRST_ROUND, ...what, bytes, mcpHeaders }
   }
   inquiry.era = message.era
   return message.method === 'tools/call'
-    ? readToolCall(options, inquiry, upstream, message, bytes)
+    ? readToolCall(options, inquiry, sent, { message, bytes })
     : {
+        ...FIRST_ROUND,
         bytes,
         method: message.method,
         tool: null,
@@ -251,21 +272,31 @@ async function readPost(options: EndpointOptions, inquiry: Inquiry, upstream: st
 async function readToolCall(
   options: EndpointOptions,
   inquiry: Inquiry,
-  upstream: string,
-  message: Exclude<Message, { kind: 'response' }>,
-  bytes: Uint8Array,
+  { upstream, principal }: Sent,
+  sent: { readonly message: Exclude<Message, { kind: 'response' }>; readonly bytes: Uint8Array },
 ): Promise<Judged> {
-  if (message.kind === 'notification') {
+  if (sent.message.kind === 'notification') {
     throw new GatewayError('invalid_request', 'A tools/call must have an `id`: nobody could be told how it ended.')
   }
   inquiry.isToolCall = true
+  const returned = options.rounds.read({ bytes: sent.bytes, params: sent.message.params, principal, upstream })
+  inquiry.waited = returned?.waited ?? null
+  const message = returned === null ? sent.message : { ...sent.message, params: returned.params }
   const parsed = parseToolCall(message.params)
   if (!parsed.ok) throw new GatewayError('invalid_params', parsed.message)
   const { tool, arguments: args, otherParams, progressToken } = parsed.call
   inquiry.progressToken = progressToken
-  const { headers } = inquiry.request
-  const mcpHeaders = await toolHeaders(options.catalogue, headers, { message, upstream, tool })
-  return { bytes, method: message.method, tool, arguments: args, otherParams, mcpHeaders }
+  const mcpHeaders = await toolHeaders(options.catalogue, inquiry.request.headers, { message, upstream, tool })
+  return {
+    bytes: returned?.bytes ?? sent.bytes,
+    method: message.method,
+    tool,
+    arguments: args,
+    otherParams,
+    mcpHeaders,
+    rejoins: inquiry.waited?.approvalId ?? null,
+    continues: returned?.continues ?? null,
+  }
 }
 
 async function toolHeaders(
@@ -296,10 +327,9 @@ async function asCall(
 ): Promise<Call> {
   const touched = options.sessions.touch(summarisePrincipal(principal), upstream)
   const sessionId = touched instanceof Promise ? await touched : touched
-  const { bytes, method, tool, arguments: args, otherParams } = judged
+  const { mcpHeaders: _, ...what } = judged
   const { callId: id, rpcId } = inquiry
-  const rejoins = null
-  return { id, sessionId, principal, upstream, method, tool, arguments: args, otherParams, rpcId, bytes, rejoins }
+  return { ...what, id, sessionId, principal, upstream, rpcId }
 }
 
 // ---- while it is held
@@ -307,8 +337,13 @@ async function asCall(
 function attach(options: EndpointOptions, inquiry: Inquiry, left: AbortSignal): Attachment {
   const { request, response, progressToken } = inquiry
   let gone: AbortSignal | null = null
+  const patience = new AbortController()
   return {
     held(approval) {
+      if (inquiry.era === 'modern') {
+        const timer = setTimeout(() => patience.abort(), options.budgetMs)
+        response.once('close', () => clearTimeout(timer))
+      }
       // A client that takes no stream waits without a sign of life: better than refusing it.
       if (!String(request.headers.accept ?? '').includes('text/event-stream')) return
       options.waitingRoom.enter(response, approval, progressToken)
@@ -318,7 +353,7 @@ function attach(options: EndpointOptions, inquiry: Inquiry, left: AbortSignal): 
       gone ??= AbortSignal.any([left, options.draining])
       return gone
     },
-    patience: null,
+    patience: patience.signal,
   }
 }
 
@@ -330,7 +365,16 @@ function attach(options: EndpointOptions, inquiry: Inquiry, left: AbortSignal): 
  */
 const HEAD_WAITS_MS = 50
 
-async function answer(inquiry: Inquiry, reply: Reply): Promise<void> {
+/** Its client can't wait any longer: it is given a way to come back. */
+function answerPending(options: EndpointOptions, inquiry: Inquiry, call: Call, approval: Approval): void {
+  const { response, callId, rpcId: id, era, waited } = inquiry
+  if (id === null) throw new GatewayError('internal', 'A message without an id was held.')
+  const round = era === 'modern' ? options.rounds.next(call, approval, waited) : null
+  const body = round === null ? pendingAnswer({ id, era, callId, approval }) : { jsonrpc: '2.0', id, result: round }
+  sendJson(response, 200, {}, body)
+}
+
+async function answer(inquiry: Inquiry, reply: Exclude<Reply, { kind: 'pending' }>): Promise<void> {
   const { response, callId, rpcId, era, isToolCall } = inquiry
   switch (reply.kind) {
     case 'stopped':
@@ -339,9 +383,6 @@ async function answer(inquiry: Inquiry, reply: Reply): Promise<void> {
         return sendJson(response, 403, {}, faultAnswer(fault, null, callId))
       }
       return sendJson(response, 200, {}, stopAnswer({ id: rpcId, era, isToolCall, callId, stop: reply.stop }))
-    case 'pending':
-      if (rpcId === null) throw new GatewayError('internal', 'A message without an id was held.')
-      return sendJson(response, 200, {}, pendingAnswer({ id: rpcId, era, callId, approval: reply.approval }))
     case 'whole':
       return response.headersSent
         ? endStream(inquiry, reply)

@@ -35,5 +35,18 @@ export function callOfParked(parked: ParkedCall): Call {
   const { tool, arguments: args, otherParams } = parsed.call
   const { callId: id, sessionId, principal, upstream, approvalId: rejoins } = parked
   const { id: rpcId, method } = message
-  return { id, sessionId, principal, upstream, method, tool, arguments: args, otherParams, rpcId, bytes, rejoins }
+  return {
+    id,
+    sessionId,
+    principal,
+    upstream,
+    method,
+    tool,
+    arguments: args,
+    otherParams,
+    rpcId,
+    bytes,
+    rejoins,
+    continues: null,
+  }
 }

@@ -197,6 +197,8 @@ export const settingsFile = strict({
   people,
   channels,
   recordings,
+  // The SDKs' clients give a request up after 60 s, and comments don't reset their clock: 45 s leaves room for a slow line.
+  holds: strict({ defaultBudget: duration({ minMs: 1000, maxMs: 86_400_000 }).default(45_000) }).prefault({}),
   sessions: strict({ idle: duration({ minMs: 1000, maxMs: 86_400_000 }).default(15 * 60_000) }).prefault({}),
   shutdown: strict({ drain: duration({ minMs: 0, maxMs: 600_000 }).default(10_000) }).prefault({}),
 })

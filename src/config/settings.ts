@@ -38,6 +38,10 @@ export interface Settings {
     readonly sync: 'group' | 'always'
     readonly maxSegmentBytes: number
   }
+  readonly holds: {
+    /** How long one request of a held call waits before its client gets an answer that brings it back. */
+    readonly defaultBudgetMs: number
+  }
   readonly sessions: { readonly idleMs: number }
   readonly shutdown: { readonly drainMs: number }
 }
@@ -108,6 +112,7 @@ function build(file: SettingsFile): Settings {
     people: { groups: frozenMap(Object.entries(file.people.groups).map(([name, list]) => [name, buildGroup(list)])) },
     channels: { slack: buildSlack(file.channels.slack), console: buildConsole(file.channels.console) },
     recordings: file.recordings,
+    holds: { defaultBudgetMs: file.holds.defaultBudget },
     sessions: { idleMs: file.sessions.idle },
     shutdown: { drainMs: file.shutdown.drain },
   })

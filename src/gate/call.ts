@@ -25,6 +25,17 @@ export interface Call {
   readonly bytes: Uint8Array
   /** What this call waited for before, as our own sealed state proved it; null for a call that comes for the first time. */
   readonly rejoins: ApprovalId | null
+  /** The approved call that this one carries on, as our own sealed state proved it; null for every other. */
+  readonly continues: Continuation | null
+}
+
+/**
+ * An upstream may answer an approved call with a question to its client (MCP 2026-07-28 basic/patterns/mrtr). The call
+ * that brings the answer is the same call to people, and each such answer counts once.
+ */
+export interface Continuation {
+  readonly approvalId: ApprovalId
+  readonly nonce: string
 }
 
 /** The agent's side: proxy/mcp implements it for one connection. */

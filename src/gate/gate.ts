@@ -19,13 +19,15 @@ import { GatewayError } from '../errors.ts'
 import { grantIdOf } from '../grant/grant.ts'
 import { summarisePrincipal } from '../identity/principal.ts'
 import { canonicalJson } from '../json/canonical.ts'
+import { editMembers, memberText } from '../json/edit.ts'
+import type { JsonObject } from '../json/value.ts'
 import type { Masker } from '../masking/masker.ts'
 import type { Stop } from '../mcp/answers.ts'
 import { STREAM_METHOD } from '../mcp/message.ts'
 import type { ApprovalTerms, ChannelName, Decision, Policy } from '../policy/decision.ts'
-import type { ApprovalStore, Clock, Grants, Holds, Ids, Log, Recorder } from '../ports.ts'
+import type { ApprovalStore, Clock, Continuations, Grants, Holds, Ids, Log, Recorder } from '../ports.ts'
 import { maskAnswer, maskEvent } from './answer.ts'
-import type { Attachment, Call, Catalogue, Exchange, Reply, StreamEvent } from './call.ts'
+import type { Attachment, Call, Catalogue, Continuation, Exchange, Reply, StreamEvent } from './call.ts'
 import { AgentGone } from './call.ts'
 
 export interface GateOptions {
@@ -35,6 +37,7 @@ export interface GateOptions {
   readonly holds: Holds
   readonly approvals: Pick<ApprovalStore, 'apply' | 'get'>
   readonly grants: Grants
+  readonly continuations: Continuations
   readonly recorder: Recorder
   readonly broker: Broker
   readonly catalogue: Catalogue
@@ -72,7 +75,9 @@ export function createGate(options: GateOptions): Gate {
           await options.recorder.record(stoppedOutcome(options, call, 'denied_by_policy', null), 'written')
           return { kind: 'stopped', stop: { why: 'denied_by_policy', rule: decision.rule, reason: decision.reason } }
         case 'require_approval':
-          return hold(options, call, decision, attachment, exchange)
+          return call.continues === null
+            ? hold(options, call, decision, attachment, exchange)
+            : carryOn(options, call, decision, call.continues, exchange)
       }
     },
   }
@@ -312,6 +317,8 @@ async function abandon(options: GateOptions, call: Call, approvalId: ApprovalId)
   throw new AgentGone('the agent left while its call was held')
 }
 
+const CHANGED_SINCE = 'the tool’s definition or the policy has changed since. Call again to ask for a new approval.'
+
 /** Null when this call, and no other, may run; else why it may not, to follow `Approval … was given, but`. */
 async function takeFence(
   options: GateOptions,
@@ -320,7 +327,7 @@ async function takeFence(
   fingerprint: Fingerprint,
 ): Promise<string | null> {
   if (fingerprint !== approval.fingerprint) {
-    return 'the tool’s definition or the policy has changed since. Call again to ask for a new approval.'
+    return CHANGED_SINCE
   }
   const fence = await options.grants.consume(grantIdOf(approval.id), { fingerprint, callId: call.id })
   if (fence.ok) return null
@@ -336,11 +343,56 @@ async function takeFence(
   }
 }
 
+// ---- carry on
+
+/**
+ * The client's answer to what the upstream asked about an approved call. People approved the call, so they aren't asked
+ * again; but only for that call, while its tool and the policy are what they were, and once for each question.
+ */
+async function carryOn(
+  options: GateOptions,
+  call: Call,
+  decision: Decision,
+  { approvalId, nonce }: Continuation,
+  exchange: Exchange,
+): Promise<Reply> {
+  await options.recorder.record(decided(options, call, decision), 'synced')
+  const approval = await options.approvals.get(approvalId)
+  if (approval?.state !== 'approved' || call.tool === null) {
+    await options.recorder.record(stoppedOutcome(options, call, 'refused', approvalId, 'invalid_params'), 'written')
+    throw new GatewayError('invalid_params', '`params.requestState` belongs to no approval that is known any more.')
+  }
+  const detail = (await isWhatWasApproved(options, call, call.tool, approval))
+    ? (await options.continuations.take(nonce))
+      ? null
+      : 'the server’s question was answered already, and each answer counts once. Call again to ask for a new approval.'
+    : CHANGED_SINCE
+  if (detail !== null) {
+    await options.recorder.record(stoppedOutcome(options, call, 'refused', approvalId), 'written')
+    return { kind: 'stopped', stop: { why: 'refused', approval, detail } }
+  }
+  const approvedBy = approval.reviews.map(({ reviewer }) => reviewer.id)
+  return forward(options, call, exchange, {
+    decision,
+    fingerprint: approval.fingerprint,
+    approvalId,
+    grantId: null,
+    approvedBy,
+  })
+}
+
+/** All but the client's answers, which are what is new. */
+async function isWhatWasApproved(options: GateOptions, call: Call, tool: string, approval: Approval): Promise<boolean> {
+  const asked = JSON.parse(approval.otherParamsJson) as JsonObject
+  const otherParams = Object.keys(asked).length === 0 ? null : asked
+  return (await fingerprintOfCall(options, { ...call, otherParams }, tool)) === approval.fingerprint
+}
+
 // ---- forward
 
 async function forward(options: GateOptions, call: Call, exchange: Exchange, clearance: Clearance): Promise<Reply> {
   const run: Run = { options, call, clearance, startedAt: options.clock.now(), findings: new Map() }
-  await options.recorder.record(intent(run), clearance.grantId === null ? 'written' : 'synced')
+  await options.recorder.record(intent(run), clearance.approvalId === null ? 'written' : 'synced')
   let lease: Lease | null = null
   try {
     lease = await options.broker.lend(call.upstream)
@@ -349,8 +401,9 @@ async function forward(options: GateOptions, call: Call, exchange: Exchange, cle
     lease.release()
     const masked = maskAnswer(options.masker, answer, lease.secrets)
     countFindings(run, masked.findings)
-    await recordOutcome(run, { outcome: masked.outcome, answerDigest: sha256(masked.body), error: null })
-    return { kind: 'whole', status: answer.status, headers: answer.headers, body: masked.body }
+    const body = wrapState(run, masked.body)
+    await recordOutcome(run, { outcome: masked.outcome, answerDigest: sha256(body), error: null })
+    return { kind: 'whole', status: answer.status, headers: answer.headers, body }
   } catch (error) {
     lease?.release()
     await recordFailure(run, error)
@@ -376,13 +429,15 @@ function relayOf(run: Run, lease: Lease, events: AsyncIterable<StreamEvent>) {
       for await (const event of events) {
         const masked = maskEvent(options.masker, event, lease.secrets)
         countFindings(run, masked.findings)
+        let handedOn = masked.event
         if (call.rpcId !== null && masked.answers === call.rpcId) {
           // What follows the answer that was recorded is no answer.
           if (isRecorded) continue
           isRecorded = true
-          await recordOutcome(run, { outcome: masked.outcome, answerDigest: sha256(masked.event.data), error: null })
+          handedOn = { ...handedOn, data: wrapStateText(run, handedOn.data) }
+          await recordOutcome(run, { outcome: masked.outcome, answerDigest: sha256(handedOn.data), error: null })
         }
-        await write(masked.event)
+        await write(handedOn)
       }
       if (call.rpcId === null)
         return await recordOutcome(run, { outcome: 'succeeded', answerDigest: null, error: null })
@@ -395,6 +450,29 @@ function relayOf(run: Run, lease: Lease, events: AsyncIterable<StreamEvent>) {
       lease.release()
     }
   }
+}
+
+/**
+ * Where the upstream asks about an approved call, its state goes out within ours, so that the client's next call shows
+ * which approval it carries on. Whatever else it answered stays as it is.
+ */
+function wrapState(run: Run, body: Uint8Array): Uint8Array {
+  if (run.clearance.approvalId === null) return body
+  const text = new TextDecoder().decode(body)
+  const wrapped = wrapStateText(run, text)
+  return wrapped === text ? body : new TextEncoder().encode(wrapped)
+}
+
+function wrapStateText({ options, call, clearance }: Run, text: string): string {
+  const { approvalId } = clearance
+  if (approvalId === null || memberText(text, ['result', 'resultType']) !== '"input_required"') return text
+  const state = memberText(text, ['result', 'requestState'])
+  const upstreamState: unknown = state === null ? null : JSON.parse(state)
+  if (upstreamState !== null && typeof upstreamState !== 'string') {
+    throw new GatewayError('upstream_bad_answer', "The MCP server's `requestState` is no string.")
+  }
+  const requestState = JSON.stringify(options.continuations.wrap(call, approvalId, upstreamState))
+  return editMembers(text, ['result'], { requestState })
 }
 
 function countFindings(run: Run, findings: readonly Finding[]): void {

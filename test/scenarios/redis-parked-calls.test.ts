@@ -26,6 +26,7 @@ const CALL: Call = {
   rpcId: 7,
   bytes: Buffer.from(text),
   rejoins: 'apr_1' as ApprovalId,
+  continues: null,
 }
 const parked = parkedCallOf({
   call: CALL,

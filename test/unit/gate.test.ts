@@ -29,6 +29,7 @@ const CALL: Call = {
   rpcId: 1,
   bytes: encode({ any: 'bytes' }),
   rejoins: null,
+  continues: null,
 }
 
 /** A world in which everything is noted down in order, and in which one thing may go wrong. */
@@ -44,6 +45,8 @@ function world(options: {
   /** What the store knows of the approval that the call rejoins. */
   known?: Approval
   rejoins?: ApprovalId
+  continues?: Call['continues']
+  otherParams?: JsonObject
   patience?: AbortSignal
   /** Nobody ever decides. */
   undecided?: boolean
@@ -98,6 +101,13 @@ function world(options: {
       },
       end: async () => true,
     },
+    continuations: {
+      wrap: (_call, approvalId, upstreamState) => `ours(${approvalId},${upstreamState})`,
+      take: async (nonce) => {
+        steps.push(`take ${nonce}`)
+        return nonce !== 'used'
+      },
+    },
     recorder: {
       record: async (event, durability) => {
         if (options.failsAt?.(event)) throw new GatewayError('recording_failed', 'the disk is full')
@@ -145,7 +155,13 @@ function world(options: {
     recorded,
     pass: () =>
       createGate(gateOptions).pass(
-        { ...CALL, arguments: options.arguments ?? CALL.arguments, rejoins: options.rejoins ?? null },
+        {
+          ...CALL,
+          arguments: options.arguments ?? CALL.arguments,
+          rejoins: options.rejoins ?? null,
+          continues: options.continues ?? null,
+          otherParams: options.otherParams ?? null,
+        },
         attachment,
         exchange,
       ),
@@ -253,6 +269,97 @@ describe('the gate', () => {
     const second = world({ effect: 'require_approval', known, rejoins: known.id })
     expect(await second.pass()).toMatchObject({ kind: 'stopped', stop: { why } })
     expect(second.steps).not.toContain('hold')
+  })
+
+  describe('where the upstream asks something about an approved call', () => {
+    const question = { resultType: 'input_required', inputRequests: { name: { method: 'elicitation/create' } } }
+    const askedWith = async (result: JsonObject) => {
+      let approved: Approval | undefined
+      const { pass } = world({
+        effect: 'require_approval',
+        settle: (asked) => {
+          approved = approve(asked)
+          return approved
+        },
+        answer: () => whole({ jsonrpc: '2.0', id: 1, result }),
+      })
+      const reply = await pass()
+      if (reply.kind !== 'whole' || approved === undefined) throw new Error('not forwarded')
+      return { approved, answer: JSON.parse(new TextDecoder().decode(reply.body)) as unknown }
+    }
+    const answers = { inputResponses: { name: { action: 'accept', content: { name: 'Ada' } } } }
+
+    it.each<[string, JsonObject, JsonObject]>([
+      ['wraps its state', { ...question, requestState: 'theirs' }, { ...question, requestState: 'ours(apr_1,theirs)' }],
+      ['gives it one where it has none', question, { ...question, requestState: 'ours(apr_1,null)' }],
+      ['leaves a final result alone', { resultType: 'complete', content: [] }, { resultType: 'complete', content: [] }],
+    ])('%s', async (_sentence, result, expected) => {
+      expect((await askedWith(result)).answer).toEqual({ jsonrpc: '2.0', id: 1, result: expected })
+    })
+
+    it('lets the client’s answer through without a second question to people', async () => {
+      const { approved } = await askedWith(question)
+      const continues = { approvalId: approved.id, nonce: 'n1' }
+      const { steps, recorded, pass } = world({
+        effect: 'require_approval',
+        known: approved,
+        continues,
+        otherParams: answers,
+      })
+      expect(await pass()).toMatchObject({ kind: 'whole' })
+      expect(steps).toContain('take n1')
+      expect(steps).toContain('call.intent:synced')
+      expect(steps).not.toContain('hold')
+      expect(recorded.find(({ type }) => type === 'call.intent')).toMatchObject({ approval_id: approved.id })
+    })
+
+    it.each<[string, (approved: Approval) => Parameters<typeof world>[0], object]>([
+      [
+        'an answer that was given already',
+        (known) => ({ effect: 'require_approval', known, continues: { approvalId: known.id, nonce: 'used' } }),
+        { kind: 'stopped', stop: { why: 'refused' } },
+      ],
+      [
+        'other arguments than the approved ones',
+        (known) => ({
+          effect: 'require_approval',
+          known,
+          continues: { approvalId: known.id, nonce: 'n1' },
+          arguments: { path: 'other.txt' },
+        }),
+        { kind: 'stopped', stop: { why: 'refused' } },
+      ],
+      [
+        'a tool that has changed since',
+        (known) => ({
+          effect: 'require_approval',
+          known,
+          continues: { approvalId: known.id, nonce: 'n1' },
+          definitions: [{ description: 'sends a file away' }],
+        }),
+        { kind: 'stopped', stop: { why: 'refused' } },
+      ],
+      [
+        'what policy denies by now',
+        (known) => ({ effect: 'deny', known, continues: { approvalId: known.id, nonce: 'n1' } }),
+        { kind: 'stopped', stop: { why: 'denied_by_policy' } },
+      ],
+      [
+        'an approval that was denied',
+        (known) => ({
+          effect: 'require_approval',
+          known: { ...known, state: 'denied' },
+          continues: { approvalId: known.id, nonce: 'n1' },
+        }),
+        { code: 'invalid_params' },
+      ],
+    ])('does not forward %s', async (_sentence, optionsOf, expected) => {
+      const { approved } = await askedWith(question)
+      const { steps, pass } = world(optionsOf(approved))
+      await expect(pass().catch((error: unknown) => error)).resolves.toMatchObject(expected)
+      expect(steps).not.toContain('forward')
+      expect(steps.at(-1)).toBe('call.outcome:written')
+    })
   })
 
   it('asks anew where the call that comes back is another than the one that was asked about', async () => {

@@ -52,6 +52,7 @@ describe('the smallest settings', () => {
       people: { groups: expect.any(Map) },
       channels: { slack: null, console: { enabled: true, reviewer: null } },
       recordings: { directory: './recordings', sync: 'group', maxSegmentBytes: 67_108_864 },
+      holds: { defaultBudgetMs: 45_000 },
       sessions: { idleMs: 900_000 },
       shutdown: { drainMs: 10_000 },
     })
@@ -93,6 +94,7 @@ describe('settings as people write them', () => {
         people: 'people: { groups: { dba: [Alice@Example.com, "slack:user:T01/U02"] } }',
         channels:
           'channels: { slack: { botToken: b, signingSecret: s, approvals: C1 }, console: { reviewer: Bob@Example.com } }',
+        holds: 'holds: { defaultBudget: 20s }',
         sessions: 'sessions: { idle: 2h }',
       }),
     )
@@ -114,6 +116,7 @@ describe('settings as people write them', () => {
     })
     expect(read.channels.console.reviewer).toBe('bob@example.com')
     expect(read.channels.slack).toMatchObject({ appToken: null, approvals: 'C1', summaries: 'C1', apiUrl: null })
+    expect(read.holds.defaultBudgetMs).toBe(20_000)
     expect(read.sessions.idleMs).toBe(7_200_000)
   })
 
