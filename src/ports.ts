@@ -11,6 +11,7 @@ import type { Call } from './gate/call.ts'
 import type { Fence, Grant } from './grant/grant.ts'
 import type { Principal, PrincipalSummary } from './identity/principal.ts'
 import type { ChannelName } from './policy/decision.ts'
+import type { KeptAnswer, RunEnd } from './run/run.ts'
 
 export interface Clock {
   now(): EpochMs
@@ -70,6 +71,10 @@ export type OpenedHold =
   | { readonly outcome: 'joined'; readonly approval: Approval }
   /** An identical call was approved meanwhile, and its grant is unused. */
   | { readonly outcome: 'granted'; readonly approval: Approval; readonly grant: Grant }
+  /** An identical call's one run has begun, and nobody has had its answer yet: `Runs.wait` tells how it ended. */
+  | { readonly outcome: 'begun'; readonly approval: Approval }
+  /** An identical call was denied or cancelled while its agent was away: it must hear that once. */
+  | { readonly outcome: 'settled'; readonly approval: Approval }
 
 /** Parking calls. jobs/holds implements it. */
 export interface Holds {
@@ -129,6 +134,30 @@ export interface Grants {
   end(id: GrantId, state: 'expired' | 'revoked'): Promise<boolean>
 }
 
+/**
+ * The one run of each approved call, from the fence (`Grants.consume`, which writes that it runs) to its answer, kept
+ * for whoever comes back for it. jobs/runs implements it. See run/run.ts.
+ */
+export interface Runs {
+  /**
+   * This replica has been heard of lately: until it falls silent, no other process takes its runs for lost. Asked
+   * between the fence and the upstream: where people may already be told that nobody knows, the call must not start.
+   */
+  isVouchedFor(): boolean
+  /**
+   * How the run of this call ended. Never rejects, and never keeps an answer from its agent: what Redis can't be told
+   * now, it is told when it is back.
+   */
+  end(id: ApprovalId, callId: CallId, answer: KeptAnswer): Promise<void>
+  /**
+   * Resolves when the run is over; also when it was over before, ended in another process, or was lost. Rejects with
+   * the signal's reason, or with `store_unavailable`.
+   */
+  wait(id: ApprovalId, signal: AbortSignal): Promise<RunEnd>
+  /** Its agent has the answer, or the denial: from now on an identical call is a new call. Never rejects. */
+  delivered(id: ApprovalId): Promise<void>
+}
+
 /** The audit unit: one principal, one upstream, from first call to idle time-out. jobs/sessions implements it. */
 export interface Sessions {
   /**
@@ -168,6 +197,12 @@ export interface Reviews {
     readonly choice: Review['choice']
     readonly reason: string | null
     readonly channel: ChannelName
+  }): Promise<ReviewOutcome>
+  /** What a person found out about a call whose gateway stopped while it was on its way. Who may review may say so. */
+  resolveRun(click: {
+    readonly approvalId: ApprovalId
+    readonly reviewer: Reviewer
+    readonly ran: boolean
   }): Promise<ReviewOutcome>
 }
 

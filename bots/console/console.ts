@@ -229,6 +229,7 @@ function statusOf(refusal: Refusal): number {
     case 'already_reviewed':
     case 'too_early':
     case 'too_late':
+    case 'run_known':
       return 409
     default:
       return unreachable(refusal)

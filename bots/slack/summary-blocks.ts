@@ -18,6 +18,7 @@ const WORDS: Readonly<Record<Outcome, string>> = {
   cancelled: 'cancelled',
   refused: 'refused',
   pending: 'told to come back',
+  replayed: 'answered again without running',
   abandoned: 'abandoned by the agent',
 }
 

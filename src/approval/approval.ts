@@ -8,12 +8,14 @@
  *      │  cancelled              ► cancelled
  *      └─ reviewed (approve, below quorum) ► pending, with one review more
  *
+ * What became of an approved call's one run is beside its state, in `run`; its own states are in run/run.ts.
  * The right-hand states are final: a second click, a late one, or a deadline after a decision changes nothing
  * and is told `already_resolved`. Events carry their own time, so a replay never reads a clock.
  */
 import type { ApprovalId, CallId, EpochMs, Fingerprint, SessionId } from '../brands.ts'
 import type { PrincipalSummary } from '../identity/principal.ts'
 import type { ChannelName } from '../policy/decision.ts'
+import { afterRunEvent, type RunEvent } from '../run/run.ts'
 import { unreachable } from '../unreachable.ts'
 
 export type ApprovalState = 'pending' | 'approved' | 'denied' | 'expired' | 'cancelled'
@@ -46,6 +48,17 @@ export interface Approval {
   readonly resolvedAt: EpochMs | null
   /** Why it was cancelled; null in every other state. */
   readonly cancelReason: string | null
+  /** Null unless the approved call's gateway stopped while the call was on its way. */
+  readonly run: LostRun | null
+}
+
+/** What an approval shows of its run, once that needs people. `by` is null while nobody has spoken. */
+export interface LostRun {
+  readonly state: 'unknown' | 'ran' | 'did_not_run'
+  /** The call that took the fence; another than the one that asked, where an identical one came back. */
+  readonly callId: CallId
+  readonly at: EpochMs
+  readonly by: Reviewer | null
 }
 
 /** A person as a channel verified them. Two reviewers with one e-mail are one person. */
@@ -71,6 +84,15 @@ export type ApprovalEvent =
   | { readonly type: 'reviewed'; readonly review: Review; readonly at: EpochMs }
   | { readonly type: 'deadline'; readonly at: EpochMs }
   | { readonly type: 'cancelled'; readonly reason: string; readonly at: EpochMs }
+  | RunApprovalEvent
+
+type RunApprovalEvent =
+  /** The gateway that ran the approved call is gone, and its end is not known. */
+  | { readonly type: 'run_lost'; readonly callId: CallId; readonly at: EpochMs }
+  /** That gateway was only out of reach: it has said how the call ended. */
+  | { readonly type: 'run_ended'; readonly at: EpochMs }
+  /** A person has found out. */
+  | { readonly type: 'run_resolved'; readonly ran: boolean; readonly by: Reviewer; readonly at: EpochMs }
 
 export type Refusal =
   | 'already_resolved'
@@ -81,6 +103,7 @@ export type Refusal =
   | 'owner_unknown'
   | 'not_a_reviewer'
   | 'unknown_approval'
+  | 'run_known'
 
 export type Transition =
   | { readonly ok: true; readonly approval: Approval }
@@ -93,6 +116,7 @@ export type Transition =
  * the job only carries it out.
  */
 export function transition(approval: Approval, event: ApprovalEvent): Transition {
+  if (isOfRun(event)) return applyToRun(approval, event)
   if (approval.state !== 'pending') return { ok: false, refusal: 'already_resolved', approval }
   switch (event.type) {
     case 'reviewed':
@@ -116,6 +140,33 @@ function applyReview(approval: Approval, review: Review, at: EpochMs): Transitio
   if (review.choice === 'deny') return resolve(approval, { state: 'denied', reviews, resolvedAt: at })
   if (reviews.length < approval.quorum) return resolve(approval, { reviews })
   return resolve(approval, { state: 'approved', reviews, resolvedAt: at })
+}
+
+function isOfRun(event: ApprovalEvent): event is RunApprovalEvent {
+  return event.type === 'run_lost' || event.type === 'run_ended' || event.type === 'run_resolved'
+}
+
+function applyToRun(approval: Approval, event: RunApprovalEvent): Transition {
+  const after =
+    approval.state === 'approved' ? afterRunEvent(approval.run?.state ?? 'running', runEventOf(event)) : null
+  if (after === null || after === 'running') return { ok: false, refusal: 'run_known', approval }
+  const callId = event.type === 'run_lost' ? event.callId : approval.run?.callId
+  if (after === 'finished' || callId === undefined) return resolve(approval, { run: null })
+  const by = event.type === 'run_resolved' ? event.by : null
+  return resolve(approval, { run: { state: after, callId, at: event.at, by } })
+}
+
+export function runEventOf(event: RunApprovalEvent): RunEvent {
+  switch (event.type) {
+    case 'run_lost':
+      return 'lost'
+    case 'run_ended':
+      return 'ended'
+    case 'run_resolved':
+      return event.ran ? 'resolved_ran' : 'resolved_did_not_run'
+    default:
+      return unreachable(event)
+  }
 }
 
 /** A person is one person through however many accounts: the same id, or the same verified e-mail. */

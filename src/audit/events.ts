@@ -6,7 +6,7 @@
  * without an outcome is exactly the call that crashed us, and the summary shows it.
  */
 
-import type { Review } from '../approval/approval.ts'
+import type { Review, Reviewer } from '../approval/approval.ts'
 import type { ApprovalId, CallId, EpochMs, Fingerprint, GrantId, PolicyVersion, SessionId } from '../brands.ts'
 import type { PrincipalSummary } from '../identity/principal.ts'
 import type { JsonValue } from '../json/value.ts'
@@ -30,6 +30,7 @@ export type Outcome =
   | 'cancelled'
   | 'refused' // approved, but no longer what was approved; or the gateway could not vouch for it
   | 'pending' // the agent was told to come back, because nobody had decided before its patience ended
+  | 'replayed' // answered with what the approval's one run had answered; nothing was forwarded
   | 'abandoned' // the agent left before it had its answer; an intent says whether the call was forwarded
 
 interface Common {
@@ -88,6 +89,20 @@ export type AuditEvent = Common &
         /** An error code of errors.ts; null where nothing failed. */
         readonly error: string | null
       })
+    | {
+        /** The gateway of an approved call stopped between the fence and the outcome: nobody knows whether it ran. */
+        readonly type: 'call.outcome_unknown'
+        readonly call_id: CallId
+        readonly approval_id: ApprovalId
+      }
+    | {
+        /** A person has found out. */
+        readonly type: 'run.resolved'
+        readonly approval_id: ApprovalId
+        readonly call_id: CallId
+        readonly ran: boolean
+        readonly reviewer: Reviewer
+      }
     | {
         readonly type: 'approval.requested'
         readonly approval_id: ApprovalId

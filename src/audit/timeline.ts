@@ -107,6 +107,8 @@ function describe(event: AuditEvent): Described {
       return plain(`${what(event)}: ${event.effect} by ${event.rule}${approvedBy(event.approved_by)}`)
     case 'call.outcome':
       return describeOutcome(event)
+    case 'call.outcome_unknown':
+      return open('unknown: the gateway stopped while the call was on its way')
     default:
       return describeApproval(event)
   }
@@ -114,7 +116,7 @@ function describe(event: AuditEvent): Described {
 
 const DECIDED_TONE = { allow: 'plain', deny: 'bad', require_approval: 'open' } as const
 
-type ApprovalOrGrantEvent = Extract<AuditEvent, { type: `approval.${string}` | `grant.${string}` }>
+type ApprovalOrGrantEvent = Extract<AuditEvent, { type: `approval.${string}` | `grant.${string}` | `run.${string}` }>
 
 function describeApproval(event: ApprovalOrGrantEvent): Described {
   switch (event.type) {
@@ -135,6 +137,8 @@ function describeApproval(event: ApprovalOrGrantEvent): Described {
       return plain(event.grant_id)
     case 'grant.ended':
       return plain(event.state)
+    case 'run.resolved':
+      return plain(`${event.ran ? 'it ran' : 'it did not run'}, says ${event.reviewer.email ?? event.reviewer.name}`)
     default:
       return unreachable(event)
   }
@@ -152,7 +156,7 @@ function describeOutcome(event: Extract<AuditEvent, { type: 'call.outcome' }>): 
     ...(event.error === null ? [] : [event.error]),
     ...(masked === '' ? [] : [`masked ${masked}`]),
   ]
-  return event.outcome === 'succeeded' ? good(parts.join(', ')) : bad(parts.join(', '))
+  return event.outcome === 'succeeded' || event.outcome === 'replayed' ? good(parts.join(', ')) : bad(parts.join(', '))
 }
 
 function what({ method, tool }: { readonly method: string; readonly tool: string | null }): string {

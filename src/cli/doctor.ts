@@ -136,7 +136,8 @@ async function* checkUpstreams(settings: Settings): AsyncGenerator<Check> {
 }
 
 async function* checkSlack(settings: Settings): AsyncGenerator<Check> {
-  const nobody = { submit: () => Promise.reject(new GatewayError('internal', 'doctor takes no reviews')) }
+  const refuse = () => Promise.reject(new GatewayError('internal', 'doctor takes no reviews'))
+  const nobody = { submit: refuse, resolveRun: refuse }
   const slack = openSlack({ settings, clock, log: silent }, { get: async () => null }, nobody)
   if (slack === null) return
   for (const { ok, what, cure } of await slack.check()) yield { check: 'slack', ok, detail: what, cure }

@@ -53,8 +53,12 @@ export interface Attachment {
 
 /** The upstream's side: proxy/forward implements it for one request. */
 export interface Exchange {
-  /** Sends the judged bytes under the lease. Rejects with a GatewayError `upstream_…`. */
-  send(lease: Lease): Promise<UpstreamAnswer>
+  /**
+   * Sends the judged bytes under the lease. Rejects with a GatewayError `upstream_…`, with `AgentGone` where the agent
+   * left, or with `CutOff`. An approved call outlives its agent: people approved it once, so it is not broken off, and
+   * its answer waits for whoever comes back.
+   */
+  send(lease: Lease, options?: { readonly outlivesAgent: boolean }): Promise<UpstreamAnswer>
 }
 
 export interface AnswerHead {
@@ -105,4 +109,9 @@ export interface Catalogue {
 /** The agent's connection ended before it had its answer. An approval that it waited for stays open. */
 export class AgentGone extends Error {
   override readonly name = 'AgentGone'
+}
+
+/** This gateway stops and can't wait for the upstream any longer: nobody knows whether the call runs. */
+export class CutOff extends Error {
+  override readonly name = 'CutOff'
 }

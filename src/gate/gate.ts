@@ -236,6 +236,7 @@ function askFor(
     reviews: [],
     resolvedAt: null,
     cancelReason: null,
+    run: null,
   }
 }
 

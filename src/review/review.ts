@@ -40,7 +40,41 @@ export function createReviews(options: ReviewOptions): Reviews {
       if (applied.refusal === 'unknown_approval') return refuse('unknown_approval', null)
       return refused(options, applied.approval, reviewer, applied.refusal)
     },
+    resolveRun: (click) => resolveRun(options, click),
   }
+}
+
+/** Applied, then recorded, like a review: whoever loses the race must not stand in the recording as the one who said it. */
+async function resolveRun(
+  options: ReviewOptions,
+  { approvalId, reviewer, ran }: Parameters<Reviews['resolveRun']>[0],
+): Promise<ReviewOutcome> {
+  const { approvals, people, clock, recorder } = options
+  const approval = await approvals.get(approvalId)
+  if (approval === null) return refuse('unknown_approval', null)
+  if (approval.run?.state !== 'unknown') return refuse('run_known', approval)
+  const refusal = mayReview(approval, reviewer, people)
+  if (refusal !== null) return refused(options, approval, reviewer, refusal)
+  const applied = await approvals.apply(approvalId, { type: 'run_resolved', ran, by: reviewer, at: clock.now() })
+  if (!applied.ok && applied.refusal === 'unknown_approval') return refuse('unknown_approval', null)
+  if (!applied.ok) return refuse(applied.refusal, applied.approval)
+  await recordLostRun(recorder, applied.approval)
+  await approvals.reviewRecorded(applied.approval).catch(() => undefined)
+  return { ok: true, approval: applied.approval }
+}
+
+/** What `approval.run` says: that nobody knows, or who said what. */
+export async function recordLostRun(recorder: Recorder, approval: Approval): Promise<void> {
+  const { run, sessionId, id } = approval
+  if (run === null) return
+  const common = { at: run.at, session_id: sessionId, approval_id: id, call_id: run.callId } as const
+  const ran = run.state === 'ran'
+  await recorder.record(
+    run.by === null
+      ? { type: 'call.outcome_unknown', ...common }
+      : { type: 'run.resolved', ...common, ran, reviewer: run.by },
+    'synced',
+  )
 }
 
 /** Null when this person may review. A denial by the owner is refused too: they can cancel, but not review. */
@@ -144,7 +178,15 @@ export function refusalText(refusal: Refusal, approval: Approval | null): string
       return `You can’t review this: the rule asks for ${approval?.from.join(', ') ?? 'other people'}.`
     case 'unknown_approval':
       return 'This approval no longer exists.'
+    case 'run_known':
+      return `Your click changed nothing: ${whatIsKnown(approval)}`
   }
+}
+
+function whatIsKnown(approval: Approval | null): string {
+  const run = approval?.run
+  if (!run?.by) return 'how this call ended is known.'
+  return `${run.by.name} has already said that it ${run.state === 'ran' ? 'ran' : 'did not run'}.`
 }
 
 function deciders(approval: Approval | null): string {

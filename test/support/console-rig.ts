@@ -96,6 +96,7 @@ export async function startConsoleRig({
       clicks.push(click)
       return real.submit(click)
     },
+    resolveRun: real.resolveRun,
   }
   const theConsole = createConsole({
     loopbackUrl: url,

@@ -50,6 +50,7 @@ export function anApproval(change: Partial<Approval> = {}): Approval {
     reviews: [],
     resolvedAt: null,
     cancelReason: null,
+    run: null,
     ...change,
   }
 }

@@ -76,6 +76,7 @@ export async function startSlackGateway({ socketMode = false, failAtStart, ...op
       await stalled
       return real.submit(click)
     },
+    resolveRun: real.resolveRun,
   }
   const slackChannel = createSlackChannel({
     botToken: new Secret(slack.botToken),
