@@ -1,0 +1,133 @@
+/**
+ * `npm run conformance`: runs the official conformance suite against one full-featured MCP server, directly and through
+ * the gateway under a policy that allows all, and sets every check's status side by side. A difference is something
+ * that the gateway changed, and the exit code is then 1.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Command, Option } from 'commander'
+import { start, stopAll } from '../../demo/processes.ts'
+import type { Row } from './comparison.ts'
+import { compare, differences } from './comparison.ts'
+import { MCP_PATH, startComparedGateway } from './gateway.ts'
+import type { Shim } from './shim.ts'
+import { startShim } from './shim.ts'
+import type { Revision, Suite } from './suite.ts'
+import { openSuite, REVISIONS } from './suite.ts'
+
+/** From dist/test/conformance. */
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+const SERVER = fileURLToPath(new URL('server/server.js', import.meta.url))
+
+interface Compared {
+  readonly requirements: Revision
+  readonly rows: readonly Row[]
+}
+
+const options = new Command('conformance')
+  .description('Compares what the official conformance suite says of an MCP server directly and through the gateway.')
+  .addOption(new Option('--requirements <revision>', 'only this set of the suite').choices(REVISIONS))
+  .option('--json <file>', 'write every check there, too')
+  .addHelpText('after', '\nExample:\n  npm run conformance -- --requirements 2026-07-28 --json checks.json')
+  .configureOutput({ outputError: (text, write) => write(text) })
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .parse()
+  .opts<{ requirements?: Revision; json?: string }>()
+
+async function comparedSets(revisions: readonly Revision[]): Promise<readonly Compared[]> {
+  const suite = await openSuite(ROOT, say)
+  const directory = await mkdtemp(path.join(tmpdir(), 'countersign-conformance-'))
+  const closers: (() => Promise<unknown>)[] = [() => rm(directory, { recursive: true, force: true }), stopAll]
+  try {
+    say('Starting the server, and the gateway with an OIDC provider and Redis …')
+    const server = start(process.execPath, [SERVER])
+    const [, port = ''] = await server.line(/^listening on (\d+)$/m)
+    const direct = await openShim(closers)
+    direct.lead(Number(port), null)
+    const through = await openShim(closers)
+    const upstream = `http://127.0.0.1:${port}${MCP_PATH}`
+    const gateway = await startComparedGateway({ upstream, publicUrl: through.origin, directory, progress: say })
+    closers.push(() => gateway.stop())
+    through.lead(gateway.port, gateway.authorization)
+    const sets: Compared[] = []
+    for (const requirements of revisions)
+      sets.push({ requirements, rows: await bothWays(suite, requirements, direct, through) })
+    return sets
+  } finally {
+    for (const close of closers.reverse()) await close()
+  }
+}
+
+async function openShim(closers: (() => Promise<unknown>)[]): Promise<Shim> {
+  const shim = await startShim()
+  closers.push(() => shim.close())
+  return shim
+}
+
+async function bothWays(suite: Suite, revision: Revision, direct: Shim, through: Shim): Promise<readonly Row[]> {
+  const ask = async (way: string, { origin }: Shim) => {
+    const startedAt = Date.now()
+    let count = 0
+    const checks = await suite.run(`${origin}${MCP_PATH}`, revision, (scenario) => {
+      count += 1
+      passing(`${revision}, ${way}: ${count} ${scenario}`)
+    })
+    say(`${revision}, ${way}: ${count} scenarios, ${checks.length} checks (${seconds(startedAt)} s)`)
+    return checks
+  }
+  return compare(await ask('directly', direct), await ask('through the gateway', through))
+}
+
+// ---- what people see
+
+function print(sets: readonly Compared[]): void {
+  const cell = (status: string | null) => (status ?? 'not made').padEnd(12)
+  for (const { requirements, rows } of sets) {
+    const width = Math.max(...rows.map(({ scenario, check }) => scenario.length + check.length + 2))
+    console.log(`\n${`--requirements ${requirements}`.padEnd(width)}  ${cell('direct')}through gateway`)
+    for (const { scenario, check, direct, gateway, same, messages } of rows) {
+      console.log(
+        `${`${scenario}: ${check}`.padEnd(width)}  ${cell(direct)}${cell(gateway)}${same ? '' : '≠'}`.trimEnd(),
+      )
+      for (const message of messages) console.log(`    ${message}`)
+    }
+  }
+}
+
+function summary(sets: readonly Compared[]): string {
+  const rows = sets.flatMap((set) => set.rows)
+  const counts = new Map<string, number>()
+  for (const { direct } of rows) counts.set(direct ?? 'not made', (counts.get(direct ?? 'not made') ?? 0) + 1)
+  const directly = [...counts].map(([status, count]) => `${count} ${status}`).join(', ')
+  return `${rows.length} checks (directly: ${directly}): ${differences(rows).length} differ through the gateway`
+}
+
+function say(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K')
+  console.error(line)
+}
+
+/** What is going on just now, for whoever watches; a log doesn't need it. */
+function passing(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`)
+}
+
+function seconds(sinceMs: number): string {
+  return ((Date.now() - sinceMs) / 1000).toFixed(1)
+}
+
+try {
+  const sets = await comparedSets(options.requirements === undefined ? REVISIONS : [options.requirements])
+  print(sets)
+  if (options.json !== undefined) {
+    await writeFile(options.json, `${JSON.stringify({ node: process.version, sets }, null, 2)}\n`)
+    say(`written: ${options.json}`)
+  }
+  console.log(`\n${summary(sets)}`)
+  process.exitCode = sets.every(({ rows }) => rows.length > 0 && differences(rows).length === 0) ? 0 : 1
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error))
+  process.exitCode = 1
+}
