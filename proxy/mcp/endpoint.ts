@@ -314,7 +314,7 @@ async function toolHeaders(
 
 function headersOf(headers: IncomingMessage['headers'], message: Message, definition: JsonObject | null) {
   const checked = checkHeaders(headers, message, definition)
-  if (!checked.ok) throw new GatewayError('header_mismatch', checked.message)
+  if (!checked.ok) throw new GatewayError(checked.code, checked.message)
   return checked
 }
 

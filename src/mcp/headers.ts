@@ -12,13 +12,18 @@ import { META_PROTOCOL_VERSION } from './message.ts'
 
 export type HeaderCheck =
   | { readonly ok: true; readonly headers: Readonly<Record<string, string>> }
-  | { readonly ok: false; readonly message: string }
+  | { readonly ok: false; readonly code: 'header_mismatch' | 'invalid_params'; readonly message: string }
 
 type Incoming = Readonly<Record<string, string | string[] | undefined>>
 
 /** The first revision whose headers must equal the body. Revisions compare as text: they are ISO dates. */
 const FIRST_MODERN_REVISION = '2026-07-28'
 const REVISION = /^\d{4}-\d{2}-\d{2}$/
+/**
+ * What a modern client may name: also what is no revision, for the server to answer with those that it knows. It says so
+ * by an UnsupportedProtocolVersionError (streamable-http, "Protocol Version Header"), which only the server can fill.
+ */
+const REQUESTED_VERSION = /^[\x21-\x7e]{1,64}$/
 /** Which parameter `Mcp-Name` mirrors (streamable-http, "Standard Request Headers"). */
 const NAME_SOURCE: Readonly<Record<string, 'name' | 'uri'>> = {
   'tools/call': 'name',
@@ -31,21 +36,22 @@ const NAME_SOURCE: Readonly<Record<string, 'name' | 'uri'>> = {
  * @returns the Mcp-* headers for the upstream request, lower-case names, all of them made from the body
  */
 export function checkHeaders(incoming: Incoming, message: Message, toolDefinition: JsonObject | null): HeaderCheck {
+  if (message.kind !== 'response' && message.era === 'modern') {
+    return checkModernHeaders(incoming, message, toolDefinition)
+  }
   const version = incoming['mcp-protocol-version']
-  if (version !== undefined && (typeof version !== 'string' || !REVISION.test(version))) {
-    return { ok: false, message: 'MCP-Protocol-Version must be one revision such as 2026-07-28.' }
+  if (version === undefined) return { ok: true, headers: {} }
+  if (typeof version !== 'string' || !REVISION.test(version)) {
+    return mismatch('MCP-Protocol-Version must be one revision such as 2026-07-28.')
   }
-  const isModern = message.kind !== 'response' && message.era === 'modern'
-  if (!isModern) {
-    if (version !== undefined && version >= FIRST_MODERN_REVISION) {
-      return {
-        ok: false,
-        message: `MCP-Protocol-Version is ${version}, but the body's _meta names no protocol version.`,
-      }
-    }
-    return { ok: true, headers: version === undefined ? {} : { 'mcp-protocol-version': version } }
+  if (version < FIRST_MODERN_REVISION) return { ok: true, headers: { 'mcp-protocol-version': version } }
+  // The header says which rules hold, and by those the body lacks a required member (basic/index, "Per-request
+  // protocol fields"): -32602, not a mismatch.
+  return {
+    ok: false,
+    code: 'invalid_params',
+    message: `MCP-Protocol-Version is ${version}, but the body's _meta names no protocol version.`,
   }
-  return checkModernHeaders(incoming, message, toolDefinition)
 }
 
 function checkModernHeaders(
@@ -56,10 +62,11 @@ function checkModernHeaders(
   const meta = message.params._meta as JsonObject
   const version = meta[META_PROTOCOL_VERSION]
   if (typeof version !== 'string' || incoming['mcp-protocol-version'] !== version) {
-    return { ok: false, message: `MCP-Protocol-Version does not equal the body's _meta["${META_PROTOCOL_VERSION}"].` }
+    return mismatch(`MCP-Protocol-Version does not equal the body's _meta["${META_PROTOCOL_VERSION}"].`)
   }
+  if (!REQUESTED_VERSION.test(version)) return mismatch('MCP-Protocol-Version must be a word of at most 64 characters.')
   if (incoming['mcp-method'] !== message.method) {
-    return { ok: false, message: "Mcp-Method does not equal the body's method." }
+    return mismatch("Mcp-Method does not equal the body's method.")
   }
   const headers: Record<string, string> = {
     'mcp-protocol-version': version,
@@ -69,12 +76,16 @@ function checkModernHeaders(
   if (source !== undefined) {
     const name = message.params[source]
     if (typeof name !== 'string' || decodeHeader(incoming['mcp-name']) !== name) {
-      return { ok: false, message: `Mcp-Name does not equal the body's params.${source}.` }
+      return mismatch(`Mcp-Name does not equal the body's params.${source}.`)
     }
     headers['mcp-name'] = encodeHeader(name)
   }
   if (message.method !== 'tools/call') return { ok: true, headers }
   return checkParamHeaders(incoming, message.params, toolDefinition, headers)
+}
+
+function mismatch(message: string): HeaderCheck {
+  return { ok: false, code: 'header_mismatch', message }
 }
 
 /** True where the agent mirrors arguments into headers, so that the tool's definition is needed to check them. */
@@ -96,10 +107,10 @@ function checkParamHeaders(
     const wanted = expected.get(name)
     const given = decodeHeader(incoming[name])
     if (wanted === undefined) {
-      return { ok: false, message: `The tool's schema designates no argument for the header ${name}.` }
+      return mismatch(`The tool's schema designates no argument for the header ${name}.`)
     }
     if (given === null || !sameParam(given, wanted)) {
-      return { ok: false, message: `The header ${name} does not equal the argument that it mirrors.` }
+      return mismatch(`The header ${name} does not equal the argument that it mirrors.`)
     }
   }
   for (const [name, value] of expected) headers[name] = encodeHeader(value)

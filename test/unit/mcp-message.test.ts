@@ -95,6 +95,12 @@ describe('checkHeaders', () => {
       { ...base, 'mcp-name': 'get', 'mcp-param-region': 'eu', 'mcp-param-zone': '3' },
     ],
     [
+      'a version that is no revision, for the server to refuse',
+      { ...base, 'mcp-protocol-version': 'v999', 'mcp-name': 'get' },
+      { ...call, params: { name: 'get', _meta: { 'io.modelcontextprotocol/protocolVersion': 'v999' } } },
+      { ...base, 'mcp-protocol-version': 'v999', 'mcp-name': 'get' },
+    ],
+    [
       'a legacy message, passing only its version',
       { 'mcp-protocol-version': '2025-11-25', 'mcp-name': 'spoofed' },
       { ...call, era: 'legacy', params: { name: 'get' } },
@@ -111,7 +117,11 @@ describe('checkHeaders', () => {
     ['a name sent twice, which Node joins', { ...base, 'mcp-name': 'get, get' }, message('get')],
     ['a malformed Base64 form', { ...base, 'mcp-name': '=?base64?SGVsbG8?=' }, message('Hello')],
     ['another revision', { ...base, 'mcp-protocol-version': '2026-07-29', 'mcp-name': 'get' }, message('get')],
-    ['a modern revision on a legacy body', base, { ...call, era: 'legacy', params: { name: 'get' } }],
+    [
+      'a version that is no header',
+      { ...base, 'mcp-protocol-version': 'a b', 'mcp-name': 'get' },
+      { ...call, params: { name: 'get', _meta: { 'io.modelcontextprotocol/protocolVersion': 'a b' } } },
+    ],
     ['a revision that is no date', { 'mcp-protocol-version': 'latest' }, { ...call, era: 'legacy', params: {} }],
     [
       'a mirrored argument with another value',
@@ -124,6 +134,11 @@ describe('checkHeaders', () => {
       message('get', { admin: 'yes' }),
     ],
   ])('[REQ-FORWARD-5] refuses %s', (_sentence, incoming, judged) => {
-    expect(checkHeaders(incoming, judged, definition).ok).toBe(false)
+    expect(checkHeaders(incoming, judged, definition)).toMatchObject({ ok: false, code: 'header_mismatch' })
+  })
+
+  it('[REQ-FORWARD-5] refuses a body without the version that its header needs, as a body that lacks a parameter', () => {
+    const legacy = { ...call, era: 'legacy', params: { name: 'get' } } as const
+    expect(checkHeaders(base, legacy, definition)).toMatchObject({ ok: false, code: 'invalid_params' })
   })
 })
