@@ -24,11 +24,14 @@ const REVISION = /^\d{4}-\d{2}-\d{2}$/
  * by an UnsupportedProtocolVersionError (streamable-http, "Protocol Version Header"), which only the server can fill.
  */
 const REQUESTED_VERSION = /^[\x21-\x7e]{1,64}$/
-/** Which parameter `Mcp-Name` mirrors (streamable-http, "Standard Request Headers"). */
-const NAME_SOURCE: Readonly<Record<string, 'name' | 'uri'>> = {
+/** Which parameter `Mcp-Name` mirrors (streamable-http, "Standard Request Headers"; tasks, "Routing Headers"). */
+const NAME_SOURCE: Readonly<Record<string, 'name' | 'uri' | 'taskId'>> = {
   'tools/call': 'name',
   'prompts/get': 'name',
   'resources/read': 'uri',
+  'tasks/get': 'taskId',
+  'tasks/update': 'taskId',
+  'tasks/cancel': 'taskId',
 }
 
 /**

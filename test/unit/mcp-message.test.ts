@@ -95,6 +95,12 @@ describe('checkHeaders', () => {
       { ...base, 'mcp-name': 'get', 'mcp-param-region': 'eu', 'mcp-param-zone': '3' },
     ],
     [
+      'a task’s id, by which servers route',
+      { ...base, 'mcp-method': 'tasks/get', 'mcp-name': 'task-1' },
+      { ...call, method: 'tasks/get', params: { taskId: 'task-1', _meta: META } },
+      { ...base, 'mcp-method': 'tasks/get', 'mcp-name': 'task-1' },
+    ],
+    [
       'a version that is no revision, for the server to refuse',
       { ...base, 'mcp-protocol-version': 'v999', 'mcp-name': 'get' },
       { ...call, params: { name: 'get', _meta: { 'io.modelcontextprotocol/protocolVersion': 'v999' } } },
@@ -114,6 +120,11 @@ describe('checkHeaders', () => {
     ['another method', { ...base, 'mcp-method': 'tools/list', 'mcp-name': 'get' }, message('get')],
     ['another name', { ...base, 'mcp-name': 'read' }, message('delete')],
     ['a missing name', base, message('get')],
+    [
+      'another task’s id',
+      { ...base, 'mcp-method': 'tasks/get', 'mcp-name': 'task-2' },
+      { ...call, method: 'tasks/get', params: { taskId: 'task-1', _meta: META } },
+    ],
     ['a name sent twice, which Node joins', { ...base, 'mcp-name': 'get, get' }, message('get')],
     ['a malformed Base64 form', { ...base, 'mcp-name': '=?base64?SGVsbG8?=' }, message('Hello')],
     ['another revision', { ...base, 'mcp-protocol-version': '2026-07-29', 'mcp-name': 'get' }, message('get')],
