@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { agentSignIn } from '../demo/agent-sign-in.ts'
 import { startOidcIssuer } from '../demo/oidc-issuer.ts'
 import { freePort, type Started, start } from '../demo/processes.ts'
-import { type Contender, runningAt } from './contenders.ts'
+import { type Contender, type Running, runningAt } from './contenders.ts'
 import { callBody, callHeaders, TOOL } from './mcp-call.ts'
 
 const CLIENT_ID = 'bench-agent'
@@ -16,42 +16,75 @@ const OTHER_RULES = 100
 const READY_TIMEOUT_MS = 90_000
 const POLL_MS = 100
 
+export interface Countersign extends Running {
+  readonly started: Started
+  readonly mcp: string
+  /** An access token for one of the people. */
+  tokenFor(login: string): Promise<string>
+}
+
+export interface CountersignOptions {
+  readonly home: string
+  readonly upstream: string
+  readonly logins: readonly string[]
+  readonly policy: string
+  readonly settings?: object
+  readonly progress: (line: string) => void
+}
+
+/** Ready to answer calls. */
+export async function startCountersign(options: CountersignOptions): Promise<Countersign> {
+  const { home, upstream, logins, policy, progress } = options
+  mkdirSync(home, { recursive: true })
+  const origin = `http://127.0.0.1:${await freePort()}`
+  const mcp = `${origin}/mcp/bench`
+  const issuer = await startOidcIssuer({
+    people: logins.map((login, index) => ({ login, uid: `00u${index}`, groups: ['Engineering'] })),
+    clientId: CLIENT_ID,
+    scopes: [SCOPE],
+  })
+  writeFileSync(join(home, 'policy.yaml'), policy)
+  const settingsFile = join(home, 'countersign.yaml')
+  const settings = { ...settingsOf({ origin, issuer: issuer.issuer, upstream, home }), ...options.settings }
+  writeFileSync(settingsFile, JSON.stringify(settings))
+  const started = start(process.execPath, [program(), 'serve', '--config', settingsFile], { cwd: home })
+  const running = runningAt(mcp, started)
+  const stop = async () => {
+    await running.stop()
+    await issuer.stop()
+  }
+  try {
+    progress('waiting for the gateway (its first start may fetch a Redis) …')
+    await untilOk('become ready', started, () => fetch(`${origin}/readyz`))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  const scopes = ['openid', SCOPE]
+  const tokenFor = (login: string) =>
+    agentSignIn({ issuer: issuer.issuer, clientId: CLIENT_ID, login, resource: mcp, scopes })
+  return { ...running, started, mcp, tokenFor, stop }
+}
+
 export const countersign: Contender = {
   name: 'countersign',
   title: 'countersign',
   async start({ upstream, directory, progress }) {
-    const home = join(directory, 'countersign')
-    mkdirSync(home, { recursive: true })
-    const port = await freePort()
-    const origin = `http://127.0.0.1:${port}`
-    const url = `${origin}/mcp/bench`
     const login = 'bench@example.com'
-    const issuer = await startOidcIssuer({
-      people: [{ login, uid: '00u1', groups: ['Engineering'] }],
-      clientId: CLIENT_ID,
-      scopes: [SCOPE],
+    const home = join(directory, 'countersign')
+    const gateway = await startCountersign({
+      home,
+      upstream: upstream.url,
+      logins: [login],
+      policy: policy(),
+      progress,
     })
-    writeFileSync(join(home, 'policy.yaml'), policy())
-    const settingsFile = join(home, 'countersign.yaml')
-    writeFileSync(settingsFile, settings({ origin, issuer: issuer.issuer, upstream: upstream.url, home }))
-    const gateway = start(process.execPath, [program(), 'serve', '--config', settingsFile], { cwd: home })
-    const running = runningAt(url, gateway)
-    const stop = async () => {
-      await running.stop()
-      await issuer.stop()
-    }
     try {
-      progress('waiting for the gateway (its first start may fetch a Redis) …')
-      await whenReady(`${origin}/readyz`, gateway)
-      const token = await agentSignIn({
-        ...{ issuer: issuer.issuer, clientId: CLIENT_ID, login, resource: url },
-        scopes: ['openid', SCOPE],
-      })
-      const headers = { authorization: `Bearer ${token}` }
-      await whenAnswering(url, headers, gateway)
-      return { ...running, headers, stop }
+      const headers = { authorization: `Bearer ${await gateway.tokenFor(login)}` }
+      await whenAnswering(gateway.mcp, headers, gateway.started)
+      return { ...gateway, headers }
     } catch (error) {
-      await stop()
+      await gateway.stop()
       throw error
     }
   },
@@ -61,8 +94,8 @@ function program(): string {
   return fileURLToPath(new URL('../src/cli/countersign.js', import.meta.url))
 }
 
-function settings(at: { origin: string; issuer: string; upstream: string; home: string }): string {
-  return JSON.stringify({
+function settingsOf(at: { origin: string; issuer: string; upstream: string; home: string }): object {
+  return {
     gateway: { listen: new URL(at.origin).host, publicUrl: at.origin },
     identity: { issuers: [{ issuer: at.issuer, allowInsecureLoopbackIssuer: true }], scopes: [SCOPE] },
     upstreams: {
@@ -74,7 +107,7 @@ function settings(at: { origin: string; issuer: string; upstream: string; home: 
     policy: join(at.home, 'policy.yaml'),
     channels: { console: { enabled: true } },
     recordings: { directory: join(at.home, 'recordings') },
-  })
+  }
 }
 
 function policy(): string {
@@ -92,10 +125,6 @@ function policy(): string {
   }
   // JSON is YAML, too.
   return JSON.stringify({ version: 1, defaults: { effect: 'deny' }, rules: [...others, readers] })
-}
-
-async function whenReady(url: string, gateway: Started): Promise<void> {
-  await untilOk('become ready', gateway, () => fetch(url))
 }
 
 /** Ready says that a call could pass; on a busy machine the issuer's keys may still be on their way. */
