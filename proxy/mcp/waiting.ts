@@ -1,27 +1,21 @@
 /**
- * Keeps held agents' connections alive while people think. One timer for all of them: ten thousand holds cost one tick.
+ * Keeps agents' streams alive while nothing happens on them: people think, or an MCP server works. One timer for all of
+ * them: ten thousand streams cost one tick.
  *
  * Comments keep proxies from closing an idle stream; progress keeps clients' own time-outs from firing, where the
  * client gave a token (MCP 2025-11-25 and 2026-07-28 basic/…/progress: the value must grow with each notification).
  */
-import type { ServerResponse } from 'node:http'
 import type { Approval } from '../../src/approval/approval.ts'
 import type { RpcId } from '../../src/mcp/message.ts'
-import { messageEvent } from '../response/sse.ts'
+import type { Outlet } from './outlet.ts'
 
 /** Below the 60 s after which common clients and proxies give an idle connection up, with room for a lost tick. */
 const TICK_MS = 10_000
 
-export const STREAM_HEADERS = {
-  'content-type': 'text/event-stream',
-  'cache-control': 'no-cache, no-transform',
-  // Tells nginx not to buffer (MCP 2026-07-28 streamable-http, "Receiving Messages").
-  'x-accel-buffering': 'no',
-} as const
-
 interface Waiting {
-  readonly response: ServerResponse
-  readonly approval: Approval
+  readonly outlet: Outlet
+  /** Null for a stream that waits for the MCP server alone. */
+  readonly approval: Approval | null
   readonly progressToken: RpcId | null
   progress: number
   /** Nobody waits for a person any more, and progress is the MCP server's to tell. */
@@ -29,53 +23,57 @@ interface Waiting {
 }
 
 export interface WaitingRoom {
-  /** Starts the stream, unless the agent accepts none, and keeps it alive until `leave`. */
-  enter(response: ServerResponse, approval: Approval, progressToken: RpcId | null): void
+  /** Starts the stream of a held call, and keeps it alive until `leave`. Only for a client that takes one. */
+  enter(outlet: Outlet, approval: Approval, progressToken: RpcId | null): void
+  /** The MCP server answers with a stream, which is kept alive until `leave`. */
+  streams(outlet: Outlet): void
   /** The call goes to the MCP server: from now on only comments keep the connection alive. */
-  forwarded(response: ServerResponse): void
-  leave(response: ServerResponse): void
+  forwarded(outlet: Outlet): void
+  leave(outlet: Outlet): void
   close(): void
 }
 
 export function createWaitingRoom(): WaitingRoom {
-  const waiting = new Map<ServerResponse, Waiting>()
+  const waiting = new Map<Outlet, Waiting>()
   const timer = setInterval(() => {
     for (const entry of waiting.values()) tell(entry)
   }, TICK_MS)
   timer.unref()
   return {
-    enter(response, approval, progressToken) {
-      response.writeHead(200, STREAM_HEADERS)
-      // A held stream may outlive every default of Node's server.
-      response.setTimeout(0)
-      const entry: Waiting = { response, approval, progressToken, progress: 0, isForwarded: false }
-      waiting.set(response, entry)
+    enter(outlet, approval, progressToken) {
+      outlet.begin(200, {})
+      const entry: Waiting = { outlet, approval, progressToken, progress: 0, isForwarded: false }
+      waiting.set(outlet, entry)
       tell(entry)
     },
-    forwarded(response) {
-      const entry = waiting.get(response)
+    streams(outlet) {
+      waiting.set(outlet, { outlet, approval: null, progressToken: null, progress: 0, isForwarded: true })
+    },
+    forwarded(outlet) {
+      const entry = waiting.get(outlet)
       if (entry !== undefined) entry.isForwarded = true
     },
-    leave: (response) => void waiting.delete(response),
+    leave: (outlet) => void waiting.delete(outlet),
     close: () => clearInterval(timer),
   }
 }
 
 function tell(entry: Waiting): void {
-  const { response, approval, progressToken } = entry
-  // A client that doesn't read is not written to for ever: its next tick comes when it has read.
-  if (response.writableNeedDrain) return
-  if (entry.isForwarded) {
-    response.write(': waiting for the MCP server\n\n')
+  const { outlet, approval, progressToken } = entry
+  if (entry.isForwarded || approval === null) {
+    outlet.comment('waiting for the MCP server')
     return
   }
   if (progressToken === null) {
-    response.write(': waiting for approval\n\n')
+    outlet.comment('waiting for approval')
     return
   }
+  // A client that doesn't read is not written to for ever: its next tick comes when it has read.
+  if (outlet.isFull || outlet.isGone) return
   entry.progress += 1
   const until = new Date(approval.expiresAt).toISOString()
   const message = `Waiting for a person to approve (approval ${approval.id}, rule "${approval.rule}", until ${until}).`
   const params = { progressToken, progress: entry.progress, message }
-  response.write(messageEvent(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/progress', params })))
+  const data = JSON.stringify({ jsonrpc: '2.0', method: 'notifications/progress', params })
+  void outlet.event({ id: null, event: 'message', data, retryMs: null })
 }

@@ -126,6 +126,7 @@ describe('a call whose agent leaves while it is looked up', () => {
       catalogue: { definition: fails, known: fails },
       sender: { send: fails, close: fails },
       waitingRoom: createWaitingRoom(),
+      rounds: { read: () => null },
       newId: () => 'call_1',
       origins: new Set(),
       hosts: new Set([`localhost:${port}`]),

@@ -22,6 +22,7 @@ async function statusWhere(definitions: { readonly cached: object; readonly fres
     gate: { pass: async () => ({ kind: 'whole', status: 200, headers: {}, body: new Uint8Array() }) },
     catalogue: { definition: async (_upstream: string, _tool: string, age: 'cached' | 'fresh') => definitions[age] },
     waitingRoom: { leave: () => undefined },
+    rounds: { read: () => null },
     newId: () => 'call_1',
     origins: new Set(),
     hosts: new Set([host]),

@@ -1,6 +1,6 @@
 /** What a held connection is told, tick by tick. */
-import type { ServerResponse } from 'node:http'
 import { afterEach, expect, it, vi } from 'vitest'
+import type { Outlet } from '../../proxy/mcp/outlet.ts'
 import { createWaitingRoom } from '../../proxy/mcp/waiting.ts'
 import { anApproval } from '../support/examples.ts'
 
@@ -9,27 +9,45 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
+const outletOf = (written: string[]): Outlet => ({
+  takesStream: true,
+  hasBegun: true,
+  isGone: false,
+  isFull: false,
+  begin: () => undefined,
+  event: ({ data }) => void written.push(data),
+  comment: (text) => void written.push(text),
+  whole: () => undefined,
+  end: () => undefined,
+})
+
 it('tells of waiting for a person only until the call goes to the MCP server, and nothing once it has left', () => {
   vi.useFakeTimers()
   const room = createWaitingRoom()
   const written: string[] = []
-  const response = {
-    writableNeedDrain: false,
-    writeHead: () => undefined,
-    setTimeout: () => undefined,
-    write: (text: string) => void written.push(text),
-  } as unknown as ServerResponse
+  const outlet = outletOf(written)
   const heard = () => written.splice(0).join('')
 
-  room.enter(response, anApproval(), 'tok')
+  room.enter(outlet, anApproval(), 'tok')
   expect(heard()).toContain('"progress":1')
   vi.advanceTimersByTime(TICK_MS)
   expect(heard()).toContain('"progress":2,"message":"Waiting for a person')
-  room.forwarded(response)
+  room.forwarded(outlet)
   vi.advanceTimersByTime(TICK_MS)
-  expect(heard(), 'a comment: the progress is now the server’s own').toBe(': waiting for the MCP server\n\n')
-  room.leave(response)
+  expect(heard(), 'a comment: the progress is now the server’s own').toBe('waiting for the MCP server')
+  room.leave(outlet)
   vi.advanceTimersByTime(TICK_MS)
   expect(heard()).toBe('')
+  room.close()
+})
+
+it('keeps a stream of the MCP server’s alive with comments alone', () => {
+  vi.useFakeTimers()
+  const room = createWaitingRoom()
+  const written: string[] = []
+  room.streams(outletOf(written))
+  expect(written).toEqual([])
+  vi.advanceTimersByTime(2 * TICK_MS)
+  expect(written).toEqual(['waiting for the MCP server', 'waiting for the MCP server'])
   room.close()
 })

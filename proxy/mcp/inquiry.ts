@@ -1,0 +1,31 @@
+/** What is known of one message while it is answered. Filled in as it is read, so that a refusal can name its id. */
+import type { IncomingMessage } from 'node:http'
+import type { CallId } from '../../src/brands.ts'
+import type { Era, RpcId } from '../../src/mcp/message.ts'
+import type { Outlet } from './outlet.ts'
+import type { Waited } from './rounds.ts'
+
+export interface Inquiry {
+  readonly request: IncomingMessage
+  readonly outlet: Outlet
+  readonly callId: CallId
+  rpcId: RpcId | null
+  era: Era
+  isToolCall: boolean
+  progressToken: RpcId | null
+  /** What an earlier request of this call waited for; see rounds.ts. */
+  waited: Waited | null
+}
+
+export function newInquiry(request: IncomingMessage, outlet: Outlet, callId: CallId): Inquiry {
+  return {
+    request,
+    outlet,
+    callId,
+    rpcId: null,
+    era: 'legacy',
+    isToolCall: false,
+    progressToken: null,
+    waited: null,
+  }
+}
