@@ -1,6 +1,6 @@
 /**
- * Reads, judges and masks what an upstream answered, one whole JSON-RPC message at a time: masking by chunks leaks at
- * the seams. Unchanged messages keep their original bytes.
+ * Reads and masks what an upstream answered, one whole JSON-RPC message at a time: masking by chunks leaks at the seams.
+ * Of a list, only what policy could allow stays (listing.ts). Unchanged messages keep their original bytes.
  *
  * An answer that strict reading refuses is withheld: with a duplicate key, the value that masking saw and the one that
  * the agent's parser picks could differ.
@@ -17,6 +17,7 @@ import type { Masker } from '../masking/masker.ts'
 import type { RpcId } from '../mcp/message.ts'
 import type { Secret } from '../secret.ts'
 import type { StreamEvent, UpstreamAnswer } from './call.ts'
+import type { Shape } from './listing.ts'
 
 interface Masked {
   readonly findings: readonly Finding[]
@@ -31,12 +32,16 @@ export function maskAnswer(
   masker: Masker,
   answer: Extract<UpstreamAnswer, { kind: 'whole' }>,
   secrets: readonly Secret[],
+  shape: Shape | null = null,
 ): Masked & { readonly body: Uint8Array } {
   const { body, headers, status } = answer
   if (body.length === 0) return { body, findings: [], outcome: status < 400 ? 'succeeded' : 'upstream_failed' }
   if (isJson(headers['content-type'])) {
-    const { text, findings, outcome } = maskMessage(masker, body, secrets)
+    const { text, findings, outcome } = maskMessage(masker, body, secrets, shape)
     return { body: text === null ? body : encoder.encode(text), findings, outcome: outcome ?? byStatus(status) }
+  }
+  if (shape?.withholdsOther && status < 400) {
+    throw new GatewayError('upstream_bad_answer', "The MCP server's answer was withheld: a list that is not JSON.")
   }
   const text = decode(body)
   const masked = masker.maskText(text, secrets)
@@ -51,6 +56,7 @@ export function maskEvent(
   masker: Masker,
   event: StreamEvent,
   secrets: readonly Secret[],
+  shape: Shape | null = null,
 ): Masked & {
   readonly event: StreamEvent /** The request that this event answers. */
   readonly answers: RpcId | null
@@ -58,7 +64,7 @@ export function maskEvent(
   const head = maskHead(event, secrets)
   // A priming event has an id and no data (MCP 2025-11-25 basic/transports, "Streamable HTTP").
   if (event.data === '') return { event: head, findings: [], outcome: 'succeeded', answers: null }
-  const { text, value, findings, outcome } = maskMessage(masker, encoder.encode(event.data), secrets)
+  const { text, value, findings, outcome } = maskMessage(masker, encoder.encode(event.data), secrets, shape)
   const masked = text === null ? head : { ...head, data: text }
   return { event: masked, findings, outcome: outcome ?? 'succeeded', answers: outcome === null ? null : idOf(value) }
 }
@@ -71,8 +77,8 @@ function maskHead(event: StreamEvent, secrets: readonly Secret[]): StreamEvent {
   return id === event.id && name === event.event ? event : { ...event, id, event: name }
 }
 
-/** `text` is null where nothing had to be masked: the original bytes then stay what they are. */
-function maskMessage(masker: Masker, bytes: Uint8Array, secrets: readonly Secret[]) {
+/** `text` is null where nothing changes: the original bytes then stay what they are. */
+function maskMessage(masker: Masker, bytes: Uint8Array, secrets: readonly Secret[], shape: Shape | null) {
   const parsed = parseStrict(bytes, ANSWER_LIMITS)
   if (!parsed.ok) {
     // The problem's message quotes keys, and a key can be the credential.
@@ -82,12 +88,13 @@ function maskMessage(masker: Masker, bytes: Uint8Array, secrets: readonly Secret
       `The MCP server's answer was withheld: ${code.replaceAll('_', ' ')} at byte ${offset}.`,
     )
   }
-  const { value, changed, findings } = masker.maskMessage(parsed.value, secrets)
+  const { value: masked, findings } = masker.maskMessage(parsed.value, secrets)
+  const value = shape === null ? masked : shape.apply(masked)
   return {
     value,
     findings,
     outcome: outcomeOf(parsed.value),
-    text: changed ? spliceJson(decode(bytes), parsed.value, value) : null,
+    text: value === parsed.value ? null : spliceJson(decode(bytes), parsed.value, value),
   }
 }
 

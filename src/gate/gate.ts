@@ -29,6 +29,7 @@ import type { ApprovalStore, Clock, Continuations, Grants, Holds, Ids, Log, Reco
 import { maskAnswer, maskEvent } from './answer.ts'
 import type { Attachment, Call, Catalogue, Continuation, Exchange, Reply, StreamEvent } from './call.ts'
 import { AgentGone } from './call.ts'
+import { shapeOf } from './listing.ts'
 
 export interface GateOptions {
   readonly policy: Policy
@@ -45,6 +46,8 @@ export interface GateOptions {
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Log
+  /** Whether held calls are answered with tasks, where the client knows them: `server/discover` then says so. */
+  readonly tasks?: boolean
 }
 
 /** What let a call through: a rule alone, or a rule and an approval. */
@@ -400,7 +403,7 @@ async function forward(options: GateOptions, call: Call, exchange: Exchange, cle
     const answer = await exchange.send(lease)
     if (answer.kind === 'stream') return { ...answer, relay: relayOf(run, lease, answer.events) }
     lease.release()
-    const masked = maskAnswer(options.masker, answer, lease.secrets)
+    const masked = maskAnswer(options.masker, answer, lease.secrets, shapeOfAnswers(run))
     countFindings(run, masked.findings)
     const body = wrapState(run, masked.body)
     await recordOutcome(run, { outcome: masked.outcome, answerDigest: sha256(body), error: null })
@@ -425,10 +428,11 @@ interface Run {
 function relayOf(run: Run, lease: Lease, events: AsyncIterable<StreamEvent>) {
   return async (write: (event: StreamEvent) => void | Promise<void>): Promise<void> => {
     const { call, options } = run
+    const shape = shapeOfAnswers(run)
     let isRecorded = false
     try {
       for await (const event of events) {
-        const masked = maskEvent(options.masker, event, lease.secrets)
+        const masked = maskEvent(options.masker, event, lease.secrets, shape)
         countFindings(run, masked.findings)
         let handedOn = masked.event
         if (call.rpcId !== null && masked.answers === call.rpcId) {
@@ -474,6 +478,10 @@ function wrapStateText({ options, call, clearance }: Run, text: string): string 
   }
   const requestState = JSON.stringify(options.continuations.wrap(call, approvalId, upstreamState))
   return editMembers(text, ['result'], { requestState })
+}
+
+function shapeOfAnswers({ call, options: { policy, tasks = false } }: Run) {
+  return shapeOf({ policy, tasks }, call)
 }
 
 function countFindings(run: Run, findings: readonly Finding[]): void {

@@ -1,12 +1,16 @@
 /**
- * Writes changed strings into a JSON text and leaves every other byte as it is: spacing, the order of keys, and
- * numbers that a double would round (a 64-bit id must not change because a secret beside it was masked).
+ * Writes changes into a JSON text and leaves every other byte as it is: spacing, the order of keys, and numbers that a
+ * double would round (a 64-bit id must not change because a secret beside it was masked, or an entry left out).
  */
 import { isObject, type JsonObject, type JsonValue } from './value.ts'
 
+/** Stands in an array of `after` for an element that is to go. */
+export const REMOVED: JsonObject = Object.freeze({})
+
 /**
  * `text` is what `before` was parsed from; `after` is `before` with some parts replaced, sharing all that stayed.
- * An object whose keys changed, or whose text has a key twice, is written anew: nothing of its old text may survive.
+ * Objects may get more members; a string that only got longer is added to. An object that lost a key, or whose text
+ * has a key twice, is written anew: nothing of its old text may survive. So is an array of another length.
  */
 export function spliceJson(text: string, before: JsonValue, after: JsonValue): string {
   const splicer = new Splicer(text)
@@ -38,31 +42,57 @@ class Splicer {
     if (before === after) this.skip()
     else if (Array.isArray(before) && Array.isArray(after) && before.length === after.length) this.array(before, after)
     else if (isObject(before) && isObject(after) && this.isWalkable(before, after)) this.object(before, after)
-    else this.replace(after)
+    else if (typeof before === 'string' && typeof after === 'string' && after.startsWith(before)) {
+      this.skipString()
+      this.insert(this.at - 1, JSON.stringify(after.slice(before.length)).slice(1, -1))
+    } else this.replace(after)
   }
 
   array(before: JsonValue[], after: JsonValue[]): void {
-    this.at++
+    let separator = this.at++
+    let hasKept = false
     for (let index = 0; index < before.length; index++) {
-      this.value(before[index], after[index])
+      if (after[index] === REMOVED) {
+        this.space()
+        this.skip()
+        this.cutElement(separator, hasKept)
+      } else {
+        this.value(before[index], after[index])
+        hasKept = true
+      }
+      this.space()
+      separator = this.at
       this.punctuation()
     }
     if (before.length === 0) this.punctuation()
   }
 
+  /** Goes with the comma before it; where nothing was kept before it, with the one behind it. */
+  cutElement(separator: number, hasKept: boolean): void {
+    const end = this.at
+    this.space()
+    const isLast = this.text[this.at] !== ','
+    this.cut(hasKept ? separator : separator + 1, hasKept || isLast ? end : this.at + 1)
+  }
+
   object(before: JsonObject, after: JsonObject): void {
+    const keys = Object.keys(before)
     this.at++
-    for (let left = Object.keys(before).length; left > 0; left--) {
+    let end = this.at
+    for (let left = keys.length; left > 0; left--) {
       const key = this.key()
       this.value(before[key], after[key])
+      end = this.at
       this.punctuation()
     }
+    if (Object.keys(after).length === keys.length) return
+    const added = Object.keys(after).filter((key) => !Object.hasOwn(before, key))
+    this.insert(end, added.map((key) => `,${JSON.stringify(key)}:${written(after[key])}`).join(''))
   }
 
   isWalkable(before: JsonObject, after: JsonObject): boolean {
     const keys = Object.keys(before)
-    if (keys.length === 0 || keys.length !== Object.keys(after).length) return false
-    if (keys.some((key) => !Object.hasOwn(after, key))) return false
+    if (keys.length === 0 || keys.some((key) => !Object.hasOwn(after, key))) return false
     return this.countMembers() === keys.length
   }
 
@@ -82,9 +112,19 @@ class Splicer {
   }
 
   replace(after: JsonValue | undefined): void {
-    this.pieces.push(this.text.slice(this.copied, this.at), JSON.stringify(after ?? null))
+    this.insert(this.at, written(after))
     this.skip()
     this.copied = this.at
+  }
+
+  insert(at: number, text: string): void {
+    this.pieces.push(this.text.slice(this.copied, at), text)
+    this.copied = at
+  }
+
+  cut(from: number, to: number): void {
+    this.pieces.push(this.text.slice(this.copied, from))
+    this.copied = to
   }
 
   space(): void {
@@ -126,6 +166,12 @@ class Splicer {
   skipWord(): void {
     while (this.at < this.text.length && !',]} \t\r\n'.includes(this.text[this.at] as string)) this.at++
   }
+}
+
+function written(value: JsonValue | undefined): string {
+  return JSON.stringify(value ?? null, (_key, member) =>
+    Array.isArray(member) ? member.filter((each) => each !== REMOVED) : member,
+  )
 }
 
 /**

@@ -114,7 +114,7 @@ function fold(name: string): string {
   return name.normalize('NFKC').toLowerCase()
 }
 
-function eraOf(params: JsonObject): Era {
+export function eraOf(params: JsonObject): Era {
   const meta = params._meta
   return isObject(meta) && meta[META_PROTOCOL_VERSION] !== undefined ? 'modern' : 'legacy'
 }

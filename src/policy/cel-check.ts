@@ -49,25 +49,30 @@ export const COMPREHENSIONS_NESTED_MAX = 2
 
 export interface Checked {
   readonly findings: readonly Finding[]
-  /** Whether it reads `tool`: then the gateway must know the tool's definition. */
-  readonly readsTool: boolean
+  /** The variables that it reads, each as far as it names their fields: `mcp.params.uri`, but `mcp` in `mcp["params"]`. */
+  readonly reads: readonly ReadPath[]
 }
+
+/** By segments: a field's name may hold a dot. */
+export type ReadPath = readonly string[]
 
 export function checkExpression(expression: Expression, options: CheckOptions): Checked {
   const check = new Checker(options)
-  check.visit(expression, { depth: 1, comprehensions: 0, locals: new Set() })
-  return { findings: check.findings, readsTool: check.readsTool }
+  check.visit(expression, { depth: 1, comprehensions: 0, locals: new Set(), isRead: false })
+  return { findings: check.findings, reads: check.reads }
 }
 
 interface Place {
   readonly depth: number
   readonly comprehensions: number
   readonly locals: ReadonlySet<string>
+  /** Part of a path that is among the reads already. */
+  readonly isRead: boolean
 }
 
 class Checker {
   readonly findings: Finding[] = []
-  readsTool = false
+  readonly reads: ReadPath[] = []
   readonly #options: CheckOptions
 
   constructor(options: CheckOptions) {
@@ -81,13 +86,19 @@ class Checker {
       this.#find(id, 'nested too deeply', `Keep it below ${CONDITION_DEPTH_MAX} levels.`)
       return
     }
-    const inner = { ...place, depth: place.depth + 1 }
+    const inner = { ...place, depth: place.depth + 1, isRead: false }
+    const path = place.isRead ? undefined : segmentsOf(expression)
+    if (path !== undefined && ROOTS.includes(path[0] as string) && !place.locals.has(path[0] as string)) {
+      this.reads.push(path)
+    }
     if (kind.case === 'identExpr') this.#name(id, kind.value.name, place)
     else if (kind.case === 'selectExpr') this.#field(expression, place)
     else if (kind.case === 'callExpr') this.#call(id, kind.value, inner)
     else if (kind.case === 'structExpr') this.#struct(id, kind.value, inner)
     else if (kind.case === 'comprehensionExpr') this.#comprehension(id, kind.value, inner)
-    if (kind.case === 'selectExpr') this.visit(kind.value.operand, inner)
+    if (kind.case === 'selectExpr') {
+      this.visit(kind.value.operand, { ...inner, isRead: place.isRead || path !== undefined })
+    }
     if (kind.case === 'listExpr') for (const element of kind.value.elements) this.visit(element, inner)
   }
 
@@ -102,7 +113,6 @@ class Checker {
   #name(id: bigint, name: string, place: Place): void {
     if (place.locals.has(name) || TYPES.has(name)) return
     if (!ROOTS.includes(name)) this.#find(id, `unknown variable ${name}`, this.#options.nearest(name, ROOTS))
-    else if (name === 'tool') this.readsTool = true
   }
 
   /** `mcp.tol`: known maps have known fields. */
@@ -166,4 +176,12 @@ function pathOf(expression: Expression | undefined): string | undefined {
   if (expression?.exprKind.case !== 'selectExpr' || expression.exprKind.value.testOnly) return undefined
   const parent = pathOf(expression.exprKind.value.operand)
   return parent === undefined ? undefined : `${parent}.${expression.exprKind.value.field}`
+}
+
+/** The whole chain of names, also under `has()`; undefined where it begins with anything but a name. */
+function segmentsOf(expression: Expression | undefined): ReadPath | undefined {
+  if (expression?.exprKind.case === 'identExpr') return [expression.exprKind.value.name]
+  if (expression?.exprKind.case !== 'selectExpr') return undefined
+  const parent = segmentsOf(expression.exprKind.value.operand)
+  return parent === undefined ? undefined : [...parent, expression.exprKind.value.field]
 }

@@ -7,7 +7,7 @@
 import { type CelEnv, type CelError, type CelValue, celEnv, celError, parse, plan } from '@bufbuild/cel'
 import { suggestion } from '../config/problems.ts'
 import { isObject, type JsonObject } from '../json/value.ts'
-import { checkExpression } from './cel-check.ts'
+import { checkExpression, type ReadPath } from './cel-check.ts'
 import { conditionFunctions, Patterns } from './cel-functions.ts'
 import { assertRecognised, celRecord, celValue } from './cel-values.ts'
 import type { PolicyInput } from './decision.ts'
@@ -19,7 +19,8 @@ export const CONDITION_CHARS_MAX = 2_000
 export type Answer = 'true' | 'false' | 'failed'
 
 export interface Condition {
-  readonly readsTool: boolean
+  /** The variables that decide it: see cel-check.ts. */
+  readonly reads: readonly ReadPath[]
   test(call: CallScope): Answer
 }
 
@@ -66,12 +67,12 @@ export class Conditions {
     } catch (error) {
       return { ok: false, problems: [syntaxProblem(error)] }
     }
-    const { findings, readsTool } = checkExpression(parsed.expr, {
+    const { findings, reads } = checkExpression(parsed.expr, {
       functions: (name) => this.#env.funcs.find(name) !== undefined,
       pattern: (pattern) => this.#patterns.add(pattern),
       nearest: suggestion,
     })
-    if (findings.length === 0) return this.#plan(parsed, readsTool)
+    if (findings.length === 0) return this.#plan(parsed, reads)
     const positions = parsed.sourceInfo?.positions ?? {}
     const problems = findings.map(({ id, message, cure }) => {
       return { at: lineAndColumn(expression, positions[String(id)]), message, cure }
@@ -79,7 +80,7 @@ export class Conditions {
     return { ok: false, problems }
   }
 
-  #plan(parsed: ReturnType<typeof parse>, readsTool: boolean): CompiledCondition {
+  #plan(parsed: ReturnType<typeof parse>, reads: readonly ReadPath[]): CompiledCondition {
     const evaluate = plan(this.#env, parsed) as (context: Variables) => CelValue | CelError
     const test = ({ work, variables }: CallScope): Answer => {
       this.#work = work
@@ -90,7 +91,7 @@ export class Conditions {
         return result ? 'true' : 'false'
       })
     }
-    return { ok: true, condition: { readsTool, test } }
+    return { ok: true, condition: { reads, test } }
   }
 
   scope(input: PolicyInput): CallScope {

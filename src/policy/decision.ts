@@ -45,8 +45,33 @@ export interface Decision {
   readonly approval: ApprovalTerms | null
 }
 
+/** What is known of a call that nobody has made yet: all but its time, and its params but for some. */
+export interface OutlookInput {
+  readonly upstream: string
+  readonly method: string
+  /** As in PolicyInput. */
+  readonly tool: string | null
+  /** The members of `params` that are known, for instance a resource's `uri`; empty for a tools/call. */
+  readonly params: JsonObject
+  readonly principal: Principal
+  /** The tool as it was just listed. */
+  readonly toolDefinition: JsonObject | null
+}
+
+/** What policy could ever say. */
+export interface Outlook {
+  /** False where no params and no time of day could have it allowed, by a rule or by a person. */
+  readonly possible: boolean
+  /** Whether calls that are not denied wait for approval. */
+  readonly approval: 'never' | 'sometimes' | 'always'
+}
+
 export interface Policy {
   readonly version: PolicyVersion
   /** Pure: the same input gives the same decision. Never throws: a condition that fails restricts. */
   evaluate(input: PolicyInput): Decision
+  /** Pure too; see policy/outlook.ts. */
+  outlook(input: OutlookInput): Outlook
+  /** Whether a rule could have calls of this upstream's tools held. */
+  canHold(upstream: string): boolean
 }

@@ -17,8 +17,9 @@
 import type { PolicyVersion } from '../brands.ts'
 import { SESSION_END_METHOD, STREAM_METHOD } from '../mcp/message.ts'
 import type { CallScope, Condition, Conditions } from './conditions.ts'
-import type { Decision, Effect, Policy, PolicyInput } from './decision.ts'
-import { type Match, matcher, type Target } from './match.ts'
+import type { Decision, Effect, OutlookInput, Policy, PolicyInput } from './decision.ts'
+import { type Match, matcher, matchesUpstream, type Target } from './match.ts'
+import { outlookOf } from './outlook.ts'
 
 export interface Rule {
   readonly id: string
@@ -84,10 +85,14 @@ export function compilePolicy(rules: readonly Rule[], conditions: Conditions, ve
   return Object.freeze({
     version,
     evaluate: (input: PolicyInput) => decide(index.candidates(input), conditions, input),
+    outlook: (input: OutlookInput) => outlookOf(index.candidates(input), conditions, input),
+    // Only tools/call can be put to people: load.ts refuses any other rule that asks for approval.
+    canHold: (upstream: string) =>
+      rules.some(({ effect, match }) => effect === 'require_approval' && matchesUpstream(match, upstream)),
     rules: rules.map(({ id, effect, match, condition, decision }) =>
       Object.freeze({ id, effect, match, conditional: condition !== null, reason: decision.reason }),
     ),
-    needsToolDefinition: rules.some((rule) => rule.condition?.readsTool === true),
+    needsToolDefinition: rules.some((rule) => rule.condition?.reads.some(([root]) => root === 'tool') === true),
   })
 }
 

@@ -34,6 +34,11 @@ export function matcher(match: Match, effect: Effect): (target: Target) => boole
   }
 }
 
+/** Whether it could be about a call of this upstream. */
+export function matchesUpstream({ upstream }: Match, name: string): boolean {
+  return upstream === undefined || exactly(upstream)(name)
+}
+
 const always = () => true
 
 function exactly(patterns: readonly string[]): (name: string) => boolean {

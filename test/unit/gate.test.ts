@@ -69,6 +69,8 @@ function world(options: {
           approval: options.effect === 'require_approval' ? approval : null,
         }
       },
+      outlook: () => ({ possible: true, approval: 'never' }),
+      canHold: () => true,
     },
     channels: ['console'],
     holds: {
