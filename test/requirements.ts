@@ -194,6 +194,28 @@ export const requirements: readonly Requirement[] = [
     source: 'MCP 2025-11-25 and 2026-07-28',
     promise: 'Clients of both revisions, with and without sessions, list and call tools.',
   },
+  // List
+  {
+    id: 'REQ-LIST-1',
+    source: readme,
+    promise:
+      'Lists of tools, prompts and resources hide whatever policy could never allow the principal, and nothing else.',
+  },
+  {
+    id: 'REQ-LIST-2',
+    source: readme,
+    promise: 'A tool whose calls may wait for a person says so where it is listed.',
+  },
+  {
+    id: 'REQ-LIST-3',
+    source: mcp('server/utilities/caching'),
+    promise: 'A list is private to its principal, and one that policy changed is kept for at most five minutes.',
+  },
+  {
+    id: 'REQ-LIST-4',
+    source: readme,
+    promise: 'An entry that policy has nothing to say about keeps its bytes.',
+  },
   // Mask
   {
     id: 'REQ-MASK-1',
