@@ -1,6 +1,7 @@
 /**
- * One blocking read a process, on two streams: its own inbox (approvals resolved that one of its connections waits for)
- * and the changes of all approvals (for the console and the cards).
+ * One blocking read a process, on three streams: its own inbox (approvals resolved that one of its connections waits
+ * for), the changes of all approvals (for the console and the cards), and the ends of held connections, which whoever
+ * holds one looks for its own in (held-connections.ts).
  *
  * Streams and not pub/sub, because a message sent while the connection was cut is then still there: the reader goes on
  * after the last id that it saw. A Redis that lost its data starts its ids anew, below that; `reset` goes back then.
@@ -24,6 +25,8 @@ export interface Inbox {
   onResolved(listener: (id: ApprovalId) => void): () => void
   /** An approval was opened or changed, by any process. Answers how to stop. */
   onChange(listener: (id: ApprovalId) => void): () => void
+  /** A held connection is to end, of this replica or another; in held-connections.ts' own words. Answers how to stop. */
+  onHeldEnd(listener: (text: string) => void): () => void
   close(): Promise<void>
 }
 
@@ -31,10 +34,12 @@ export interface Inbox {
 export async function startInbox(redis: RedisHandle, log: Log): Promise<Inbox> {
   const replica = randomUUID()
   const keys = approvalKeys(redis)
+  // Redis is not there yet: then from the beginning, which is bounded, so that nothing falls in between.
+  const now = (key: string) => (redis.isReady() ? newestId(redis, key) : '0-0')
   const streams: Stream[] = [
     { key: keys.inbox(replica), lastId: '0-0', listeners: new Set() },
-    // Redis is not there yet: then from the beginning, which is bounded, so that nothing falls in between.
-    { key: keys.changes, lastId: redis.isReady() ? await newestId(redis, keys.changes) : '0-0', listeners: new Set() },
+    { key: keys.changes, lastId: await now(keys.changes), listeners: new Set() },
+    { key: keys.heldEnds, lastId: await now(keys.heldEnds), listeners: new Set() },
   ]
   const connection = redis.blocking()
   const stopping = new AbortController()
@@ -42,14 +47,18 @@ export async function startInbox(redis: RedisHandle, log: Log): Promise<Inbox> {
     reset(redis, streams).catch(() => log.warn('inbox: positions not checked after a reconnect'))
   })
   const reading = readUntil(stopping.signal, { connection, streams, log })
-  const listenTo = (stream: Stream) => (listener: (id: ApprovalId) => void) => {
-    stream.listeners.add(listener)
-    return () => void stream.listeners.delete(listener)
-  }
+  const listenTo =
+    <Text extends string>(stream: Stream) =>
+    (listener: (text: Text) => void) => {
+      const heard = listener as (text: string) => void
+      stream.listeners.add(heard)
+      return () => void stream.listeners.delete(heard)
+    }
   return {
     replica,
-    onResolved: listenTo(streams[0] as Stream),
-    onChange: listenTo(streams[1] as Stream),
+    onResolved: listenTo<ApprovalId>(streams[0] as Stream),
+    onChange: listenTo<ApprovalId>(streams[1] as Stream),
+    onHeldEnd: listenTo(streams[2] as Stream),
     async close() {
       forget()
       stopping.abort()
@@ -62,7 +71,7 @@ export async function startInbox(redis: RedisHandle, log: Log): Promise<Inbox> {
 interface Stream {
   readonly key: string
   lastId: string
-  readonly listeners: Set<(id: ApprovalId) => void>
+  readonly listeners: Set<(text: string) => void>
 }
 
 async function readUntil(
@@ -73,9 +82,9 @@ async function readUntil(
     const positions = streams.map((stream) => stream.lastId)
     const command = ['COUNT', MESSAGES_MAX, 'BLOCK', BLOCK_MS, 'STREAMS', ...streams.map((s) => s.key), ...positions]
     try {
-      for (const { key, id, approvalId } of parseMessages(await connection.call('XREAD', ...command))) {
+      for (const { key, id, text } of parseMessages(await connection.call('XREAD', ...command))) {
         const stream = streams.find((candidate) => candidate.key === key)
-        if (stream) deliver(stream, { id, approvalId }, log)
+        if (stream) deliver(stream, { id, text }, log)
       }
     } catch {
       // The connection reconnects by itself; this only keeps a refused command from spinning.
@@ -84,22 +93,22 @@ async function readUntil(
   }
 }
 
-function deliver(stream: Stream, message: { id: string; approvalId: ApprovalId }, log: Log): void {
+function deliver(stream: Stream, message: { id: string; text: string }, log: Log): void {
   stream.lastId = message.id
   for (const listener of stream.listeners) {
     try {
-      listener(message.approvalId)
+      listener(message.text)
     } catch {
-      log.error('inbox: a listener failed', { approval_id: message.approvalId })
+      log.error('inbox: a listener failed', { message: message.text })
     }
   }
 }
 
-/** [[stream, [[id, ['id', approval]], …]], …], or null when nothing came in time. */
-function parseMessages(reply: RedisReply): { key: string; id: string; approvalId: ApprovalId }[] {
+/** [[stream, [[id, ['id', text]], …]], …], or null when nothing came in time. */
+function parseMessages(reply: RedisReply): { key: string; id: string; text: string }[] {
   const streams = Array.isArray(reply) ? (reply.length > 0 && !Array.isArray(reply[0]) ? pairs(reply) : reply) : []
   return streams.flatMap(([key, messages]) =>
-    (messages as [string, string[]][]).map(([id, fields]) => ({ key, id, approvalId: fields[1] as ApprovalId })),
+    (messages as [string, string[]][]).map(([id, fields]) => ({ key, id, text: String(fields[1]) })),
   )
 }
 

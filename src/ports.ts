@@ -10,6 +10,7 @@ import type { ApprovalId, CallId, EpochMs, Fingerprint, GrantId, IdPrefix, Princ
 import type { Call } from './gate/call.ts'
 import type { Fence, Grant } from './grant/grant.ts'
 import type { Principal, PrincipalSummary } from './identity/principal.ts'
+import type { ClientKind } from './mcp/client-budget.ts'
 import type { ChannelName } from './policy/decision.ts'
 import type { KeptAnswer, RunEnd } from './run/run.ts'
 
@@ -123,6 +124,65 @@ export interface Continuations {
   wrap(call: Call, approvalId: ApprovalId, upstreamState: string | null): string
   /** True for the first who takes it, ever. jobs/taken-nonces implements it. Rejects with `store_unavailable`. */
   take(nonce: string): Promise<boolean>
+}
+
+/** How long clients were seen to wait for a held call. jobs/client-budgets implements it. Never throws. */
+export interface ClientBudgets {
+  /** What this replica knows now: a held call must not wait for another round trip. Milliseconds; null where unknown. */
+  learnedMs(kind: ClientKind): number | null
+  /** The client stopped waiting by its own clock: it `said` so, or merely `left`. */
+  gaveUp(kind: ClientKind, waitedMs: number, how: 'said' | 'left'): void
+}
+
+/** A request as its client names it: a digest over principal, upstream, MCP session and JSON-RPC id. */
+export type RequestName = string & { readonly __requestName: true }
+
+/** Why a held connection must end without an answer. */
+export type HeldEnd =
+  /** Its client's time-out fired: the question stays. */
+  | 'timed_out'
+  /** Its client took the call back. */
+  | 'withdrawn'
+  /** Its client came back for the answer over another connection. */
+  | 'superseded'
+
+/** A held call's connection. */
+export interface HeldConnection {
+  /** Not null where its client had cancelled it before it was held. */
+  readonly cancelled: { readonly end: 'timed_out' | 'withdrawn'; readonly isAlone: boolean } | null
+  /** Aborts, with a HeldEnd as its reason, when the connection must end without an answer. */
+  readonly ended: AbortSignal
+  /** The call goes to the MCP server, or is answered: cancelling it is no matter of a hold any more. */
+  settled(): void
+  /** The connection is over; its call may come back. After `settled` it does nothing. */
+  left(): void
+}
+
+/** What a client took back while it was held. */
+export interface CancelledHold {
+  readonly callId: CallId
+  readonly approvalId: ApprovalId
+  /** No other connection, on any replica, waits for this approval. */
+  readonly isAlone: boolean
+}
+
+/**
+ * Which connections wait for which approval, on all replicas, so that a cancellation finds its call wherever it is
+ * held. jobs/held-connections implements it. Rejects with `store_unavailable`.
+ */
+export interface HeldConnections {
+  /**
+   * This connection waits from now on. Others of the same call end as `superseded`.
+   */
+  attach(held: {
+    readonly callId: CallId
+    readonly approvalId: ApprovalId
+    /** Null where the client has no session: then nobody can tell whose request a cancellation means. */
+    readonly request: RequestName | null
+    readonly until: EpochMs
+  }): Promise<HeldConnection>
+  /** Ends the call wherever it is held and forgets it, so that it can't come back. Null: no such call is held. */
+  cancel(request: RequestName, end: 'timed_out' | 'withdrawn'): Promise<CancelledHold | null>
 }
 
 /** Grants in Redis. jobs/grants implements it. */

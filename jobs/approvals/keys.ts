@@ -11,6 +11,10 @@
  *   approvals-changed        stream  id of each approval opened or changed
  *   waiters:<id>             set     the replicas with a connection that waits
  *   inbox:<replica>          stream  id of each approval that was resolved
+ *   attached:<id>            set     <replica> <connection> <call> of each connection that waits
+ *   held-request:<digest>    string  <call> <approval>, or cancelled <end>; see held-connections.ts
+ *   held-ends                stream  id: <call> <connection that stays> <end>, of connections that must end
+ *   replica:<id>             string  lives as long as the replica does
  *   reviews-unrecorded       zset    <approval>:<how many reviews it has>, by when; until it is in the recording
  *   grant:<id>               hash    the fields of Grant; empty text for null
  *   grants-active            zset    by expiresAt
@@ -33,6 +37,10 @@ export interface ApprovalKeys {
   unrecordedReview(approval: Pick<Approval, 'id' | 'reviews'>): string
   waiters(id: ApprovalId): string
   inbox(replica: string): string
+  attached(id: ApprovalId): string
+  heldRequest(name: string): string
+  readonly heldEnds: string
+  replica(id: string): string
   grant(id: GrantId): string
   readonly activeGrants: string
   cards(id: ApprovalId): string
@@ -52,6 +60,10 @@ export function approvalKeys({ key }: Pick<RedisHandle, 'key'>): ApprovalKeys {
     unrecordedReview: ({ id, reviews }) => `${id}:${reviews.length}`,
     waiters: (id) => key('waiters', id),
     inbox: (replica) => key('inbox', replica),
+    attached: (id) => key('attached', id),
+    heldRequest: (name) => key('held-request', name),
+    heldEnds: key('held-ends'),
+    replica: (id) => key('replica', id),
     grant: (id) => key('grant', id),
     activeGrants: key('grants-active'),
     cards: (id) => key('cards', id),
