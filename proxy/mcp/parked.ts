@@ -5,6 +5,7 @@
 import { GatewayError } from '../../src/errors.ts'
 import type { Call } from '../../src/gate/call.ts'
 import { parseStrict } from '../../src/json/strict.ts'
+import type { RpcId } from '../../src/mcp/message.ts'
 import { classify, parseToolCall } from '../../src/mcp/message.ts'
 import type { ParkedCall } from '../../src/ports.ts'
 
@@ -23,16 +24,8 @@ export function parkedCallOf({ call, approvalId, headers, client }: ParkOptions)
 
 /** The same call, which rejoins its own approval. Throws GatewayError `internal` where its bytes are no tools/call. */
 export function callOfParked(parked: ParkedCall): Call {
-  const bytes = Buffer.from(parked.bytes, 'base64')
-  const read = parseStrict(bytes)
-  const classified = read.ok ? classify(read.value) : null
-  if (!classified?.ok || classified.message.kind !== 'request' || classified.message.method !== 'tools/call') {
-    throw new GatewayError('internal', `The parked call ${parked.callId} cannot be read any more.`)
-  }
-  const { message } = classified
-  const parsed = parseToolCall(message.params)
-  if (!parsed.ok) throw new GatewayError('internal', `The parked call ${parked.callId} cannot be read any more.`)
-  const { tool, arguments: args, otherParams } = parsed.call
+  const { bytes, message, params } = read(parked)
+  const { tool, arguments: args, otherParams } = params
   const { callId: id, sessionId, principal, upstream, approvalId: rejoins } = parked
   const { id: rpcId, method } = message
   return {
@@ -49,4 +42,22 @@ export function callOfParked(parked: ParkedCall): Call {
     rejoins,
     continues: null,
   }
+}
+
+/** By which its client hears of progress. Throws as `callOfParked`. */
+export function progressTokenOf(parked: ParkedCall): RpcId | null {
+  return read(parked).params.progressToken
+}
+
+function read(parked: ParkedCall) {
+  const bytes = Buffer.from(parked.bytes, 'base64')
+  const value = parseStrict(bytes)
+  const classified = value.ok ? classify(value.value) : null
+  if (!classified?.ok || classified.message.kind !== 'request' || classified.message.method !== 'tools/call') {
+    throw new GatewayError('internal', `The parked call ${parked.callId} cannot be read any more.`)
+  }
+  const { message } = classified
+  const parsed = parseToolCall(message.params)
+  if (!parsed.ok) throw new GatewayError('internal', `The parked call ${parked.callId} cannot be read any more.`)
+  return { bytes, message, params: parsed.call }
 }

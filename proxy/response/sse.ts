@@ -59,6 +59,11 @@ export function messageEvent(data: string): string {
   return formatEvent({ id: null, event: 'message', data, retryMs: null })
 }
 
+/** How long a client waits before it comes back. Clients try twice: a gateway that restarts has twice as long. */
+export const RETRY_MS = 5_000
+/** Says nothing but when to come back: for a stream that ends before it is over (MCP 2025-11-25 basic/transports). */
+export const RETRY = `retry: ${RETRY_MS}\n\n`
+
 function oneLine(text: string): string {
   return text.replace(/[\r\n\0]/g, '')
 }

@@ -185,6 +185,20 @@ const recordings = strict({
   maxSegmentBytes: integer({ min: 64 * 1024, max: SEGMENT_BYTES_MAX, unit: 'bytes' }).default(64 * 1024 * 1024),
 }).prefault({})
 
+/** A second: less is no wait. A day: policy has no longer deadline. */
+const BUDGET_BOUNDS = { minMs: 1000, maxMs: 86_400_000 }
+
+const holds = strict({
+  // The SDKs' requests time out after 60 s, and comments don't reset that clock.
+  defaultBudget: duration(BUDGET_BOUNDS).default(45_000),
+  budgets: named(
+    /^[^\p{Cc}]{1,128}$/u,
+    'Write a client’s `clientInfo.name`, of at most 128 characters.',
+    duration(BUDGET_BOUNDS),
+    'claude-code: 10m',
+  ).default({}),
+}).prefault({})
+
 export const settingsFile = strict({
   gateway,
   redis,
@@ -198,7 +212,7 @@ export const settingsFile = strict({
   channels,
   recordings,
   // The SDKs' clients give a request up after 60 s, and comments don't reset their clock: 45 s leaves room for a slow line.
-  holds: strict({ defaultBudget: duration({ minMs: 1000, maxMs: 86_400_000 }).default(45_000) }).prefault({}),
+  holds,
   sessions: strict({ idle: duration({ minMs: 1000, maxMs: 86_400_000 }).default(15 * 60_000) }).prefault({}),
   shutdown: strict({ drain: duration({ minMs: 0, maxMs: 600_000 }).default(10_000) }).prefault({}),
 })

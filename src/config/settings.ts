@@ -41,6 +41,8 @@ export interface Settings {
   readonly holds: {
     /** How long one request of a held call waits before its client gets an answer that brings it back. */
     readonly defaultBudgetMs: number
+    /** The same for one client: by its `clientInfo.name`, in lower case. */
+    readonly budgets: ReadonlyMap<string, number>
   }
   readonly sessions: { readonly idleMs: number }
   readonly shutdown: { readonly drainMs: number }
@@ -112,7 +114,10 @@ function build(file: SettingsFile): Settings {
     people: { groups: frozenMap(Object.entries(file.people.groups).map(([name, list]) => [name, buildGroup(list)])) },
     channels: { slack: buildSlack(file.channels.slack), console: buildConsole(file.channels.console) },
     recordings: file.recordings,
-    holds: { defaultBudgetMs: file.holds.defaultBudget },
+    holds: {
+      defaultBudgetMs: file.holds.defaultBudget,
+      budgets: frozenMap(Object.entries(file.holds.budgets).map(([name, ms]) => [name.trim().toLowerCase(), ms])),
+    },
     sessions: { idleMs: file.sessions.idle },
     shutdown: { drainMs: file.shutdown.drain },
   })

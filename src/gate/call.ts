@@ -40,8 +40,8 @@ export interface Continuation {
 
 /** The agent's side: proxy/mcp implements it for one connection. */
 export interface Attachment {
-  /** The call is parked: start telling the agent that it waits. */
-  held(approval: Approval): void
+  /** The call is parked: start telling the agent that it waits. What it can come back with is durable when it resolves. */
+  held(approval: Approval): void | Promise<void>
   /** Aborts when the agent's connection is gone, or when this gateway is stopping. */
   readonly gone: AbortSignal
   /**

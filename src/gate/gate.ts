@@ -304,7 +304,7 @@ async function waitFor(
   approval: Approval,
   attachment: Attachment,
 ): Promise<Approval> {
-  attachment.held(approval)
+  await attachment.held(approval)
   const { gone, patience } = attachment
   if (patience?.aborted) return approval
   try {

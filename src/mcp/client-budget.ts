@@ -22,11 +22,10 @@ export interface ClientKind {
 export interface BudgetSettings {
   /** By `clientInfo.name` in lower case. Milliseconds. */
   readonly budgets: ReadonlyMap<string, number>
-  readonly defaultMs: number
+  /** The SDKs' requests time out after 60 s (DEFAULT_REQUEST_TIMEOUT_MSEC), and comments don't reset that clock. */
+  readonly defaultBudgetMs: number
 }
 
-/** The SDKs' requests time out after 60 s (DEFAULT_REQUEST_TIMEOUT_MSEC), and comments don't reset that clock. */
-export const DEFAULT_BUDGET_MS = 50_000
 /** Whoever leaves earlier was stopped, or is no client that waits for people. */
 const LEARNED_FROM_MS = 20_000
 const LEARNED_MIN_MS = 15_000
@@ -61,7 +60,7 @@ export function budgetOf(
   if (configured !== undefined) return configured
   if (from.learnedMs !== null) return from.learnedMs
   if (kind.hasToken && kind.era === 'legacy') return null
-  return KNOWN.find(({ prefix }) => name?.startsWith(prefix))?.ms ?? from.settings.defaultMs
+  return KNOWN.find(({ prefix }) => name?.startsWith(prefix))?.ms ?? from.settings.defaultBudgetMs
 }
 
 /** The budget that a client needs that gave up after so long; null where that tells nothing. */

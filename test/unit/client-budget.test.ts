@@ -1,23 +1,16 @@
 /** How long a client is kept waiting, and what its leaving teaches. */
 import { describe, expect, it } from 'vitest'
 import type { BudgetSettings } from '../../src/mcp/client-budget.ts'
-import {
-  budgetOf,
-  clientName,
-  DEFAULT_BUDGET_MS,
-  isSameWait,
-  isTimeOut,
-  learnedFrom,
-} from '../../src/mcp/client-budget.ts'
+import { budgetOf, clientName, isSameWait, isTimeOut, learnedFrom } from '../../src/mcp/client-budget.ts'
 
-const settings: BudgetSettings = { budgets: new Map([['patient', 900_000]]), defaultMs: DEFAULT_BUDGET_MS }
+const settings: BudgetSettings = { budgets: new Map([['patient', 900_000]]), defaultBudgetMs: 45_000 }
 
 describe('the budget of one call', () => {
   it.each<[string, { client: string | null; hasToken: boolean; era?: 'modern'; learnedMs?: number }, number | null]>([
-    ['a client without a token gets less than the SDKs’ 60 s', { client: 'agent', hasToken: false }, 50_000],
-    ['so does one that never told its name', { client: null, hasToken: false }, 50_000],
+    ['a client without a token gets less than the SDKs’ 60 s', { client: 'agent', hasToken: false }, 45_000],
+    ['so does one that never told its name', { client: null, hasToken: false }, 45_000],
     ['a client with a token waits until the deadline', { client: 'agent', hasToken: true }, null],
-    ['but not one of the modern era', { client: 'agent', hasToken: true, era: 'modern' }, 50_000],
+    ['but not one of the modern era', { client: 'agent', hasToken: true, era: 'modern' }, 45_000],
     ['unless it was seen to give up', { client: 'agent', hasToken: true, learnedMs: 48_000 }, 48_000],
     ['what was seen counts without a token too', { client: 'agent', hasToken: false, learnedMs: 96_000 }, 96_000],
     ['a client whose source is known gets its own', { client: 'goose', hasToken: false }, 270_000],
@@ -29,7 +22,7 @@ describe('the budget of one call', () => {
     ['what was seen beats what is known', { client: 'goose', hasToken: false, learnedMs: 48_000 }, 48_000],
     ['the operator beats everything', { client: 'Patient', hasToken: false, learnedMs: 48_000 }, 900_000],
     ['also where there is a token', { client: 'patient ', hasToken: true }, 900_000],
-    ['no name is a property of every object', { client: 'constructor', hasToken: false }, 50_000],
+    ['no name is a property of every object', { client: 'constructor', hasToken: false }, 45_000],
   ])('%s', (_sentence, { learnedMs, era, ...kind }, expected) => {
     expect(
       budgetOf({ ...kind, oauthClient: null, era: era ?? 'legacy' }, { settings, learnedMs: learnedMs ?? null }),

@@ -52,7 +52,7 @@ describe('the smallest settings', () => {
       people: { groups: expect.any(Map) },
       channels: { slack: null, console: { enabled: true, reviewer: null } },
       recordings: { directory: './recordings', sync: 'group', maxSegmentBytes: 67_108_864 },
-      holds: { defaultBudgetMs: 45_000 },
+      holds: { defaultBudgetMs: 45_000, budgets: new Map() },
       sessions: { idleMs: 900_000 },
       shutdown: { drainMs: 10_000 },
     })
@@ -94,7 +94,7 @@ describe('settings as people write them', () => {
         people: 'people: { groups: { dba: [Alice@Example.com, "slack:user:T01/U02"] } }',
         channels:
           'channels: { slack: { botToken: b, signingSecret: s, approvals: C1 }, console: { reviewer: Bob@Example.com } }',
-        holds: 'holds: { defaultBudget: 20s }',
+        holds: 'holds: { defaultBudget: 20s, budgets: { Claude Code: 10m, goose: 4m } }',
         sessions: 'sessions: { idle: 2h }',
       }),
     )
@@ -117,6 +117,10 @@ describe('settings as people write them', () => {
     expect(read.channels.console.reviewer).toBe('bob@example.com')
     expect(read.channels.slack).toMatchObject({ appToken: null, approvals: 'C1', summaries: 'C1', apiUrl: null })
     expect(read.holds.defaultBudgetMs).toBe(20_000)
+    expect([...read.holds.budgets]).toEqual([
+      ['claude code', 600_000],
+      ['goose', 240_000],
+    ])
     expect(read.sessions.idleMs).toBe(7_200_000)
   })
 
@@ -225,6 +229,17 @@ describe('[REQ-POLICY-4] wrong settings', () => {
     ],
     ['every origin', { x: 'gateway: { allowedOrigins: ["*"] }' }, 'gateway.allowedOrigins[0]: is not an origin'],
     ['bodies without end', { x: 'gateway: { maxBodyBytes: 1e12 }' }, 'gateway.maxBodyBytes: is out of bounds'],
+    [
+      'a client’s budget without a unit',
+      { x: 'holds: { budgets: { claude-code: 600 } }' },
+      'holds.budgets.claude-code: not a duration',
+    ],
+    [
+      'a budget for a name that is none',
+      { x: `holds: { budgets: { ${'x'.repeat(129)}: 10m } }` },
+      `holds.budgets.${'x'.repeat(129)}: not a name`,
+    ],
+    ['budgets as a list', { x: 'holds: { budgets: [10m] }' }, 'holds.budgets: must be names and values'],
     ['Redis by another protocol', { x: 'redis: { url: http://127.0.0.1 }' }, 'redis.url: is not a Redis URL'],
     ['a prefix with a hash tag', { x: 'redis: { keyPrefix: "{a}" }' }, 'redis.keyPrefix: is not a prefix'],
     ['no issuer', { identity: 'identity: { issuers: [] }' }, 'identity.issuers: is an empty list'],
