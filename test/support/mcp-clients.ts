@@ -8,8 +8,16 @@ export type Era = 'modern' | 'legacy'
 export interface Agent {
   readonly era: Era
   tools(): Promise<readonly string[]>
+  /** The same, whole. */
+  listed(): Promise<readonly ListedTool[]>
   call(tool: string, args: Record<string, unknown>, options?: { onprogress?: () => void }): Promise<ToolAnswer>
   close(): Promise<void>
+}
+
+export interface ListedTool {
+  readonly name: string
+  readonly description?: string | undefined
+  readonly _meta?: Readonly<Record<string, unknown>> | undefined
 }
 
 export interface ToolAnswer {
@@ -34,6 +42,7 @@ export async function connectAgent(era: Era, url: URL, token: string): Promise<A
   return {
     era,
     tools: async () => (await legacy.listTools()).tools.map(({ name }) => name),
+    listed: async () => (await legacy.listTools()).tools,
     async call(tool, args, options = {}) {
       const answer =
         era === 'modern'
