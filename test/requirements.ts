@@ -130,6 +130,12 @@ export const requirements: readonly Requirement[] = [
     source: mcp('basic/patterns/mrtr'),
     promise: 'A client’s answer to what the upstream asked about an approved call goes on without a second hold, once.',
   },
+  {
+    id: 'REQ-CLIENT-1',
+    source: readme,
+    promise:
+      'Clients from npm, each held for longer than its own time-out, have their one result, and the upstream has seen each call once.',
+  },
   // Card
   {
     id: 'REQ-CARD-1',
