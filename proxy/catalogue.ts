@@ -3,7 +3,8 @@
  * carried can't serve: the fingerprint must name the definition that the server gives now, not the one that an agent
  * saw, and a definition that changes between the card and the run must stop the run.
  *
- * Each look connects anew: no session of ours idles at the upstream, and both eras are found out by the SDK.
+ * Each look over HTTP connects anew: no session of ours idles at the upstream, and both eras are found out by the SDK.
+ * A server that is a command is asked on a process of the gateway's own; to start one for each look would take seconds.
  */
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import type { Broker } from '../src/credential/lease.ts'
@@ -11,6 +12,7 @@ import { GatewayError } from '../src/errors.ts'
 import type { Catalogue } from '../src/gate/call.ts'
 import type { JsonObject } from '../src/json/value.ts'
 import type { Clock, Log } from '../src/ports.ts'
+import type { StdioUpstream } from './stdio/stdio-upstream.ts'
 
 /** A look that began so long ago still counts as `fresh`: a thousand calls that wake at once need one look. */
 const FRESH_MS = 1_000
@@ -29,8 +31,11 @@ interface Look {
   settled: ReadonlyMap<string, JsonObject> | null
 }
 
+/** Where it is reached by HTTP, or the one that the gateway starts. */
+export type ToolSource = URL | Pick<StdioUpstream, 'tools'>
+
 export interface CatalogueOptions {
-  readonly upstreams: ReadonlyMap<string, URL>
+  readonly upstreams: ReadonlyMap<string, ToolSource>
   readonly broker: Broker
   readonly clock: Clock
   readonly log: Log
@@ -51,9 +56,10 @@ export function createCatalogue(options: CatalogueOptions): UpstreamCatalogue {
   let renewal: NodeJS.Timeout | undefined
 
   function begin(upstream: string): Look {
-    const url = upstreams.get(upstream)
-    if (url === undefined) throw new GatewayError('unknown_upstream', `There is no upstream "${upstream}".`)
-    const tools = listTools(options, upstream, url)
+    const source = upstreams.get(upstream)
+    if (source === undefined) throw new GatewayError('unknown_upstream', `There is no upstream "${upstream}".`)
+    const tools =
+      source instanceof URL ? listTools(options, upstream, source) : listStdioTools(options, upstream, source)
     const look: Look = { startedAt: clock.now(), tools, settled: null }
     const before = looks.get(upstream)
     looks.set(upstream, look)
@@ -116,7 +122,9 @@ async function listTools(
   const signal = AbortSignal.timeout(LOOK_TIMEOUT_MS)
   try {
     await client.connect(transport, { signal, timeout: LOOK_TIMEOUT_MS })
-    return await everyPage(client, signal)
+    return await everyPage((cursor) =>
+      client.listTools(cursor === undefined ? {} : { cursor }, { signal, timeout: LOOK_TIMEOUT_MS }),
+    )
   } catch {
     // The cause may quote a header or a body of the upstream's: it stays out of our message and out of the log.
     throw new GatewayError('upstream_unreachable', `The tools of the upstream "${upstream}" could not be listed.`)
@@ -135,12 +143,34 @@ async function fetchUncoded(url: string | URL, init?: RequestInit): Promise<Resp
   throw new GatewayError('upstream_bad_answer', 'The MCP server sent an encoded answer although asked not to.')
 }
 
-async function everyPage(client: Client, signal: AbortSignal): Promise<ReadonlyMap<string, JsonObject>> {
+async function listStdioTools(
+  { broker }: CatalogueOptions,
+  upstream: string,
+  source: Pick<StdioUpstream, 'tools'>,
+): Promise<ReadonlyMap<string, JsonObject>> {
+  const lease = await broker.lend(upstream)
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    const error = new GatewayError('upstream_unreachable', `The upstream "${upstream}" did not list its tools in time.`)
+    // The process goes on starting: a launcher that first fetches the program has it for the next look.
+    timer = setTimeout(() => reject(error), LOOK_TIMEOUT_MS)
+  })
+  try {
+    return await Promise.race([everyPage((cursor) => source.tools(lease, cursor)), late])
+  } finally {
+    clearTimeout(timer)
+    lease.release()
+  }
+}
+
+async function everyPage(
+  list: (cursor: string | undefined) => Promise<{ tools: readonly unknown[]; nextCursor?: string | undefined }>,
+): Promise<ReadonlyMap<string, JsonObject>> {
   const tools = new Map<string, JsonObject>()
   let cursor: string | undefined
   for (let page = 0; page < PAGES_MAX; page++) {
-    const answer = await client.listTools(cursor === undefined ? {} : { cursor }, { signal, timeout: LOOK_TIMEOUT_MS })
-    for (const tool of answer.tools) tools.set(tool.name, tool as unknown as JsonObject)
+    const answer = await list(cursor)
+    for (const tool of answer.tools as readonly JsonObject[]) tools.set(String(tool.name), tool)
     cursor = answer.nextCursor
     if (cursor === undefined) return tools
   }

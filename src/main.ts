@@ -36,13 +36,14 @@ import { createTakenNonces } from '../jobs/taken-nonces.ts'
 import { createAuthenticator } from '../proxy/authenticate/authenticator.ts'
 import { createStaticBroker } from '../proxy/broker/static.ts'
 import { createCatalogue } from '../proxy/catalogue.ts'
-import { createSender, targetOf } from '../proxy/forward/http-proxy.ts'
+import { createSender } from '../proxy/forward/http-proxy.ts'
 import { closeIdle, createHttpServer } from '../proxy/http-server.ts'
 import type { Endpoint } from '../proxy/mcp/endpoint.ts'
 import { createEndpoint } from '../proxy/mcp/endpoint.ts'
 import { CONTINUATION_LIFE_MS, createRounds } from '../proxy/mcp/rounds.ts'
 import { createWaitingRoom } from '../proxy/mcp/waiting.ts'
 import { resourceMetadataRouter } from '../proxy/resource-metadata.ts'
+import { openUpstreams } from '../proxy/upstreams.ts'
 import { cardOf } from './approval/card-of.ts'
 import type { IdPrefix } from './brands.ts'
 import { epochMs } from './brands.ts'
@@ -68,6 +69,10 @@ export interface ServiceOptions {
   /** May hold a password. */
   readonly redisUrl: string
   readonly recordingsDirectory: string
+  /** Of the settings file: what its paths are relative to. */
+  readonly settingsDirectory: string
+  /** The gateway's own; upstreams that are started get a few of it. */
+  readonly environment: Readonly<Record<string, string | undefined>>
   readonly roles: ReadonlySet<Role>
   readonly version: string
   readonly log: Log
@@ -204,9 +209,17 @@ function startGateway(
   const { settings, policy, redis, recorder, clock, ids, log, version, draining, url } = base
   const holds = createHolds({ redis, store, inbox, clock, log })
   const sessions = createSessions({ redis, recorder, clock, ids, idleMs: settings.sessions.idleMs })
-  const urls = new Map([...settings.upstreams].map(([name, upstream]) => [name, new URL(upstream.url)]))
+  const masker = createMasker()
+  const upstreams = openUpstreams(settings.upstreams, {
+    directory: base.settingsDirectory,
+    environment: base.environment,
+    masker,
+    clock,
+    log,
+    version,
+  })
   const broker = createStaticBroker(credentialsOf(settings))
-  const catalogue = createCatalogue({ upstreams: urls, broker, clock, log, version })
+  const catalogue = createCatalogue({ upstreams: upstreams.sources, broker, clock, log, version })
   if (policy.needsToolDefinition) catalogue.keepWarm()
   const authenticator = authenticatorOf(base)
   authenticator.warm().then(
@@ -219,6 +232,7 @@ function startGateway(
   const sender = createSender()
   const waitingRoom = createWaitingRoom()
   closers.push(
+    () => upstreams.close(),
     () => authenticator.close(),
     () => catalogue.close(),
     () => sender.close(),
@@ -239,13 +253,13 @@ function startGateway(
     recorder,
     broker,
     catalogue,
-    masker: createMasker(),
+    masker,
     clock,
     ids,
     log,
   })
   const endpoint = createEndpoint({
-    targets: new Map([...urls].map(([name, upstream]) => [name, targetOf(upstream)])),
+    targets: upstreams.targets,
     authenticator,
     gate,
     catalogue,

@@ -222,6 +222,39 @@ export const requirements: readonly Requirement[] = [
     source: readme,
     promise: 'An entry that policy has nothing to say about keeps its bytes.',
   },
+  // Upstreams that are a command
+  {
+    id: 'REQ-STDIO-1',
+    source: mcp('basic/transports/stdio'),
+    promise:
+      'A server that is a command lists and runs its tools, under the same policy and approvals as one over HTTP.',
+  },
+  {
+    id: 'REQ-STDIO-2',
+    source: readme,
+    promise: 'Ids of two clients never meet, and no principal reaches another’s session or process.',
+  },
+  {
+    id: 'REQ-STDIO-3',
+    source: readme,
+    promise:
+      'A server that ends fails the calls under way at once, never runs them again, and is restarted with back-off.',
+  },
+  {
+    id: 'REQ-STDIO-4',
+    source: readme,
+    promise: 'The process gets the credential in its environment, and nothing else that the gateway holds.',
+  },
+  {
+    id: 'REQ-STDIO-5',
+    source: mcp('basic/versioning, compatibility matrix'),
+    promise: 'Agents of both eras are served as the server’s own era allows, and told where it does not.',
+  },
+  {
+    id: 'REQ-STDIO-6',
+    source: mcp('basic/transports/stdio, shutdown'),
+    promise: 'The gateway’s stop ends every process that it started, with all that those started.',
+  },
   // Mask
   {
     id: 'REQ-MASK-1',

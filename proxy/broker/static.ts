@@ -5,12 +5,21 @@
 import type { Broker, Lease } from '../../src/credential/lease.ts'
 import { Secret } from '../../src/secret.ts'
 
-export interface StaticCredential {
+export type StaticCredential = HeaderCredential | EnvironmentCredential
+
+export interface HeaderCredential {
   readonly kind: 'static'
   /** Header that carries it, for instance `Authorization`. */
   readonly header: string
   /** Put before the secret with a space, for instance `Bearer`; null for the bare secret. */
   readonly scheme: string | null
+  readonly secret: Secret
+}
+
+export interface EnvironmentCredential {
+  readonly kind: 'static'
+  /** Variable that holds it, in the environment of an upstream that is started. */
+  readonly env: string
   readonly secret: Secret
 }
 
@@ -21,9 +30,13 @@ export function createStaticBroker(credentials: ReadonlyMap<string, StaticCreden
   return { lend: (upstream) => leases.get(upstream) ?? NO_CREDENTIAL }
 }
 
-function leaseOf({ header, scheme, secret }: StaticCredential): Lease {
+function leaseOf(credential: StaticCredential): Lease {
+  const { secret } = credential
+  const common = { kind: 'static', secrets: [secret], release: nothing }
+  if ('env' in credential) return { ...common, headers: new Map(), environment: new Map([[credential.env, secret]]) }
+  const { header, scheme } = credential
   const value = scheme === null ? secret : new Secret(`${scheme} ${secret.reveal()}`)
-  return { kind: 'static', headers: new Map([[header.toLowerCase(), value]]), secrets: [secret], release: nothing }
+  return { ...common, headers: new Map([[header.toLowerCase(), value]]) }
 }
 
 const NO_CREDENTIAL: Lease = { kind: 'none', headers: new Map(), secrets: [], release: nothing }

@@ -19,8 +19,9 @@ import { STREAM_METHOD } from '../../src/mcp/message.ts'
 import type { Sessions } from '../../src/ports.ts'
 import type { Sealer } from '../../src/sealing/seal.ts'
 import type { Authenticator } from '../authenticate/authenticator.ts'
-import { createExchange } from '../forward/exchange.ts'
-import type { Sender, Target } from '../forward/http-proxy.ts'
+import type { UpstreamTarget } from '../forward/exchange-for.ts'
+import { exchangeFor } from '../forward/exchange-for.ts'
+import type { Sender } from '../forward/http-proxy.ts'
 import type { AnswerOptions } from './answer.ts'
 import { answer, answerFault, answerPending, sendJson } from './answer.ts'
 import type { Inquiry } from './inquiry.ts'
@@ -30,7 +31,7 @@ import type { Judged, ReadOptions } from './read-message.ts'
 import { readMessage } from './read-message.ts'
 
 export interface EndpointOptions extends ReadOptions, AnswerOptions {
-  readonly targets: ReadonlyMap<string, Target>
+  readonly targets: ReadonlyMap<string, UpstreamTarget>
   readonly authenticator: Authenticator
   readonly gate: Gate
   readonly sessions: Sessions
@@ -118,9 +119,9 @@ async function serve(options: Parts, inquiry: Inquiry, response: ServerResponse,
   response.once('close', () => {
     if (!response.writableFinished) left.abort()
   })
-  const upstreamSide = createExchange({
+  const upstreamSide = exchangeFor(target, {
+    principal: call.principal.id,
     sender: options.sender,
-    target,
     method: request.method as 'POST' | 'GET' | 'DELETE',
     incoming: request.headers,
     mcpHeaders: judged.mcpHeaders,

@@ -10,10 +10,12 @@ import { connectRedis, inspectRedis } from '../../jobs/redis.ts'
 import { createAuthenticator } from '../../proxy/authenticate/authenticator.ts'
 import { createStaticBroker } from '../../proxy/broker/static.ts'
 import { createCatalogue } from '../../proxy/catalogue.ts'
+import { openUpstreams } from '../../proxy/upstreams.ts'
 import { epochMs } from '../brands.ts'
 import type { Settings } from '../config/settings.ts'
 import { GatewayError } from '../errors.ts'
 import { credentialsOf, openSlack, recordingsOf } from '../main.ts'
+import { createMasker } from '../masking/masker.ts'
 import type { Clock, Log } from '../ports.ts'
 import type { Environment } from './load.ts'
 import { CommandError, loadPolicyOf, loadSettings } from './load.ts'
@@ -77,7 +79,7 @@ async function* examine(file: string, env: Environment): AsyncGenerator<Check> {
   yield await checkPolicy(settings, file)
   yield* checkRedis(settings, env)
   yield* checkIssuers(settings)
-  yield* checkUpstreams(settings)
+  yield* checkUpstreams(settings, file, env)
   yield* checkSlack(settings)
   yield* checkDisk(recordingsOf(settings, file))
 }
@@ -121,18 +123,21 @@ async function* checkIssuers(settings: Settings): AsyncGenerator<Check> {
   authenticator.close()
 }
 
-async function* checkUpstreams(settings: Settings): AsyncGenerator<Check> {
-  const upstreams = new Map([...settings.upstreams].map(([name, { url }]) => [name, new URL(url)]))
+async function* checkUpstreams(settings: Settings, file: string, env: Environment): AsyncGenerator<Check> {
+  const world = { masker: createMasker(), clock, log: silent, version: VERSION }
+  const upstreams = openUpstreams(settings.upstreams, { ...world, directory: path.dirname(file), environment: env })
   const broker = createStaticBroker(credentialsOf(settings))
-  const catalogue = createCatalogue({ upstreams, broker, clock, log: silent, version: VERSION })
-  for (const name of upstreams.keys()) {
+  const catalogue = createCatalogue({ upstreams: upstreams.sources, broker, clock, log: silent, version: VERSION })
+  for (const [name, { kind }] of settings.upstreams) {
     try {
       const tools = await catalogue.look(name)
       yield passed(`upstream ${name}`, `${tools.size} tools`)
     } catch (error) {
-      yield failedWith(`upstream ${name}`, error, `Check that it runs, and upstreams.${name}.url and .credential.`)
+      const key = kind === 'http' ? 'url' : 'command'
+      yield failedWith(`upstream ${name}`, error, `Check that it runs, and upstreams.${name}.${key} and .credential.`)
     }
   }
+  await upstreams.close()
 }
 
 async function* checkSlack(settings: Settings): AsyncGenerator<Check> {

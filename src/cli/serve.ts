@@ -46,6 +46,8 @@ async function serve({ config, roles }: { config: string; roles: ReadonlySet<Rol
     policy: policy.value,
     redisUrl: redis.url,
     recordingsDirectory: recordingsOf(settings.value, file),
+    settingsDirectory: path.dirname(file),
+    environment: env,
     roles,
     version: VERSION,
     log,

@@ -96,44 +96,61 @@ const identity = strict(
 const RESERVED_HEADERS =
   /^(host|connection|content-.*|transfer-encoding|te|trailer|upgrade|expect|keep-alive|proxy-.*|accept.*|mcp-.*|last-event-id|forwarded|x-forwarded-.*)$/i
 
-const credential = strict({
-  kind: choice('static'),
-  header: matching(
-    /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/,
-    'a header’s name',
-    'Write one like Authorization or X-Api-Key.',
-  )
-    .refine((value) => !RESERVED_HEADERS.test(value), {
-      error: say(
-        'is a header that the gateway writes itself',
-        'Use Authorization, or the header that the server names.',
-      ),
-    })
-    .default('Authorization'),
-  scheme: optionalText('Bearer')
-    .refine((value) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]{0,32}$/.test(value), {
-      error: say('is not an authentication scheme', 'Write one word like Bearer, or leave it empty.'),
-    })
-    .optional(),
-  secret: matching(
-    /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/,
-    'fit for a header',
-    'Use printable ASCII without spaces around it.',
-  ),
-})
+const HEADER_SECRET = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/
+const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
 
-const STDIO_REFUSED = say(
-  'upstreams that are started by a command (stdio) are not supported yet',
-  'Bridge it over HTTP, with mcp-proxy for example, and give the bridge’s url here.',
+const credential = strict(
+  {
+    kind: choice('static'),
+    header: matching(
+      /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/,
+      'a header’s name',
+      'Write one like Authorization or X-Api-Key.',
+    )
+      .refine((value) => !RESERVED_HEADERS.test(value), {
+        error: say(
+          'is a header that the gateway writes itself',
+          'Use Authorization, or the header that the server names.',
+        ),
+      })
+      .optional(),
+    scheme: optionalText('Bearer')
+      .refine((value) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]{0,32}$/.test(value), {
+        error: say('is not an authentication scheme', 'Write one word like Bearer, or leave it empty.'),
+      })
+      .optional(),
+    env: variableName().optional(),
+    secret: matching(/^[^\0]*$/, 'free of NULs', 'Take it from a variable of the environment.'),
+  },
+  { check: checkCredential },
 )
+
+/** A process a session, a few sessions an agent: enough for a team; a machine with more memory can say so. */
+export const PROCESSES_DEFAULT = 32
+/** A process that waits must outlast people's approvals, whose deadlines are minutes: with it would go its session. */
+export const PROCESS_IDLE_MS = 3_600_000
+
+/** What only an upstream with a `command` has. */
+const COMMAND_KEYS = ['cwd', 'env', 'spawn', 'idle', 'maxProcesses'] as const
 
 const upstream = strict(
   {
-    url: webUrl('https://mcp.example.com/mcp'),
+    url: webUrl('https://mcp.example.com/mcp').optional(),
     allowInsecureUpstream: flag().default(false),
+    command: list(argument(), 1000)
+      .min(1, { error: say('is an empty list', 'Name the program first, then its arguments.') })
+      .optional(),
+    cwd: text('./server').optional(),
+    env: named(VARIABLE_NAME, 'Use letters, digits and _.', argument(), 'LOG_LEVEL: info').optional(),
+    spawn: choice('per_session', 'shared').optional(),
+    idle: duration({ minMs: 1000, maxMs: 7 * 86_400_000 }).optional(),
+    maxProcesses: integer({ min: 1, max: 1000, unit: 'processes' }).optional(),
     credential: credential.optional(),
   },
-  { refused: { command: STDIO_REFUSED, args: STDIO_REFUSED }, check: checkUpstream },
+  {
+    refused: { args: say('is part of command here', 'Write command: [program, argument, argument].') },
+    check: checkUpstream,
+  },
 )
 
 const slack = z.preprocess(
@@ -249,6 +266,18 @@ function webUrl(example: string) {
     })
 }
 
+/** One argument of a command: no shell reads it, so nothing in it is special; the system ends it at a NUL. */
+function argument() {
+  return z
+    .union([z.string(), z.number(), z.boolean()], { error: say('must be text', 'Put it in quotes.') })
+    .transform(String)
+    .refine((value) => !value.includes('\0'), { error: say('holds a NUL', 'No argument can hold one.') })
+}
+
+function variableName() {
+  return matching(VARIABLE_NAME, 'a variable’s name', 'Write one like API_TOKEN.')
+}
+
 function origin() {
   const cure = 'Write scheme, host and port only, like https://app.example.com.'
   return text(cure).refine((value) => hasProtocol(value, ['http:', 'https:']) && new URL(value).origin === value, {
@@ -318,7 +347,50 @@ function checkIssuersDiffer(value: Raw, add: Add): void {
   }
 }
 
+/** Where a credential goes decides what it may look like. */
+function checkCredential(value: Raw, add: Add): void {
+  if (value.env !== undefined || typeof value.secret !== 'string' || value.secret === '') return
+  if (HEADER_SECRET.test(value.secret)) return
+  add(['secret'], say('is not fit for a header', 'Use printable ASCII without spaces around it.'))
+}
+
 function checkUpstream(value: Raw, add: Add): void {
+  if (value.url !== undefined && value.command !== undefined) {
+    add(['command'], say('stands beside url', 'Keep one: an upstream is either reached by HTTP or started.'))
+  }
+  if (value.url === undefined && value.command === undefined) {
+    add(['url'], say('is missing, and so is command', 'Give the MCP server’s url, or the command that starts it.'))
+  }
+  if (value.command === undefined) checkHttpUpstream(value, add)
+  else checkStdioUpstream(value, add)
+}
+
+function checkStdioUpstream(value: Raw, add: Add): void {
+  // An argument may be empty; a program can't.
+  if (Array.isArray(value.command) && value.command[0] === '') {
+    add(['command', 0], say('is empty', 'Name the program first, then its arguments.'))
+  }
+  if (!isRecord(value.credential)) return
+  const { credential } = value
+  for (const key of ['header', 'scheme']) {
+    if (credential[key] === undefined) continue
+    add(['credential', key], say('is for upstreams with a url', 'A command gets its credential by env: NAME.'))
+  }
+  if (credential.env === undefined) {
+    add(['credential', 'env'], say('is missing', 'Name the environment variable from which the server reads it.'))
+  } else if (isRecord(value.env) && typeof credential.env === 'string' && Object.hasOwn(value.env, credential.env)) {
+    add(['env', credential.env], say('is also the credential’s variable', 'Keep one of the two.'))
+  }
+}
+
+function checkHttpUpstream(value: Raw, add: Add): void {
+  for (const key of COMMAND_KEYS) {
+    if (value[key] !== undefined) add([key], say('is for upstreams with a command', 'Remove it.'))
+  }
+  if (isRecord(value.credential) && value.credential.env !== undefined) {
+    const cure = 'Give the header that carries it (Authorization where left out).'
+    add(['credential', 'env'], say('is for upstreams with a command', cure))
+  }
   if (typeof value.url !== 'string' || !URL.canParse(value.url) || value.allowInsecureUpstream === true) return
   if (isSecure(new URL(value.url), true)) return
   add(

@@ -7,7 +7,7 @@
 import { type IssuerOptions, isSecure } from '../identity/issuer.ts'
 import { Secret } from '../secret.ts'
 import { type Problem, zodProblems } from './problems.ts'
-import { type Member, type SettingsFile, settingsFile } from './settings-file.ts'
+import { type Member, PROCESS_IDLE_MS, PROCESSES_DEFAULT, type SettingsFile, settingsFile } from './settings-file.ts'
 import { type Environment, readYaml } from './yaml-file.ts'
 
 export interface Settings {
@@ -48,18 +48,46 @@ export interface Settings {
   readonly shutdown: { readonly drainMs: number }
 }
 
-export interface UpstreamSettings {
+export type UpstreamSettings = HttpUpstreamSettings | StdioUpstreamSettings
+
+export interface HttpUpstreamSettings {
+  readonly kind: 'http'
   readonly name: string
   readonly url: string
-  readonly credential: StaticCredential | null
+  readonly credential: HeaderCredential | null
 }
 
-export interface StaticCredential {
+/** An MCP server that the gateway starts itself and speaks to over its standard streams. */
+export interface StdioUpstreamSettings {
+  readonly kind: 'stdio'
+  readonly name: string
+  /** The program, then its arguments, as they are: no shell reads them. */
+  readonly command: readonly [string, ...string[]]
+  /** As written: relative to the settings file. Null: the settings file's directory. */
+  readonly cwd: string | null
+  /** Not printed, since people put secrets anywhere; but only the credential's is masked in answers. */
+  readonly env: ReadonlyMap<string, Secret>
+  readonly spawn: 'per_session' | 'shared'
+  readonly idleMs: number
+  readonly maxProcesses: number
+  readonly credential: EnvironmentCredential | null
+}
+
+export type StaticCredential = HeaderCredential | EnvironmentCredential
+
+export interface HeaderCredential {
   readonly kind: 'static'
   /** Lower case. */
   readonly header: string
   /** Null: the header holds the secret alone. */
   readonly scheme: string | null
+  readonly secret: Secret
+}
+
+export interface EnvironmentCredential {
+  readonly kind: 'static'
+  /** The variable that holds it, of an upstream that is started. */
+  readonly env: string
   readonly secret: Secret
 }
 
@@ -142,13 +170,39 @@ function buildIssuer(item: SettingsFile['identity']['issuers'][number]): IssuerO
   return { issuer, audience, algorithms, claims: Object.fromEntries(named), allowInsecureLoopbackIssuer }
 }
 
-function buildUpstream(name: string, item: SettingsFile['upstreams'][string]): UpstreamSettings {
-  if (item.credential === undefined) return { name, url: item.url, credential: null }
-  const { kind, header, secret } = item.credential
+type UpstreamFile = SettingsFile['upstreams'][string]
+
+function buildUpstream(name: string, item: UpstreamFile): UpstreamSettings {
+  const [program, ...rest] = item.command ?? []
+  if (program !== undefined) return buildStdioUpstream(name, item, [program, ...rest])
+  return { kind: 'http', name, url: item.url ?? '', credential: buildHeaderCredential(item.credential) }
+}
+
+function buildStdioUpstream(name: string, item: UpstreamFile, command: [string, ...string[]]): StdioUpstreamSettings {
+  const { credential } = item
+  return {
+    kind: 'stdio',
+    name,
+    command,
+    cwd: item.cwd ?? null,
+    env: frozenMap(Object.entries(item.env ?? {}).map(([variable, value]) => [variable, new Secret(value)])),
+    // A process that two principals shared could tell one what it keeps of the other.
+    spawn: item.spawn ?? 'per_session',
+    idleMs: item.idle ?? PROCESS_IDLE_MS,
+    maxProcesses: item.maxProcesses ?? PROCESSES_DEFAULT,
+    credential:
+      credential?.env === undefined
+        ? null
+        : { kind: credential.kind, env: credential.env, secret: new Secret(credential.secret) },
+  }
+}
+
+function buildHeaderCredential(credential: UpstreamFile['credential']): HeaderCredential | null {
+  if (credential === undefined) return null
+  const { kind, header = 'authorization', secret } = credential
   // RFC 6750 §2.1 is what MCP servers expect in Authorization; another header has no scheme of its own.
-  const scheme = item.credential.scheme ?? (header.toLowerCase() === 'authorization' ? 'Bearer' : '')
-  const credential = { kind, header: header.toLowerCase(), scheme: scheme || null, secret: new Secret(secret) }
-  return { name, url: item.url, credential }
+  const scheme = credential.scheme ?? (header.toLowerCase() === 'authorization' ? 'Bearer' : '')
+  return { kind, header: header.toLowerCase(), scheme: scheme || null, secret: new Secret(secret) }
 }
 
 function buildGroup(members: readonly Member[]): GroupSettings {

@@ -9,6 +9,8 @@ export interface Lease {
   readonly kind: string
   /** Headers to set on the upstream request, lower-case names. */
   readonly headers: ReadonlyMap<string, Secret>
+  /** Variables for a process that is started under it, for upstreams that are a command; left out where there are none. */
+  readonly environment?: ReadonlyMap<string, Secret>
   /** What masking must find in answers whatever shape it comes back in. */
   readonly secrets: readonly Secret[]
   /** Takes it back. Never throws; idempotent. */

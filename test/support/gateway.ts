@@ -36,6 +36,8 @@ export interface GatewayOptions {
   readonly policy?: string
   /** YAML at the top level of the settings, for instance `channels: …`. */
   readonly settings?: string
+  /** More upstreams beside `files`: YAML, two spaces in. */
+  readonly upstreams?: string
   readonly reviewer?: string
   readonly maxBodyBytes?: number
   readonly environment?: Readonly<Record<string, string>>
@@ -191,6 +193,7 @@ upstreams:
   files:
     url: ${tap.url}
     credential: { kind: static, header: X-API-Key, secret: "\${UPSTREAM_KEY}" }
+${options.upstreams ?? ''}
 policy: ./policy.yaml
 recordings: { directory: "${recordings}" }
 ${options.settings ?? `channels: { console: { reviewer: ${options.reviewer ?? 'bob@example.com'} } }`}

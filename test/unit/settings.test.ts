@@ -57,7 +57,7 @@ describe('the smallest settings', () => {
       shutdown: { drainMs: 10_000 },
     })
     expect([...settings(file()).upstreams.values()]).toEqual([
-      { name: 'files', url: 'http://127.0.0.1:3001/mcp', credential: null },
+      { kind: 'http', name: 'files', url: 'http://127.0.0.1:3001/mcp', credential: null },
     ])
   })
 
@@ -104,7 +104,9 @@ describe('settings as people write them', () => {
       { audience: ['a', 'b'], algorithms: ['ES256', 'RS256'], claims: { groups: ['roles'], client: ['azp', 'appid'] } },
       { issuer: 'http://127.0.0.1:9999', audience: ['c'] },
     ])
-    const credentials = [...read.upstreams.values()].map(({ credential }) => [credential?.header, credential?.scheme])
+    const credentials = [...read.upstreams.values()].map(({ credential }) =>
+      credential !== null && 'header' in credential ? [credential.header, credential.scheme] : null,
+    )
     expect(credentials).toEqual([
       ['x-api-key', null],
       ['authorization', 'Bearer'],
@@ -122,6 +124,38 @@ describe('settings as people write them', () => {
       ['goose', 240_000],
     ])
     expect(read.sessions.idleMs).toBe(7_200_000)
+  })
+
+  it('read an upstream that is a command', () => {
+    const upstreams = `upstreams:
+  small: { command: [./server] }
+  large:
+    command: [npx, -y, "a b; $(c)", 7]
+    cwd: ./server
+    env: { LOG_LEVEL: info }
+    spawn: shared
+    idle: 5m
+    maxProcesses: 4
+    credential: { kind: static, env: API_TOKEN, secret: "two\\nlines" }`
+    const read = settings(file({ upstreams }))
+    expect(read.upstreams.get('small')).toEqual({
+      kind: 'stdio',
+      name: 'small',
+      command: ['./server'],
+      cwd: null,
+      env: expect.any(Map),
+      spawn: 'per_session',
+      idleMs: 3_600_000,
+      maxProcesses: 32,
+      credential: null,
+    })
+    const large = read.upstreams.get('large')
+    if (large?.kind !== 'stdio') throw new Error('it is a command')
+    expect(large).toMatchObject({ command: ['npx', '-y', 'a b; $(c)', '7'], cwd: './server', spawn: 'shared' })
+    expect(large).toMatchObject({ idleMs: 300_000, maxProcesses: 4, credential: { kind: 'static', env: 'API_TOKEN' } })
+    expect(large.env.get('LOG_LEVEL')?.reveal()).toBe('info')
+    expect(large.credential?.secret.reveal()).toBe('two\nlines')
+    expect(inspect(read, { depth: 20, showHidden: true })).not.toContain('lines')
   })
 
   it('keep secrets from being printed', () => {
@@ -393,11 +427,47 @@ describe('[REQ-POLICY-4] wrong settings', () => {
     expect(problems(text)[0]).toContain(said)
   })
 
-  it('name an upstream that is a command, and what it needs instead', () => {
-    expect(problems(file({ upstreams: 'upstreams: { a: { command: [npx] } }' }))).toEqual([
-      'upstreams.a.url: is missing',
-      'upstreams.a.command: upstreams that are started by a command (stdio) are not supported yet',
-    ])
+  it.each<[string, string, string[]]>([
+    ['neither url nor command', '{}', ['upstreams.a.url: is missing, and so is command']],
+    ['both url and command', '{ url: https://a.example, command: [x] }', ['upstreams.a.command: stands beside url']],
+    ['a command that is one text', '{ command: "npx server" }', ['upstreams.a.command: must be a list']],
+    ['an empty command', '{ command: [] }', ['upstreams.a.command: is an empty list']],
+    ['an empty program', '{ command: [""] }', ['upstreams.a.command[0]: is empty']],
+    ['arguments apart', '{ command: [x], args: [y] }', ['upstreams.a.args: is part of command here']],
+    [
+      'keys of commands beside a url',
+      '{ url: https://a.example, cwd: x, env: { A: b }, spawn: shared, idle: 1m, maxProcesses: 2 }',
+      ['cwd', 'env', 'spawn', 'idle', 'maxProcesses'].map(
+        (key) => `upstreams.a.${key}: is for upstreams with a command`,
+      ),
+    ],
+    [
+      'a header for a command',
+      '{ command: [x], credential: { kind: static, header: X-Key, scheme: Bearer, secret: s } }',
+      [
+        'upstreams.a.credential.header: is for upstreams with a url',
+        'upstreams.a.credential.scheme: is for upstreams with a url',
+        'upstreams.a.credential.env: is missing',
+      ],
+    ],
+    [
+      'a variable for a url',
+      '{ url: https://a.example, credential: { kind: static, env: KEY, secret: s } }',
+      ['upstreams.a.credential.env: is for upstreams with a command'],
+    ],
+    [
+      'one variable twice',
+      '{ command: [x], env: { KEY: a }, credential: { kind: static, env: KEY, secret: s } }',
+      ['upstreams.a.env.KEY: is also the credential’s variable'],
+    ],
+    ['a variable with a space', '{ command: [x], env: { "A B": c } }', ['upstreams.a.env.A B: not a name']],
+    [
+      'another way to spawn',
+      '{ command: [x], spawn: each }',
+      ['upstreams.a.spawn: must be one of per_session, shared'],
+    ],
+  ])('name %s', (_sentence, upstream, said) => {
+    expect(problems(file({ upstreams: `upstreams: { a: ${upstream} }` }))).toEqual(said)
   })
 
   it('unfold no aliases, however few bytes they take', () => {
@@ -413,7 +483,7 @@ describe('[REQ-POLICY-4] wrong settings', () => {
 identity: { issuers: [{ issuer: http://a.example }] }
 upstreams:
   files: { url: http://a.example }
-  local: { command: [npx] }
+  local: { command: npx }
 channels: { teams: {} }
 sessions: { idle: 5 }`)
     if (parsed.ok) throw new Error('these settings are wrong')
@@ -422,7 +492,6 @@ sessions: { idle: 5 }`)
       '2 identity.issuers[0].issuer',
       '4 upstreams.files.url',
       '5 upstreams.local.command',
-      '5 upstreams.local.url',
       '6 channels.teams',
       '7 sessions.idle',
       'null policy',
