@@ -10,17 +10,12 @@ import { text } from './samples.ts'
 /** Long enough for the client to see the stream end before the answer is there. */
 const AWAY_MS = 100
 
-export interface Streams {
-  /** Ends the stream of one call; the session keeps what comes after it. */
-  close(sessionId: string | undefined, requestId: string | number): void
-}
-
-export function registerAskingTools(server: McpServer, streams: Streams): void {
+export function registerAskingTools(server: McpServer): void {
   registerSampling(server)
   registerElicitation(server)
   const description = 'Ends its stream before it answers'
-  server.registerTool('test_reconnection', { description, inputSchema: z.object({}) }, async (_input, context) => {
-    streams.close(context.sessionId, context.mcpReq.id)
+  server.registerTool('test_reconnection', { description, inputSchema: z.object({}) }, async (_input, { http }) => {
+    http?.closeSSE?.()
     await pause(AWAY_MS)
     return { content: [text('The answer, after the stream had ended.')] }
   })

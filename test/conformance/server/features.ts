@@ -2,21 +2,18 @@
 import type { ServerNotifier } from '@modelcontextprotocol/server'
 import { McpServer } from '@modelcontextprotocol/server'
 import * as z from 'zod'
-import type { Streams } from './asking-tools.ts'
 import { registerAskingTools } from './asking-tools.ts'
 import { registerInputRequired, stateCodec } from './input-required.ts'
 import { registerPrompts } from './prompts.ts'
 import { registerResources } from './resources.ts'
 import { text } from './samples.ts'
+import { registerTasks, TASKS_EXTENSION } from './tasks.ts'
 import { registerTools } from './tools.ts'
 
-export interface Surroundings {
-  readonly streams: Streams
-  /** Tells those who listen by `subscriptions/listen`. */
-  readonly notifier: () => Pick<ServerNotifier, 'toolsChanged' | 'promptsChanged'>
-}
+/** Tells those who listen by `subscriptions/listen`; asked for late, because it comes with what serves this server. */
+export type Notifier = () => Pick<ServerNotifier, 'toolsChanged' | 'promptsChanged'>
 
-export function createFeatures({ streams, notifier }: Surroundings): McpServer {
+export function createFeatures(notifier: Notifier): McpServer {
   const server = new McpServer(
     { name: 'conformance-everything', version: '1.0.0' },
     {
@@ -26,12 +23,14 @@ export function createFeatures({ streams, notifier }: Surroundings): McpServer {
         prompts: { listChanged: true },
         completions: {},
         logging: {},
+        extensions: { [TASKS_EXTENSION]: {} },
       },
       requestState: { verify: stateCodec.verify },
     },
   )
   registerTools(server)
-  registerAskingTools(server, streams)
+  registerTasks(server)
+  registerAskingTools(server)
   registerInputRequired(server)
   registerResources(server)
   registerPrompts(server)
@@ -40,7 +39,7 @@ export function createFeatures({ streams, notifier }: Surroundings): McpServer {
 }
 
 /** Nothing really changes, since each request meets a server of its own: the suite looks for the notification. */
-function registerChanges(server: McpServer, notifier: Surroundings['notifier']): void {
+function registerChanges(server: McpServer, notifier: Notifier): void {
   const changes = {
     test_trigger_tool_change: () => notifier().toolsChanged(),
     test_trigger_prompt_change: () => notifier().promptsChanged(),

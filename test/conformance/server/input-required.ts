@@ -61,7 +61,7 @@ function registerPrompt(server: McpServer): void {
 
 // ---- what is asked
 
-function form(field: string, type: 'string' | 'boolean') {
+export function form(field: string, type: 'string' | 'boolean') {
   const property = type === 'string' ? { type: 'string' as const } : { type: 'boolean' as const }
   const requestedSchema = { type: 'object' as const, properties: { [field]: property }, required: [field] }
   return inputRequired.elicit({ message: `Please give ${field}.`, requestedSchema })

@@ -19,19 +19,13 @@ import {
 import { createMcpHandler, isInitializeRequest, isLegacyRequest } from '@modelcontextprotocol/server'
 import { createEventStore } from './event-store.ts'
 import { createFeatures } from './features.ts'
+import { taskRefusal } from './tasks.ts'
 
 /** How soon a client whose stream ended comes back; the suite waits for it. */
 const RETRY_MS = 300
 
 const sessions = new Map<string, NodeStreamableHTTPServerTransport>()
-const surroundings = {
-  streams: {
-    close: (sessionId: string | undefined, requestId: string | number) =>
-      sessions.get(sessionId ?? '')?.closeSSEStream(requestId),
-  },
-  notifier: () => modern.notify,
-}
-const modern = createMcpHandler(() => createFeatures(surroundings))
+const modern = createMcpHandler(() => createFeatures(() => modern.notify))
 const modernListener = toNodeHandler(modern)
 const [isRightHost, isRightOrigin] = [localhostHostValidation(), localhostOriginValidation()]
 
@@ -40,7 +34,12 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
   const body = request.method === 'POST' ? await json(request).catch(() => undefined) : undefined
   if (request.method === 'POST' && body === undefined) return refuse(response, 400, 'Not JSON', -32700)
   const message = request as NodeIncomingMessageLike
-  if (!(await isLegacyRequest(await toWebRequest(message, body)))) return modernListener(message, response, body)
+  if (!(await isLegacyRequest(await toWebRequest(message, body)))) {
+    const refusal = taskRefusal(body)
+    return refusal === null
+      ? modernListener(message, response, body)
+      : answer(response, 400, { error: refusal, id: (body as { id: unknown }).id })
+  }
   const sessionId = request.headers['mcp-session-id']
   if (Array.isArray(sessionId)) return refuse(response, 400, 'One session, please')
   const session = sessionId === undefined ? null : sessions.get(sessionId)
@@ -58,14 +57,16 @@ async function openSession(): Promise<NodeStreamableHTTPServerTransport> {
     onsessioninitialized: (id) => void sessions.set(id, transport),
     onsessionclosed: (id) => void sessions.delete(id),
   })
-  await createFeatures(surroundings).connect(transport)
+  await createFeatures(() => modern.notify).connect(transport)
   return transport
 }
 
 function refuse(response: ServerResponse, status: number, message: string, code = -32000): void {
-  response
-    .writeHead(status, { 'content-type': 'application/json' })
-    .end(JSON.stringify({ jsonrpc: '2.0', error: { code, message }, id: null }))
+  answer(response, status, { error: { code, message }, id: null })
+}
+
+function answer(response: ServerResponse, status: number, message: object): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', ...message }))
 }
 
 const server = createServer((request, response) => {
