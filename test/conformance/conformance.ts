@@ -9,7 +9,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command, Option } from 'commander'
 import { start, stopAll } from '../../demo/processes.ts'
-import type { Row } from './comparison.ts'
+import type { Check, Row } from './comparison.ts'
 import { compare, differences } from './comparison.ts'
 import { MCP_PATH, startComparedGateway } from './gateway.ts'
 import type { Shim } from './shim.ts'
@@ -36,48 +36,59 @@ const options = new Command('conformance')
   .parse()
   .opts<{ requirements?: Revision; json?: string }>()
 
+/** A server for each way, so that both can be asked at once, and neither hears of what the other does. */
 async function comparedSets(revisions: readonly Revision[]): Promise<readonly Compared[]> {
   const suite = await openSuite(ROOT, say)
   const directory = await mkdtemp(path.join(tmpdir(), 'countersign-conformance-'))
-  const closers: (() => Promise<unknown>)[] = [() => rm(directory, { recursive: true, force: true }), stopAll]
+  const closers: Closers = [() => rm(directory, { recursive: true, force: true }), stopAll]
   try {
     say('Starting the server, and the gateway with an OIDC provider and Redis …')
-    const server = start(process.execPath, [SERVER])
-    const [, port = ''] = await server.line(/^listening on (\d+)$/m)
     const direct = await openShim(closers)
-    direct.lead(Number(port), null)
+    direct.lead(await startServer(), null)
     const through = await openShim(closers)
-    const upstream = `http://127.0.0.1:${port}${MCP_PATH}`
+    const upstream = `http://127.0.0.1:${await startServer()}${MCP_PATH}`
     const gateway = await startComparedGateway({ upstream, publicUrl: through.origin, directory, progress: say })
     closers.push(() => gateway.stop())
     through.lead(gateway.port, gateway.authorization)
     const sets: Compared[] = []
-    for (const requirements of revisions)
-      sets.push({ requirements, rows: await bothWays(suite, requirements, direct, through) })
+    for (const requirements of revisions) {
+      const ask = (way: string, { origin }: Shim) => askSuite(suite, requirements, { way, origin })
+      const checks = await Promise.all([ask('directly', direct), ask('through the gateway', through)])
+      sets.push({ requirements, rows: compare(...checks) })
+    }
     return sets
   } finally {
     for (const close of closers.reverse()) await close()
   }
 }
 
-async function openShim(closers: (() => Promise<unknown>)[]): Promise<Shim> {
+type Closers = (() => Promise<unknown>)[]
+
+async function startServer(): Promise<number> {
+  const [, port] = await start(process.execPath, [SERVER]).line(/^listening on (\d+)$/m)
+  return Number(port)
+}
+
+async function openShim(closers: Closers): Promise<Shim> {
   const shim = await startShim()
   closers.push(() => shim.close())
   return shim
 }
 
-async function bothWays(suite: Suite, revision: Revision, direct: Shim, through: Shim): Promise<readonly Row[]> {
-  const ask = async (way: string, { origin }: Shim) => {
-    const startedAt = Date.now()
-    let count = 0
-    const checks = await suite.run(`${origin}${MCP_PATH}`, revision, (scenario) => {
-      count += 1
-      passing(`${revision}, ${way}: ${count} ${scenario}`)
-    })
-    say(`${revision}, ${way}: ${count} scenarios, ${checks.length} checks (${seconds(startedAt)} s)`)
-    return checks
-  }
-  return compare(await ask('directly', direct), await ask('through the gateway', through))
+async function askSuite(
+  suite: Suite,
+  revision: Revision,
+  { way, origin }: { way: string; origin: string },
+): Promise<readonly Check[]> {
+  const startedAt = Date.now()
+  let count = 0
+  const checks = await suite.run(`${origin}${MCP_PATH}`, revision, (scenario) => {
+    count += 1
+    passing(`${revision}, ${way}: ${count} ${scenario}`)
+  })
+  const seconds = ((Date.now() - startedAt) / 1000).toFixed(1)
+  say(`${revision}, ${way}: ${count} scenarios, ${checks.length} checks (${seconds} s)`)
+  return checks
 }
 
 // ---- what people see
@@ -112,10 +123,6 @@ function say(line: string): void {
 /** What is going on just now, for whoever watches; a log doesn't need it. */
 function passing(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`)
-}
-
-function seconds(sinceMs: number): string {
-  return ((Date.now() - sinceMs) / 1000).toFixed(1)
 }
 
 try {
