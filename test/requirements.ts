@@ -295,6 +295,12 @@ export const requirements: readonly Requirement[] = [
   { id: 'REQ-INPUT-3', source: readme, promise: 'Too deep or too large a body is refused.' },
   { id: 'REQ-INPUT-4', source: 'RFC 9110 §15.5.16', promise: 'Another content type or an encoded body is refused.' },
   { id: 'REQ-INPUT-5', source: readme, promise: 'An upstream that the settings don’t name is refused.' },
+  // Transparency
+  {
+    id: 'REQ-CONFORMANCE-1',
+    source: 'the official conformance suite, sets 2025-11-25 and 2026-07-28',
+    promise: 'Under a policy that allows all, each check has the status that it has of the server itself.',
+  },
   // The project itself
   {
     id: 'REQ-DOCTOR-1',
