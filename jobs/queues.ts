@@ -80,6 +80,8 @@ export function startWorker<Data extends object>(options: {
   readonly queue: string
   readonly concurrency: number
   readonly log: Log
+  /** How long `close` waits for what runs; DRAIN_TIMEOUT_MS where left out. */
+  readonly drainMs?: number
   /** `attempt` counts from 1; more than 1: an earlier run failed, was put off, or died somewhere in between. */
   readonly run: (job: { readonly id: string; readonly data: Data; readonly attempt: number }) => Promise<RunResult>
 }): JobWorker {
@@ -121,7 +123,7 @@ export function startWorker<Data extends object>(options: {
     async close() {
       let timer: NodeJS.Timeout | undefined
       const tooLong = new Promise<'too long'>((resolve) => {
-        timer = setTimeout(resolve, DRAIN_TIMEOUT_MS, 'too long')
+        timer = setTimeout(resolve, options.drainMs ?? DRAIN_TIMEOUT_MS, 'too long')
       })
       // With Redis away nothing can be finished, and BullMQ would wait for a reply that never comes.
       const closed = worker.close(!redis.isReady()).catch(() => undefined)

@@ -14,6 +14,8 @@ export type CallId = Brand<string, 'CallId'>
 export type ApprovalId = Brand<string, 'ApprovalId'>
 /** `gnt_…` */
 export type GrantId = Brand<string, 'GrantId'>
+/** `cst_…`: what an agent gets for a held call; see task/task.ts. */
+export type TaskId = Brand<string, 'TaskId'>
 /** `ses_…` */
 export type SessionId = Brand<string, 'SessionId'>
 /** 64 hexadecimal digits: SHA-256 over what was approved; see approval/fingerprint.ts. */
@@ -21,7 +23,7 @@ export type Fingerprint = Brand<string, 'Fingerprint'>
 /** 64 hexadecimal digits: SHA-256 of the policy as loaded. */
 export type PolicyVersion = Brand<string, 'PolicyVersion'>
 
-export type IdPrefix = 'call' | 'apr' | 'gnt' | 'ses' | 'seg'
+export type IdPrefix = 'call' | 'apr' | 'gnt' | 'ses' | 'seg' | 'cst'
 
 /** The only way to make one by hand; edges call it after checking, tests call it freely. */
 export const epochMs = (value: number): EpochMs => value as EpochMs

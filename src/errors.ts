@@ -11,6 +11,16 @@ export const ERRORS = {
   invalid_request: { http: 400, rpc: -32600, cure: 'Send a JSON-RPC 2.0 request, notification or response.' },
   invalid_params: { http: 400, rpc: -32602, cure: 'Correct the parameters that the message names.' },
   header_mismatch: { http: 400, rpc: -32020, cure: 'Make the Mcp-* headers equal to the body.' },
+  missing_capability: {
+    http: 400,
+    rpc: -32021,
+    cure: 'Declare the capability in _meta, with every request that needs it.',
+  },
+  unknown_task: {
+    http: 200,
+    rpc: -32602,
+    cure: 'Use the taskId that this client was given, before its ttlMs is over.',
+  },
   unsupported_media_type: { http: 415, rpc: -32600, cure: 'Send application/json without a content encoding.' },
   body_too_large: { http: 413, rpc: -32600, cure: 'Send less in one message, or raise gateway.maxBodyBytes.' },
   method_not_allowed: { http: 405, rpc: -32600, cure: 'Use POST, GET or DELETE on the MCP endpoint.' },

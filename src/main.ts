@@ -24,6 +24,7 @@ import { createHolds, startHoldsWorker } from '../jobs/holds.ts'
 import type { Inbox } from '../jobs/inbox.ts'
 import { startInbox } from '../jobs/inbox.ts'
 import { startOutbox } from '../jobs/outbox.ts'
+import { createParkedCalls } from '../jobs/parked-calls.ts'
 import type { FileRecorder } from '../jobs/recording/recorder.ts'
 import { startRecorder } from '../jobs/recording/recorder.ts'
 import type { RedisHandle } from '../jobs/redis.ts'
@@ -33,6 +34,7 @@ import { sessionBusy } from '../jobs/session-busy.ts'
 import { startSessionSummaries } from '../jobs/session-summary.ts'
 import { createSessions } from '../jobs/sessions.ts'
 import { createTakenNonces } from '../jobs/taken-nonces.ts'
+import { createTasks, startTaskRuns } from '../jobs/tasks.ts'
 import { createAuthenticator } from '../proxy/authenticate/authenticator.ts'
 import { createStaticBroker } from '../proxy/broker/static.ts'
 import { createCatalogue } from '../proxy/catalogue.ts'
@@ -41,6 +43,8 @@ import { closeIdle, createHttpServer } from '../proxy/http-server.ts'
 import type { Endpoint } from '../proxy/mcp/endpoint.ts'
 import { createEndpoint } from '../proxy/mcp/endpoint.ts'
 import { CONTINUATION_LIFE_MS, createRounds } from '../proxy/mcp/rounds.ts'
+import { createTaskRuns } from '../proxy/mcp/task-runs.ts'
+import { createTaskDesk } from '../proxy/mcp/tasks.ts'
 import { createWaitingRoom } from '../proxy/mcp/waiting.ts'
 import { resourceMetadataRouter } from '../proxy/resource-metadata.ts'
 import { openUpstreams } from '../proxy/upstreams.ts'
@@ -257,9 +261,25 @@ function startGateway(
     clock,
     ids,
     log,
+    tasks: true,
   })
+  const newId = (prefix: IdPrefix) => ids.next(prefix)
+  const tasks = createTasks(redis)
+  const parkedCalls = createParkedCalls(redis)
+  const taskOptions = {
+    tasks,
+    parkedCalls,
+    approvals: store,
+    gate,
+    rounds,
+    sessions,
+    sender,
+    targets: upstreams.targets,
+    recorder,
+  }
   const endpoint = createEndpoint({
     targets: upstreams.targets,
+    tasks: createTaskDesk({ ...taskOptions, clock, newId, log }),
     authenticator,
     gate,
     catalogue,
@@ -269,7 +289,7 @@ function startGateway(
     sealer,
     rounds,
     budgetMs: settings.holds.defaultBudgetMs,
-    newId: (prefix: IdPrefix) => ids.next(prefix),
+    newId,
     origins: new Set(
       [settings.gateway.publicUrl, ...settings.gateway.allowedOrigins].map((item) => new URL(item).origin),
     ),
@@ -279,7 +299,16 @@ function startGateway(
     touchMs: settings.sessions.idleMs / TOUCHES_PER_IDLE,
     log,
   })
-  closers.push(() => endpoint.close())
+  const { run } = createTaskRuns({ ...taskOptions, clock, newId, log })
+  const { drainMs } = settings.shutdown
+  const taskRuns = startTaskRuns({ redis, inbox, approvals: store, tasks, log, drainMs, run })
+  // Takes no more, while the calls that run finish beside it.
+  draining.addEventListener('abort', () => void taskRuns.close(), { once: true })
+  closers.push(
+    () => tasks.close(),
+    () => endpoint.close(),
+    () => taskRuns.close(),
+  )
   return endpoint
 }
 

@@ -6,13 +6,24 @@ import type { Approval, ApprovalEvent, Refusal, Review, Reviewer, Transition } f
 import type { Card } from './approval/card.ts'
 import type { AuditEvent } from './audit/events.ts'
 import type { SessionSummary } from './audit/summary.ts'
-import type { ApprovalId, CallId, EpochMs, Fingerprint, GrantId, IdPrefix, PrincipalId, SessionId } from './brands.ts'
+import type {
+  ApprovalId,
+  CallId,
+  EpochMs,
+  Fingerprint,
+  GrantId,
+  IdPrefix,
+  PrincipalId,
+  SessionId,
+  TaskId,
+} from './brands.ts'
 import type { Call } from './gate/call.ts'
 import type { Fence, Grant } from './grant/grant.ts'
 import type { Principal, PrincipalSummary } from './identity/principal.ts'
 import type { ClientKind } from './mcp/client-budget.ts'
 import type { ChannelName } from './policy/decision.ts'
 import type { KeptAnswer, RunEnd } from './run/run.ts'
+import type { Task, TaskEvent, TaskTransition } from './task/task.ts'
 
 export interface Clock {
   now(): EpochMs
@@ -225,6 +236,19 @@ export interface Sessions {
    * Redis that finds it or starts it. Starting it records `session.started` and schedules its summary.
    */
   touch(principal: PrincipalSummary, upstream: string): SessionId | Promise<SessionId>
+}
+
+/** The handles of held calls, in Redis. jobs/tasks implements it. Rejects with `store_unavailable`. */
+export interface Tasks {
+  /** Durable when it resolves. Answers the open task that this client has for this approval already, where it has one. */
+  create(task: Task): Promise<Task>
+  get(id: TaskId): Promise<Task | null>
+  /** Applies one event by compare-and-set: of several at once, each finds what the one before it made of the task. */
+  apply(id: TaskId, event: TaskEvent): Promise<TaskTransition | { ok: false; refusal: 'unknown' }>
+  /** How many open tasks wait for this approval. */
+  countFor(id: ApprovalId): Promise<number>
+  /** Has a worker look at it, on whichever replica. However often it is asked for, it is one job. */
+  wake(task: Task, delayMs?: number): Promise<void>
 }
 
 /** Where a card was posted, in the channel's own terms. JSON text; only the channel reads it. */

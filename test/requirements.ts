@@ -136,6 +136,29 @@ export const requirements: readonly Requirement[] = [
     promise:
       'Clients from npm, each held for longer than its own time-out, have their one result, and the upstream has seen each call once.',
   },
+  // Tasks
+  {
+    id: 'REQ-TASK-1',
+    source: 'MCP extension io.modelcontextprotocol/tasks',
+    promise:
+      'A held call of a client that declares tasks is answered at once with a durable task; once approved, its call is made once, on whichever replica is there.',
+  },
+  {
+    id: 'REQ-TASK-2',
+    source: 'MCP extension io.modelcontextprotocol/tasks, security considerations',
+    promise: 'A task is known to nobody but the client and the principal that it was made for.',
+  },
+  {
+    id: 'REQ-TASK-3',
+    source: 'MCP extension io.modelcontextprotocol/tasks, task cancellation',
+    promise: 'A cancelled task’s call is never sent afterwards; of one that was sent, nobody says that it did not run.',
+  },
+  {
+    id: 'REQ-TASK-4',
+    source: 'MCP extension io.modelcontextprotocol/tasks, MCP 2026-07-28, basic/patterns/mrtr',
+    promise:
+      'What an approved call’s server asks, and the server’s own task, are reached through the gateway’s task, each answer once.',
+  },
   // Card
   {
     id: 'REQ-CARD-1',

@@ -9,7 +9,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { CallId, IdPrefix } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
-import type { Attachment, Call, Exchange } from '../../src/gate/call.ts'
+import type { Attachment, Call, Exchange, Reply } from '../../src/gate/call.ts'
 import { AgentGone } from '../../src/gate/call.ts'
 import type { Gate } from '../../src/gate/gate.ts'
 import type { Principal } from '../../src/identity/principal.ts'
@@ -29,6 +29,8 @@ import { newInquiry } from './inquiry.ts'
 import { ResponseOutlet } from './outlet.ts'
 import type { Judged, ReadOptions } from './read-message.ts'
 import { readMessage } from './read-message.ts'
+import type { TaskDesk } from './tasks.ts'
+import { aboutTask } from './tasks.ts'
 
 export interface EndpointOptions extends ReadOptions, AnswerOptions {
   readonly targets: ReadonlyMap<string, UpstreamTarget>
@@ -36,6 +38,7 @@ export interface EndpointOptions extends ReadOptions, AnswerOptions {
   readonly gate: Gate
   readonly sessions: Sessions
   readonly sender: Sender
+  readonly tasks: TaskDesk
   /** How long one request of a held call waits before its client gets an answer that brings it back. */
   readonly budgetMs: number
   /** For what an agent is given and must bring back unchanged: its session's id, the state of a call it retries. */
@@ -111,8 +114,10 @@ async function serve(options: Parts, inquiry: Inquiry, response: ServerResponse,
     sendJson(outlet, status, headers, faultAnswer(new GatewayError(code, message), null, null))
     return
   }
-  const judged = await readMessage(options, inquiry, { upstream, principal: authentication.principal })
-  const call = await asCall(options, inquiry, upstream, authentication.principal, judged)
+  const { principal } = authentication
+  const judged = await readMessage(options, inquiry, { upstream, principal })
+  if (await answerTask(options, inquiry, { upstream, principal, judged })) return
+  const call = await asCall(options, inquiry, upstream, principal, judged)
   // It may have happened while the session was looked up: nobody would hear of it any more.
   if (response.closed) throw new AgentGone('the agent left before its call was judged')
   const left = new AbortController()
@@ -140,11 +145,38 @@ async function serve(options: Parts, inquiry: Inquiry, response: ServerResponse,
   if (call.method !== STREAM_METHOD) options.underWay.add(call)
   try {
     const reply = await options.gate.pass(call, attach(options, inquiry, { response, left: left.signal }), exchange)
-    if (reply.kind === 'pending') answerPending(options, inquiry, call, reply.approval)
+    if (reply.kind === 'pending' && inquiry.takesTasks) await answerByTask(options, inquiry, { call, judged, reply })
+    else if (reply.kind === 'pending') answerPending(options, inquiry, call, reply.approval)
     else await answer(options, inquiry, reply)
   } finally {
     options.underWay.delete(call)
   }
+}
+
+/** True where it was about a task of ours, and is answered. */
+async function answerTask(
+  { tasks }: EndpointOptions,
+  { outlet, rpcId, callId }: Inquiry,
+  { upstream, principal, judged }: { upstream: string; principal: Principal; judged: Judged },
+): Promise<boolean> {
+  const asked = aboutTask(judged.method, judged.arguments)
+  if (asked === null || rpcId === null) return false
+  const { status, body } = await tasks.answer({ ...asked, id: rpcId, callId, principal, upstream })
+  outlet.whole(status, { 'content-type': 'application/json' }, body)
+  return true
+}
+
+/** Its client needs no connection to wait: it asks for the task. */
+async function answerByTask(
+  { tasks }: EndpointOptions,
+  { request, outlet, rpcId: id }: Inquiry,
+  { call, judged, reply }: { call: Call; judged: Judged; reply: Extract<Reply, { kind: 'pending' }> },
+): Promise<void> {
+  if (id === null) throw new GatewayError('internal', 'A message without an id was held.')
+  const { accept } = request.headers
+  const headers = { ...judged.mcpHeaders, ...(accept === undefined ? {} : { accept }) }
+  const result = await tasks.create({ call, approval: reply.approval, headers, client: null })
+  sendJson(outlet, 200, {}, { jsonrpc: '2.0', id, result })
 }
 
 /** A browser page must not reach a gateway on its user's machine (DNS rebinding; MCP streamable-http, "Security"). */
@@ -182,8 +214,10 @@ function attach(
   const { outlet, progressToken } = inquiry
   let gone: AbortSignal | null = null
   const patience = new AbortController()
+  if (inquiry.takesTasks) patience.abort()
   return {
     held(approval) {
+      if (inquiry.takesTasks) return
       if (inquiry.era === 'modern') {
         const timer = setTimeout(() => patience.abort(), options.budgetMs)
         response.once('close', () => clearTimeout(timer))

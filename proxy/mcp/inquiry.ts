@@ -13,6 +13,8 @@ export interface Inquiry {
   era: Era
   isToolCall: boolean
   progressToken: RpcId | null
+  /** Its client takes a task for an answer; see tasks.ts. */
+  takesTasks: boolean
   /** What an earlier request of this call waited for; see rounds.ts. */
   waited: Waited | null
 }
@@ -26,6 +28,7 @@ export function newInquiry(request: IncomingMessage, outlet: Outlet, callId: Cal
     era: 'legacy',
     isToolCall: false,
     progressToken: null,
+    takesTasks: false,
     waited: null,
   }
 }

@@ -11,6 +11,7 @@ import type { JsonObject, JsonValue } from '../../src/json/value.ts'
 import { checkHeaders, hasParamHeaders } from '../../src/mcp/headers.ts'
 import type { Message } from '../../src/mcp/message.ts'
 import { classify, parseToolCall, RESPONSE_METHOD, SESSION_END_METHOD, STREAM_METHOD } from '../../src/mcp/message.ts'
+import { declaresTasks } from '../../src/task/task.ts'
 import { checkMediaType, readBody } from './body.ts'
 import type { Inquiry } from './inquiry.ts'
 import type { Rounds } from './rounds.ts'
@@ -109,6 +110,7 @@ async function readToolCall(
     throw new GatewayError('invalid_request', 'A tools/call must have an `id`: nobody could be told how it ended.')
   }
   inquiry.isToolCall = true
+  inquiry.takesTasks = sent.message.era === 'modern' && declaresTasks(sent.message.params)
   const returned = options.rounds.read({ bytes: sent.bytes, params: sent.message.params, principal, upstream })
   inquiry.waited = returned?.waited ?? null
   const message = returned === null ? sent.message : { ...sent.message, params: returned.params }

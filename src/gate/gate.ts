@@ -64,6 +64,15 @@ const WITHOUT_APPROVAL = { fingerprint: null, approvalId: null, grantId: null, a
 export interface Gate {
   /** Rejects with a GatewayError; an agent that left before its call was forwarded rejects with `AgentGone`. */
   pass(call: Call, attachment: Attachment, exchange: Exchange): Promise<Reply>
+  /**
+   * Forwards a message about what an approved call has begun at its upstream, a task there for instance, in the
+   * approval's name. Policy is asked about the call once more: what it denies by now is not followed any further.
+   */
+  follow(
+    message: Call,
+    begunBy: { readonly call: Call; readonly approvalId: ApprovalId },
+    exchange: Exchange,
+  ): Promise<Reply>
 }
 
 export function createGate(options: GateOptions): Gate {
@@ -83,6 +92,7 @@ export function createGate(options: GateOptions): Gate {
             : carryOn(options, call, decision, call.continues, exchange)
       }
     },
+    follow: (message, begunBy, exchange) => follow(options, message, begunBy, exchange),
   }
 }
 
@@ -390,6 +400,28 @@ async function isWhatWasApproved(options: GateOptions, call: Call, tool: string,
   const asked = JSON.parse(approval.otherParamsJson) as JsonObject
   const otherParams = Object.keys(asked).length === 0 ? null : asked
   return (await fingerprintOfCall(options, { ...call, otherParams }, tool)) === approval.fingerprint
+}
+
+// ---- follow
+
+async function follow(
+  options: GateOptions,
+  message: Call,
+  { call, approvalId }: { readonly call: Call; readonly approvalId: ApprovalId },
+  exchange: Exchange,
+): Promise<Reply> {
+  const decision = evaluate(options, call)
+  const { effect, rule, reason } = decision
+  if (effect === 'deny') {
+    await options.recorder.record(decided(options, message, decision), 'written')
+    await options.recorder.record(stoppedOutcome(options, message, 'denied_by_policy', approvalId), 'written')
+    return { kind: 'stopped', stop: { why: 'denied_by_policy', rule, reason } }
+  }
+  const approval = await options.approvals.get(approvalId)
+  if (approval?.state !== 'approved') throw new GatewayError('internal', 'The approval is not known any more.')
+  const { fingerprint, reviews } = approval
+  const approvedBy = reviews.map(({ reviewer }) => reviewer.id)
+  return forward(options, message, exchange, { decision, fingerprint, approvalId, grantId: null, approvedBy })
 }
 
 // ---- forward

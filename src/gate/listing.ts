@@ -11,11 +11,11 @@ import { REMOVED } from '../json/splice.ts'
 import { isObject, type JsonObject, type JsonValue } from '../json/value.ts'
 import { eraOf, STREAM_METHOD } from '../mcp/message.ts'
 import type { Outlook, OutlookInput, Policy } from '../policy/decision.ts'
+import { TASKS_EXTENSION } from '../task/task.ts'
 import type { Call } from './call.ts'
 
 /** Our key in a listed tool's `_meta`: `{ effect: 'require_approval', when: 'always' | 'sometimes' }`. */
 export const META_POLICY = 'dev.countersign/policy'
-export const TASKS_EXTENSION = 'io.modelcontextprotocol/tasks'
 /**
  * How long a list may be kept that policy changed, in milliseconds. Policy may be another after a restart, and no
  * list_changed tells of that. What an upstream gives is kept where it is shorter.

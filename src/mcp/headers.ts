@@ -157,7 +157,8 @@ function decodeHeader(value: string | string[] | undefined): string | null {
   return bytes.toString('base64') === encoded ? bytes.toString('utf8') : null
 }
 
-function encodeHeader(value: string): string {
+/** As an `Mcp-*` header may carry it. */
+export function encodeHeader(value: string): string {
   const isPlain = /^[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?$/.test(value) && !SENTINEL.test(value)
   return isPlain ? value : `=?base64?${Buffer.from(value, 'utf8').toString('base64')}?=`
 }

@@ -54,7 +54,14 @@ const ID_LENGTH_MAX = 256
  */
 const MEMBERS: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error'])
 /** The members of `params` by which calls are judged. */
-const JUDGED_PARAMS: ReadonlySet<string> = new Set(['name', 'arguments', 'uri', 'inputResponses', 'requestState'])
+const JUDGED_PARAMS: ReadonlySet<string> = new Set([
+  'name',
+  'arguments',
+  'uri',
+  'taskId',
+  'inputResponses',
+  'requestState',
+])
 const JUDGED_BY_FOLDED: ReadonlyMap<string, string> = new Map([...JUDGED_PARAMS].map((name) => [fold(name), name]))
 
 export function classify(value: JsonValue): Classified {
