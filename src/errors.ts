@@ -31,6 +31,8 @@ export const ERRORS = {
     cure: 'Use gateway.publicUrl; a proxy in front must pass Host on unchanged.',
   },
   unknown_upstream: { http: 404, rpc: -32600, cure: 'Use /mcp/<name> with a name from the settings’ upstreams.' },
+  // -32001 as the SDK's own servers answer it, so that clients which look at the code know it.
+  unknown_session: { http: 404, rpc: -32001, cure: 'Begin a new session with initialize.' },
   unauthenticated: { http: 401, rpc: -32600, cure: 'Send one bearer access token issued for this gateway.' },
   denied_by_policy: { http: 200, rpc: -32003, cure: 'Ask the owner of the policy, or call something else.' },
   // What we depend on

@@ -278,6 +278,17 @@ export const requirements: readonly Requirement[] = [
     source: mcp('basic/transports/stdio, shutdown'),
     promise: 'The gateway’s stop ends every process that it started, with all that those started.',
   },
+  // MCP sessions
+  {
+    id: 'REQ-SESSION-1',
+    source: 'MCP 2025-11-25, basic/transports (session management) and security best practices (session hijacking)',
+    promise: 'An MCP session is bound to issuer, subject, client and upstream; to anyone else it is 404.',
+  },
+  {
+    id: 'REQ-SESSION-2',
+    source: 'MCP 2025-11-25, basic/transports (resumability and redelivery)',
+    promise: 'A stream is resumed at the upstream by whom it was sent to, and by nobody else.',
+  },
   // Mask
   {
     id: 'REQ-MASK-1',

@@ -19,6 +19,7 @@ const WORDS: Readonly<Record<Outcome, string>> = {
   refused: 'refused',
   pending: 'told to come back',
   replayed: 'answered again without running',
+  detached: 'answered on another stream',
   abandoned: 'abandoned by the agent',
 }
 

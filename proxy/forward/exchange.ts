@@ -19,7 +19,10 @@ import type { Sender, Target, UpstreamRequest } from './http-proxy.ts'
 export const ANSWER_BYTES_MAX = EVENT_BYTES_MAX
 const USER_AGENT = 'countersign'
 
-/** What the agent may say to the upstream besides the body. Mcp-* headers are rebuilt from the body, see mcp/headers.ts. */
+/**
+ * What the agent may say to the upstream besides the body: the session and the event are those that its sealed ids named
+ * (mcp/client-session.ts). Mcp-* headers are rebuilt from the body, see mcp/headers.ts.
+ */
 const REQUEST_HEADERS = ['accept', 'mcp-session-id', 'last-event-id'] as const
 /** What the upstream may say to the agent besides the body. */
 const ANSWER_HEADERS = ['content-type', 'mcp-session-id', 'cache-control', 'retry-after', 'allow'] as const

@@ -24,10 +24,12 @@ import { exchangeFor } from '../forward/exchange-for.ts'
 import type { Sender } from '../forward/http-proxy.ts'
 import type { AnswerOptions } from './answer.ts'
 import { answer, answerFault, answerPending, sendJson } from './answer.ts'
+import type { ClientSessions } from './client-session.ts'
+import { createClientSessions } from './client-session.ts'
 import type { Inquiry } from './inquiry.ts'
 import { newInquiry } from './inquiry.ts'
 import { ResponseOutlet } from './outlet.ts'
-import type { Judged, ReadOptions } from './read-message.ts'
+import type { Judged, ReadOptions, Sent } from './read-message.ts'
 import { readMessage } from './read-message.ts'
 import type { TaskDesk } from './tasks.ts'
 import { aboutTask } from './tasks.ts'
@@ -61,7 +63,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   const underWay = new Set<Call>()
   const touching = setInterval(() => touchAll(options.sessions, underWay), options.touchMs)
   touching.unref()
-  const parts: Parts = { ...options, underWay }
+  const parts: Parts = { ...options, underWay, clientSessions: createClientSessions(options.sealer) }
   return {
     serve: (request, response, upstream) => answerOne(parts, request, response, upstream),
     close: () => clearInterval(touching),
@@ -69,6 +71,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
 }
 
 interface Parts extends EndpointOptions {
+  readonly clientSessions: ClientSessions
   readonly underWay: Set<Call>
 }
 
@@ -115,7 +118,9 @@ async function serve(options: Parts, inquiry: Inquiry, response: ServerResponse,
     return
   }
   const { principal } = authentication
-  const judged = await readMessage(options, inquiry, { upstream, principal })
+  const sent = { upstream, principal }
+  const judged = await readMessage(options, inquiry, sent)
+  const sessionHeaders = openSession(options, inquiry, sent)
   if (await answerTask(options, inquiry, { upstream, principal, judged })) return
   const call = await asCall(options, inquiry, upstream, principal, judged)
   // It may have happened while the session was looked up: nobody would hear of it any more.
@@ -128,7 +133,7 @@ async function serve(options: Parts, inquiry: Inquiry, response: ServerResponse,
     principal: call.principal.id,
     sender: options.sender,
     method: request.method as 'POST' | 'GET' | 'DELETE',
-    incoming: request.headers,
+    incoming: { accept: request.headers.accept, ...sessionHeaders },
     mcpHeaders: judged.mcpHeaders,
     body: judged.bytes,
     // A listening stream has no end of its own: stopping must not wait for it.
@@ -144,7 +149,8 @@ async function serve(options: Parts, inquiry: Inquiry, response: ServerResponse,
   // A listening stream does nothing by itself: a client that only listens is idle.
   if (call.method !== STREAM_METHOD) options.underWay.add(call)
   try {
-    const reply = await options.gate.pass(call, attach(options, inquiry, { response, left: left.signal }), exchange)
+    const passed = await options.gate.pass(call, attach(options, inquiry, { response, left: left.signal }), exchange)
+    const reply = options.clientSessions.outgoing(passed, sent, inquiry)
     if (reply.kind === 'pending' && inquiry.takesTasks) await answerByTask(options, inquiry, { call, judged, reply })
     else if (reply.kind === 'pending') answerPending(options, inquiry, call, reply.approval)
     else await answer(options, inquiry, reply)
@@ -187,6 +193,23 @@ function checkOrigin({ origins, hosts }: EndpointOptions, request: IncomingMessa
   }
   if (host === undefined || !hosts.has(host.toLowerCase())) {
     throw new GatewayError('host_refused', 'The Host header names another host than this gateway.')
+  }
+}
+
+/** What the upstream is told of its own session; the agent holds sealed ids in their place. */
+function openSession({ clientSessions }: Parts, inquiry: Inquiry, sent: Sent): Record<string, string> {
+  // MCP 2026-07-28 streamable-http, "Earlier Streamable HTTP Revisions": such a message's session id is ignored.
+  if (inquiry.era === 'modern') return {}
+  const { method, headers } = inquiry.request
+  const session = clientSessions.open(headers, sent)
+  const lastEventId = method === 'GET' ? clientSessions.lastEventId(headers, sent) : null
+  if (session !== null) {
+    inquiry.session = session
+    if (inquiry.client.name === null) inquiry.client = { name: session.clientName }
+  }
+  return {
+    ...(session === null ? {} : { 'mcp-session-id': session.upstreamId }),
+    ...(lastEventId === null ? {} : { 'last-event-id': lastEventId }),
   }
 }
 

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { CallId } from '../../src/brands.ts'
 import type { Era, RpcId } from '../../src/mcp/message.ts'
+import type { ClientSession } from './client-session.ts'
 import type { Outlet } from './outlet.ts'
 import type { Waited } from './rounds.ts'
 
@@ -15,9 +16,15 @@ export interface Inquiry {
   progressToken: RpcId | null
   /** Its client takes a task for an answer; see tasks.ts. */
   takesTasks: boolean
+  /** What the agent's program calls itself; null where it never said. Its own word: good for patience, not for policy. */
+  client: { readonly name: string | null }
+  /** The session that the agent names; null in the modern era, and where it names none. */
+  session: ClientSession | null
   /** What an earlier request of this call waited for; see rounds.ts. */
   waited: Waited | null
 }
+
+const UNNAMED = { name: null }
 
 export function newInquiry(request: IncomingMessage, outlet: Outlet, callId: CallId): Inquiry {
   return {
@@ -29,6 +36,8 @@ export function newInquiry(request: IncomingMessage, outlet: Outlet, callId: Cal
     isToolCall: false,
     progressToken: null,
     takesTasks: false,
+    client: UNNAMED,
+    session: null,
     waited: null,
   }
 }

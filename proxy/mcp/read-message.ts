@@ -10,7 +10,14 @@ import { parseStrict } from '../../src/json/strict.ts'
 import type { JsonObject, JsonValue } from '../../src/json/value.ts'
 import { checkHeaders, hasParamHeaders } from '../../src/mcp/headers.ts'
 import type { Message } from '../../src/mcp/message.ts'
-import { classify, parseToolCall, RESPONSE_METHOD, SESSION_END_METHOD, STREAM_METHOD } from '../../src/mcp/message.ts'
+import {
+  classify,
+  clientNameOf,
+  parseToolCall,
+  RESPONSE_METHOD,
+  SESSION_END_METHOD,
+  STREAM_METHOD,
+} from '../../src/mcp/message.ts'
 import { declaresTasks } from '../../src/task/task.ts'
 import { checkMediaType, readBody } from './body.ts'
 import type { Inquiry } from './inquiry.ts'
@@ -81,6 +88,7 @@ async function readPost(options: ReadOptions, inquiry: Inquiry, sent: Sent): Pro
   }
   const { message } = classified
   if (message.kind === 'request') inquiry.rpcId = message.id
+  inquiry.client = { name: clientNameOf(message) }
   if (message.kind === 'response') {
     const { headers: mcpHeaders } = headersOf(headers, message, null)
     const what = { method: RESPONSE_METHOD, tool: null, arguments: message.body, otherParams: null }

@@ -31,6 +31,7 @@ export type Outcome =
   | 'refused' // approved, but no longer what was approved; or the gateway could not vouch for it
   | 'pending' // the agent was told to come back, because nobody had decided before its patience ended
   | 'replayed' // answered with what the approval's one run had answered; nothing was forwarded
+  | 'detached' // the upstream ended its stream before the answer, which the agent fetches by another
   | 'abandoned' // the agent left before it had its answer; an intent says whether the call was forwarded
 
 interface Common {

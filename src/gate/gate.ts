@@ -462,8 +462,10 @@ function relayOf(run: Run, lease: Lease, events: AsyncIterable<StreamEvent>) {
     const { call, options } = run
     const shape = shapeOfAnswers(run)
     let isRecorded = false
+    let isResumable = false
     try {
       for await (const event of events) {
+        isResumable ||= event.id !== null
         const masked = maskEvent(options.masker, event, lease.secrets, shape)
         countFindings(run, masked.findings)
         let handedOn = masked.event
@@ -478,6 +480,10 @@ function relayOf(run: Run, lease: Lease, events: AsyncIterable<StreamEvent>) {
       }
       if (call.rpcId === null)
         return await recordOutcome(run, { outcome: 'succeeded', answerDigest: null, error: null })
+      // MCP 2025-11-25 basic/transports, "Sending Messages": a server may end a stream whose events have ids before its
+      // answer, which the client then fetches with Last-Event-ID.
+      if (!isRecorded && isResumable)
+        return await recordOutcome(run, { outcome: 'detached', answerDigest: null, error: null })
       if (!isRecorded)
         throw new GatewayError('upstream_bad_answer', 'The MCP server ended the stream without an answer.')
     } catch (error) {

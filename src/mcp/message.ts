@@ -41,6 +41,9 @@ export const RESPONSE_METHOD = 'response'
 const PSEUDO_METHODS: ReadonlySet<string> = new Set([STREAM_METHOD, SESSION_END_METHOD, RESPONSE_METHOD])
 
 export const META_PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion'
+const META_CLIENT_INFO = 'io.modelcontextprotocol/clientInfo'
+/** What programs call themselves is compared and shown; none needs more. */
+const CLIENT_NAME_LENGTH_MAX = 128
 /** A method's name is used as a key and shown to people; the longest in MCP has 40 characters. */
 const METHOD_LENGTH_MAX = 128
 /** A tool's name should have at most 128 characters (MCP 2025-11-25 server/tools, "Tool Names"); some have more. */
@@ -124,6 +127,17 @@ function fold(name: string): string {
 export function eraOf(params: JsonObject): Era {
   const meta = params._meta
   return isObject(meta) && meta[META_PROTOCOL_VERSION] !== undefined ? 'modern' : 'legacy'
+}
+
+/** What the agent's program calls itself, where this message says so: each modern one, and a legacy `initialize`. */
+export function clientNameOf(message: Message): string | null {
+  if (message.kind === 'response') return null
+  const { params, era, method } = message
+  const meta = params._meta
+  const info =
+    era === 'modern' ? isObject(meta) && meta[META_CLIENT_INFO] : method === 'initialize' && params.clientInfo
+  if (info === false || !isObject(info) || typeof info.name !== 'string' || info.name === '') return null
+  return info.name.slice(0, CLIENT_NAME_LENGTH_MAX)
 }
 
 function idOf(value: JsonObject): RpcId | null {

@@ -15,7 +15,7 @@
  * rules cost what three do; a rule without a condition costs nothing, and ends the list.
  */
 import type { PolicyVersion } from '../brands.ts'
-import { SESSION_END_METHOD, STREAM_METHOD } from '../mcp/message.ts'
+import { RESPONSE_METHOD, SESSION_END_METHOD, STREAM_METHOD } from '../mcp/message.ts'
 import type { CallScope, Condition, Conditions } from './conditions.ts'
 import type { Decision, Effect, OutlookInput, Policy, PolicyInput } from './decision.ts'
 import { type Match, matcher, matchesUpstream, type Target } from './match.ts'
@@ -56,6 +56,8 @@ export const HANDSHAKE_METHODS: ReadonlySet<string> = new Set([
   'notifications/progress',
   SESSION_END_METHOD,
   STREAM_METHOD,
+  // It answers what the server asked within a call that policy let through, on a session bound to this principal.
+  RESPONSE_METHOD,
 ])
 
 /** MCP 2025-11-25, tools: names SHOULD have at most 128 characters. Twice that is no name any more. */

@@ -14,7 +14,6 @@ import type { KeyObject } from 'node:crypto'
 import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync } from 'node:crypto'
 import { GatewayError } from '../errors.ts'
 import type { Principal } from '../identity/principal.ts'
-import { canonicalJson } from '../json/canonical.ts'
 import type { JsonObject } from '../json/value.ts'
 import type { Secret } from '../secret.ts'
 
@@ -54,7 +53,8 @@ const ALGORITHM = 'aes-256-gcm'
 
 /** Whom and where a seal belongs to. Another OAuth client of the same person is another principal here. */
 export function boundTo({ issuer, subject, client }: Principal, upstream: string): string {
-  return canonicalJson([issuer, subject, client, upstream])
+  // An array of strings has one JSON text.
+  return JSON.stringify([issuer, subject, client, upstream])
 }
 
 interface ReadyKey {

@@ -41,7 +41,7 @@ describe('a policy', () => {
     ['allows a resource by its params', message('resources/read', { uri: 'docs://a' }), 'allow', 'docs'],
     ['denies other resources', message('resources/read', { uri: 'file:///etc/passwd' }), 'deny', 'default'],
     ['[REQ-POLICY-6] denies a method that no rule names', message('prompts/get'), 'deny', 'default'],
-    ['[REQ-POLICY-6] denies the agent’s own answers', message('response'), 'deny', 'default'],
+    ['lets the agent answer what a server asked it', message('response'), 'allow', 'builtin:handshake'],
     ['denies a method that a rule denies', message('logging/setLevel'), 'deny', 'no-logs'],
     ['takes no tool rule for another method', message('list_things'), 'deny', 'default'],
     [
@@ -142,6 +142,7 @@ describe('the handshake', () => {
       'notifications/initialized',
       'notifications/progress',
       'ping',
+      'response',
       'server/discover',
       'session/delete',
       'stream/get',
