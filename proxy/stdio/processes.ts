@@ -114,6 +114,8 @@ export function createProcesses(options: ProcessesOptions): Processes {
     )
     const peer = createPeer(server, { era, onUnasked, onNoise: (count) => noticeNoise(options, server, count) })
     onLine = peer.onLine
+    if (server.pid !== undefined)
+      options.log.info('an MCP server started', { upstream: options.upstream, pid: server.pid })
     return entryOf(owner, server, peer, isListening)
   }
 

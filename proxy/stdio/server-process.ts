@@ -62,14 +62,14 @@ export function startServerProcess(
       return false
     }
   }
-  // A gateway that ends without stopping in order (a second signal) leaves nobody behind.
   const endWithGateway = () => void signal('SIGKILL')
-  process.once('exit', endWithGateway)
+  atExit(endWithGateway)
 
   const gone = whenGone(child)
   const swept = gone.then(async () => {
     await endGroup(signal)
-    process.off('exit', endWithGateway)
+    groups.delete(endWithGateway)
+    if (groups.size === 0) process.off('exit', endAll)
   })
   const stop = async (why: string): Promise<void> => {
     asked ??= why
@@ -96,6 +96,19 @@ export function startServerProcess(
       child.stdin.write(`${line}\n`)
     },
   }
+}
+
+/** A gateway that ends without stopping in order (a second signal) leaves nobody behind. */
+const groups = new Set<() => void>()
+
+function atExit(end: () => void): void {
+  // One listener for all: Node takes more than ten of them for a leak.
+  if (groups.size === 0) process.once('exit', endAll)
+  groups.add(end)
+}
+
+function endAll(): void {
+  for (const end of groups) end()
 }
 
 function readLines(

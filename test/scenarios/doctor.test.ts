@@ -1,12 +1,13 @@
 /** `countersign doctor` in front of a set-up that is right, and of each thing that can be wrong with it. */
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../../demo/processes.ts'
 import type { Gateway, World } from '../support/gateway.ts'
 import { startWorld, UPSTREAM_KEY } from '../support/gateway.ts'
+import { commandUpstream, filesystemArgv } from '../support/stdio-upstreams.ts'
 
 const COMMAND = fileURLToPath(new URL('../../dist/src/cli/countersign.js', import.meta.url))
 
@@ -78,6 +79,25 @@ describe('a set-up that is right', () => {
   })
 })
 
+it('[REQ-DOCTOR-1] starts an upstream that is a command, counts its tools, and leaves no process behind', async () => {
+  const disk = `upstreams:\n${commandUpstream('disk', filesystemArgv(world.files)).replace(/, credential: .*\} \}/, ' }')}`
+  const { lines } = await checks(right.replace(/^upstreams:$/m, disk))
+  expect(lines.find(({ check }) => check === 'upstream disk')?.detail).toMatch(/^\d+ tools$/)
+  const running = readdirSync('/proc').filter(
+    (pid) => /^\d+$/.test(pid) && commandLineOf(pid).endsWith(`${world.files}\0`),
+  )
+  // The one that world.files is served by over HTTP.
+  expect(running.filter((pid) => !commandLineOf(pid).includes('mcp-proxy'))).toHaveLength(1)
+})
+
+function commandLineOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
 describe('what is wrong is named, with its cure, and ends with 1', () => {
   it.each<[string, (settings: string, port: number) => string, string, RegExp]>([
     ['a key that nobody knows', (text) => `${text}\nrecording: {}\n`, 'settings', /recordings/],
@@ -105,6 +125,12 @@ describe('what is wrong is named, with its cure, and ends with 1', () => {
       (text) => text.replace(/secret: "[^"]+"/, 'secret: another'),
       'upstream files',
       /./,
+    ],
+    [
+      'an upstream whose command does not run',
+      (text) => text.replace(/^upstreams:$/m, 'upstreams:\n  disk: { command: [/no/such/program] }'),
+      'upstream disk',
+      /could not be started \(ENOENT\)/,
     ],
     [
       'a directory that can’t be written',

@@ -57,6 +57,7 @@ beforeAll(async () => {
       ),
       commandUpstream('crash', [ODD_SERVER, 'crash']),
       commandUpstream('missing', ['no-such-file.mjs']),
+      '  nowhere: { command: [/no/such/program] }',
       commandUpstream('one', [ODD_SERVER], ', spawn: shared'),
       commandUpstream('dual', dualEraArgv('serve')),
       commandUpstream('modern', dualEraArgv('reject')),
@@ -237,8 +238,13 @@ describe('[REQ-STDIO-3] a server that ends', () => {
   })
 
   it('before it began is told so', async () => {
-    const agent = rawAgent(urlOf('missing'), await tokenOf('missing'))
-    expect((await agent.initialize()).messages[0]?.error?.message).toContain('ended with exit code 1')
+    for (const [upstream, why] of [
+      ['missing', 'ended with exit code 1'],
+      ['nowhere', 'could not be started (ENOENT)'],
+    ] as const) {
+      const agent = rawAgent(urlOf(upstream), await tokenOf(upstream))
+      expect((await agent.initialize()).messages[0]?.error?.message).toContain(why)
+    }
   })
 })
 
@@ -309,4 +315,5 @@ it('[REQ-STDIO-6] the gateway’s stop leaves no process behind, not even one th
   await until('both are gone', () => !pids.some(isAlive), 2_000)
   expect(JSON.stringify(await gateway.events())).not.toContain(API_TOKEN)
   expect(gateway.process.output()).not.toContain(API_TOKEN)
+  expect(gateway.process.output()).not.toContain('MaxListenersExceededWarning')
 })
