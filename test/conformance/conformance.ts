@@ -21,6 +21,9 @@ import { openSuite, REVISIONS } from './suite.ts'
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const SERVER = fileURLToPath(new URL('server/server.js', import.meta.url))
 
+/** As a shell says it of a program that Ctrl-C ended. */
+const INTERRUPTED = 130
+
 interface Compared {
   readonly requirements: Revision
   readonly rows: readonly Row[]
@@ -37,7 +40,7 @@ const options = new Command('conformance')
   .opts<{ requirements?: Revision; json?: string }>()
 
 /** A server for each way, so that both can be asked at once, and neither hears of what the other does. */
-async function comparedSets(revisions: readonly Revision[]): Promise<readonly Compared[]> {
+async function comparedSets(revisions: readonly Revision[], signal: AbortSignal): Promise<readonly Compared[]> {
   const suite = await openSuite(ROOT, say)
   const directory = await mkdtemp(path.join(tmpdir(), 'countersign-conformance-'))
   const closers: Closers = [() => rm(directory, { recursive: true, force: true }), stopAll]
@@ -52,7 +55,7 @@ async function comparedSets(revisions: readonly Revision[]): Promise<readonly Co
     through.lead(gateway.port, gateway.authorization)
     const sets: Compared[] = []
     for (const requirements of revisions) {
-      const ask = (way: string, { origin }: Shim) => askSuite(suite, requirements, { way, origin })
+      const ask = (way: string, { origin }: Shim) => askSuite(suite, requirements, { way, origin, signal })
       const checks = await Promise.all([ask('directly', direct), ask('through the gateway', through)])
       sets.push({ requirements, rows: compare(...checks) })
     }
@@ -78,14 +81,15 @@ async function openShim(closers: Closers): Promise<Shim> {
 async function askSuite(
   suite: Suite,
   revision: Revision,
-  { way, origin }: { way: string; origin: string },
+  { way, origin, signal }: { way: string; origin: string; signal: AbortSignal },
 ): Promise<readonly Check[]> {
   const startedAt = Date.now()
   let count = 0
-  const checks = await suite.run(`${origin}${MCP_PATH}`, revision, (scenario) => {
+  const onScenario = (scenario: string) => {
     count += 1
     passing(`${revision}, ${way}: ${count} ${scenario}`)
-  })
+  }
+  const checks = await suite.run(`${origin}${MCP_PATH}`, revision, { signal, onScenario })
   const seconds = ((Date.now() - startedAt) / 1000).toFixed(1)
   say(`${revision}, ${way}: ${count} scenarios, ${checks.length} checks (${seconds} s)`)
   return checks
@@ -125,16 +129,30 @@ function passing(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`)
 }
 
-try {
-  const sets = await comparedSets(options.requirements === undefined ? REVISIONS : [options.requirements])
-  print(sets)
-  if (options.json !== undefined) {
-    await writeFile(options.json, `${JSON.stringify({ node: process.version, sets }, null, 2)}\n`)
-    say(`written: ${options.json}`)
+async function main(): Promise<number> {
+  const interruption = new AbortController()
+  const interrupt = () => {
+    interruption.abort()
+    // What is still starting ends, too, and whoever waits for it hears of it.
+    void stopAll()
   }
-  console.log(`\n${summary(sets)}`)
-  process.exitCode = sets.every(({ rows }) => rows.length > 0 && differences(rows).length === 0) ? 0 : 1
-} catch (error) {
-  say(error instanceof Error ? error.message : String(error))
-  process.exitCode = 1
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt)
+  try {
+    const sets = await comparedSets(
+      options.requirements === undefined ? REVISIONS : [options.requirements],
+      interruption.signal,
+    )
+    print(sets)
+    if (options.json !== undefined) {
+      await writeFile(options.json, `${JSON.stringify({ node: process.version, sets }, null, 2)}\n`)
+      say(`written: ${options.json}`)
+    }
+    console.log(`\n${summary(sets)}`)
+    return sets.every(({ rows }) => rows.length > 0 && differences(rows).length === 0) ? 0 : 1
+  } catch (error) {
+    say(interruption.signal.aborted ? 'Interrupted.' : error instanceof Error ? error.message : String(error))
+    return interruption.signal.aborted ? INTERRUPTED : 1
+  }
 }
+
+process.exitCode = await main()

@@ -25,7 +25,13 @@ export class SuiteUnavailable extends Error {
 }
 
 export interface Suite {
-  run(url: string, revision: Revision, onScenario: (name: string) => void): Promise<readonly Check[]>
+  run(url: string, revision: Revision, watch: Watch): Promise<readonly Check[]>
+}
+
+export interface Watch {
+  /** Ends the run early; it rejects then. */
+  readonly signal: AbortSignal
+  onScenario(name: string): void
 }
 
 /** @param root the checkout; @param progress told when something has to be fetched */
@@ -39,7 +45,7 @@ export async function openSuite(root: string, progress: (line: string) => void):
   const node = isNodeNewEnough()
     ? process.execPath
     : path.join(directory, 'node/node_modules', nodePackage(), nodeFile())
-  return { run: (url, revision, onScenario) => run({ node, program, directory }, { url, revision, onScenario }) }
+  return { run: (url, revision, watch) => run({ node, program, directory }, { url, revision, ...watch }) }
 }
 
 function isNodeNewEnough(): boolean {
@@ -81,7 +87,7 @@ async function install(sources: string, directory: string, progress: (line: stri
 }
 
 /** What npm says where there is no way to its registry, or no such package in it. */
-const UNREACHABLE = /\bcode (?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ENOTCACHED|E404)\b/
+const UNREACHABLE = /\bcode (ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ENOTCACHED|E404)\b/
 
 async function npm(args: readonly string[], cwd: string): Promise<void> {
   const viaNpm = process.env.npm_execpath?.endsWith('.js') === true
@@ -89,20 +95,22 @@ async function npm(args: readonly string[], cwd: string): Promise<void> {
   const all = [...first, ...args, '--no-audit', '--no-fund', '--loglevel=error']
   const { code, output } = await ended(command, all, { cwd, shell: process.platform === 'win32' && !viaNpm })
   if (code === 0) return
-  const why = `npm ${args[0]} failed:\n${output}`
-  throw UNREACHABLE.test(output) ? new SuiteUnavailable(why) : new Error(why)
+  const unreachable = UNREACHABLE.exec(output)?.[1]
+  if (unreachable !== undefined)
+    throw new SuiteUnavailable(`npm could not fetch the suite or its Node (${unreachable}).`)
+  throw new Error(`npm ${args[0]} failed:\n${output}`)
 }
 
 // ---- run
 
 async function run(
   { node, program, directory }: { node: string; program: string; directory: string },
-  { url, revision, onScenario }: { url: string; revision: Revision; onScenario: (name: string) => void },
+  { url, revision, signal, onScenario }: { url: string; revision: Revision } & Watch,
 ): Promise<readonly Check[]> {
   const results = path.join(directory, `results-${randomBytes(4).toString('hex')}`)
   try {
     const args = [program, 'server', '--url', url, '--requirements', revision, '--output-dir', results]
-    const { output } = await ended(node, args, { cwd: directory, timeout: RUN_MAX_MS }, (line) => {
+    const { output } = await ended(node, args, { cwd: directory, timeout: RUN_MAX_MS, signal }, (line) => {
       const name = /^=== Running scenario: (.+) ===$/.exec(line)?.[1]
       if (name !== undefined) onScenario(name)
     })
@@ -138,7 +146,7 @@ async function readResults(directory: string): Promise<readonly Check[]> {
 function ended(
   command: string,
   args: readonly string[],
-  options: { readonly cwd: string; readonly shell?: boolean; readonly timeout?: number },
+  options: { readonly cwd: string; readonly shell?: boolean; readonly timeout?: number; readonly signal?: AbortSignal },
   onLine: (line: string) => void = () => undefined,
 ): Promise<{ readonly code: number | null; readonly output: string }> {
   return new Promise((resolve, reject) => {
