@@ -3,6 +3,9 @@ import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createStdioUpstream } from '../../proxy/stdio/stdio-upstream.ts'
+import { epochMs, principalId } from '../../src/brands.ts'
+import { createMasker } from '../../src/masking/masker.ts'
 import type { Gateway, World } from '../support/gateway.ts'
 import { startWorld } from '../support/gateway.ts'
 import { ALICE, BOB } from '../support/oidc-issuer.ts'
@@ -75,6 +78,43 @@ describe('an agent', () => {
     expect((await bob.send('DELETE', { session })).status).toBe(404)
     expect(isAlive(pid)).toBe(true)
     expect(Number(textOf(await bob.call('get_pid', 1)))).not.toBe(pid)
+  })
+
+  it('[REQ-STDIO-2] can’t, even where it knows the id that the bridge itself gave', async () => {
+    const log = { info: () => undefined, warn: () => undefined, error: () => undefined }
+    const bridge = createStdioUpstream({
+      upstream: 'odd',
+      command: [process.execPath, ODD_SERVER],
+      cwd: traps,
+      env: new Map(),
+      ambient: {},
+      spawn: 'per_session',
+      idleMs: 60_000,
+      maxProcesses: 8,
+      masker: createMasker(),
+      clock: { now: () => epochMs(Date.now()) },
+      random: Math.random,
+      log,
+      client: { name: 'countersign', version: '0' },
+    })
+    const ask = async (subject: string, method: 'POST' | 'DELETE', body: object | null, session?: string) => {
+      const incoming = session === undefined ? {} : { 'mcp-session-id': session }
+      const bytes = body === null ? new Uint8Array(0) : Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, ...body }))
+      const gone = new AbortController().signal
+      const exchange = bridge.exchange({ principal: principalId('i', subject), method, incoming, body: bytes, gone })
+      return exchange.send({ kind: 'none', headers: new Map(), secrets: [], release: () => undefined })
+    }
+    try {
+      const begun = await ask('alice', 'POST', { method: 'initialize', params: { protocolVersion: '2025-11-25' } })
+      const session = begun.headers['mcp-session-id']
+      expect(session).toMatch(/^[0-9a-f-]{36}$/)
+      const list = { method: 'tools/list' }
+      expect((await ask('bob', 'POST', list, session)).status).toBe(404)
+      expect((await ask('bob', 'DELETE', null, session)).status).toBe(404)
+      expect((await ask('alice', 'POST', list, session)).status).toBe(200)
+    } finally {
+      await bridge.close()
+    }
   })
 
   it('[REQ-STDIO-2] can’t keep others from having a process by beginning many sessions', async () => {
