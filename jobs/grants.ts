@@ -2,7 +2,7 @@
  * Grants in Redis. The store opens them in the step that approves (approvals/store.ts); here they are taken and ended.
  *
  * `consume` is the fence before the upstream: one script that checks fingerprint, state and expiry by Redis' clock, and
- * sets `consumed`. A fence whose answer was lost stays taken, because nobody can tell whether the call went out.
+ * sets `consumed`, and writes that the call's run has begun. A fence whose answer was lost stays taken, because nobody can tell whether the call went out.
  */
 import type { ApprovalId, GrantId } from '../src/brands.ts'
 import { GatewayError } from '../src/errors.ts'
@@ -10,18 +10,24 @@ import type { Fence, GrantRefusal } from '../src/grant/grant.ts'
 import type { Grants } from '../src/ports.ts'
 import { approvalKeys } from './approvals/keys.ts'
 import { CONSUME, END } from './approvals/scripts.ts'
+import { RESOLVED_KEPT_MS } from './approvals/store.ts'
 import { parseGrant } from './grant-fields.ts'
 import type { RedisHandle } from './redis.ts'
 
 const REFUSALS: readonly unknown[] = ['unknown', 'consumed', 'expired', 'revoked'] satisfies GrantRefusal[]
 
-export function createGrants(redis: RedisHandle): Grants {
+/** @param replica whose runs begin with the fence; see runs.ts */
+export function createGrants(redis: RedisHandle, replica: string): Grants {
   const keys = approvalKeys(redis)
   return {
     get: async (id) => parseGrant(await redis.call('HGETALL', keys.grant(id))),
     async consume(id, { fingerprint, callId }): Promise<Fence> {
-      const touched = [keys.grant(id), keys.activeGrants, keys.fingerprint(fingerprint)]
-      const [word, fields] = await redis.runInTime(CONSUME, touched, [id, fingerprint, callId, approvalIdOf(id)])
+      const approvalId = approvalIdOf(id)
+      const [word, fields] = await redis.runInTime(
+        CONSUME,
+        [keys.grant(id), keys.activeGrants, keys.fingerprint(fingerprint), keys.run(approvalId), keys.running],
+        [id, fingerprint, callId, approvalId, replica, RESOLVED_KEPT_MS],
+      )
       const grant = word === 'ok' ? parseGrant(fields) : null
       if (grant) return { ok: true, grant }
       if (REFUSALS.includes(word)) return { ok: false, refusal: word as GrantRefusal }

@@ -20,11 +20,12 @@ import { type JobQueue, openQueue, type RunResult, startWorker } from './queues.
 import { startReconciler } from './reconcile.ts'
 import type { RedisHandle } from './redis.ts'
 import { startUnrecordedReviews } from './unrecorded-reviews.ts'
+import { Lost, startWaiting } from './waiting.ts'
 
 const QUEUE = 'holds'
 /** Deadlines that fall together: each is two round trips. */
 const CONCURRENCY = 16
-/** How many waiting connections are looked after at once when Redis is back. */
+/** How many openings are completed at once. */
 const PAGE = 100
 /** An approval that is younger is still being opened by whoever opens it. */
 const OPENING_MAX_MS = 5_000
@@ -51,7 +52,14 @@ export function createHolds(services: Services & { readonly inbox: Inbox }): Hol
   const { redis, store, inbox, clock, log } = services
   const queue = openQueue<HoldJob>(redis, QUEUE)
   const withdrawals = startWithdrawals({ ...services, queue })
-  const waiting = startWaiting({ redis, store, inbox, log })
+  const waiting = startWaiting<Approval>({
+    ...{ redis, inbox, log, name: 'waiting' },
+    read: async (id) => {
+      const approval = await store.attach(id)
+      if (approval === null) throw new Lost('Redis no longer knows this approval')
+      return approval.state === 'pending' ? null : approval
+    },
+  })
   return {
     async open(approval) {
       const opened = await openOrWithdraw(services, approval, withdrawals.add)
@@ -133,73 +141,6 @@ function startWithdrawals({ redis, store, clock, log, queue }: Services & { queu
 
 async function isGone(store: RedisApprovalStore, id: ApprovalId): Promise<boolean> {
   return (await store.get(id))?.state !== 'pending'
-}
-
-/** The connections that wait, by approval: woken by the inbox, and read again whenever Redis was away. */
-function startWaiting(services: { redis: RedisHandle; store: RedisApprovalStore; inbox: Inbox; log: Log }) {
-  const { redis, store, inbox, log } = services
-  const waiters = new Map<ApprovalId, Set<(outcome: Approval | Error) => void>>()
-  // Those of which we can't be sure that Redis will tell us, or of which it just has.
-  const unread = new Set<ApprovalId>()
-  const settle = (id: ApprovalId, outcome: Approval | Error) => {
-    const waiter = waiters.get(id)
-    waiters.delete(id)
-    for (const wake of waiter ?? []) wake(outcome)
-  }
-  const read = async (id: ApprovalId) => {
-    if (waiters.has(id)) {
-      const approval = await store.attach(id)
-      if (approval === null) settle(id, new GatewayError('store_unavailable', 'Redis no longer knows this approval'))
-      else if (approval.state !== 'pending') settle(id, approval)
-    }
-    unread.delete(id)
-  }
-  const reconciler = startReconciler({
-    redis,
-    name: 'waiting',
-    log,
-    run: async () => {
-      const ids = [...unread]
-      for (let start = 0; start < ids.length; start += PAGE) {
-        await Promise.all(ids.slice(start, start + PAGE).map(read))
-      }
-    },
-  })
-  const recheck = (id: ApprovalId) => {
-    if (!waiters.has(id)) return
-    unread.add(id)
-    reconciler.poke()
-  }
-  const stops = [
-    inbox.onResolved(recheck),
-    redis.onReconnect(() => {
-      for (const id of waiters.keys()) recheck(id)
-    }),
-  ]
-  return {
-    wait: (id: ApprovalId, signal: AbortSignal) =>
-      new Promise<Approval>((resolve, reject) => {
-        if (signal.aborted) return reject(signal.reason)
-        const waiter = waiters.get(id) ?? new Set()
-        const wake = (outcome: Approval | Error) => {
-          signal.removeEventListener('abort', onAbort)
-          if (outcome instanceof Error) reject(outcome)
-          else resolve(outcome)
-        }
-        const onAbort = () => {
-          waiter.delete(wake)
-          if (waiter.size === 0 && waiters.get(id) === waiter) waiters.delete(id)
-          reject(signal.reason)
-        }
-        waiters.set(id, waiter.add(wake))
-        signal.addEventListener('abort', onAbort, { once: true })
-        recheck(id)
-      }),
-    async close() {
-      for (const stop of stops) stop()
-      await reconciler.close()
-    },
-  }
 }
 
 /**

@@ -3,16 +3,16 @@
  * answer was lost on its way, so that the person was told it had failed while the call went through.
  *
  * The store notes a review as unrecorded in the step that applies it, with how many reviews there are then, which tells
- * which one it was. One that is noted for longer than recording takes is recorded here. Its process may still come to
+ * which one it was; the loss of an approved call's run, and what a person found out about it, likewise. One that is noted for longer than recording takes is recorded here. Its process may still come to
  * it: an event that stands twice is harmless.
  */
 import type { Approval } from '../src/approval/approval.ts'
 import type { ApprovalId } from '../src/brands.ts'
 import { grantIdOf } from '../src/grant/grant.ts'
 import type { ApprovalStore, Clock, Log, Recorder } from '../src/ports.ts'
-import { recordReview } from '../src/review/review.ts'
+import { recordLostRun, recordReview } from '../src/review/review.ts'
 import { approvalKeys } from './approvals/keys.ts'
-import { createGrants } from './grants.ts'
+import { parseGrant } from './grant-fields.ts'
 import { type Reconciler, startReconciler } from './reconcile.ts'
 import type { RedisHandle } from './redis.ts'
 
@@ -48,6 +48,10 @@ async function recordAll(services: Services): Promise<void> {
 async function recordOne({ redis, store, recorder, clock, log }: Services, member: string): Promise<void> {
   const [id = '', many] = member.split(':')
   const approval = await store.get(id as ApprovalId)
+  if (approval?.run && (many === 'lost' || many === 'resolved')) {
+    const { run } = approval
+    await recordLostRun(recorder, many === 'resolved' ? approval : { ...approval, run: { ...run, by: null } })
+  }
   const made = approval && asOf(approval, Number(many))
   const review = made?.reviews.at(-1)
   if (made && review) {
@@ -70,7 +74,7 @@ async function recordRevocation(
   { redis, recorder, clock }: Pick<Services, 'redis' | 'recorder' | 'clock'>,
   { id, sessionId }: Approval,
 ): Promise<void> {
-  const grant = await createGrants(redis).get(grantIdOf(id))
+  const grant = parseGrant(await redis.call('HGETALL', approvalKeys(redis).grant(grantIdOf(id))))
   if (grant?.state !== 'revoked') return
   await recorder.record(
     {

@@ -23,12 +23,14 @@ import { createGrants } from '../jobs/grants.ts'
 import { createHolds, startHoldsWorker } from '../jobs/holds.ts'
 import type { Inbox } from '../jobs/inbox.ts'
 import { startInbox } from '../jobs/inbox.ts'
+import { startLostRuns } from '../jobs/lost-runs.ts'
 import { startOutbox } from '../jobs/outbox.ts'
 import { createParkedCalls } from '../jobs/parked-calls.ts'
 import type { FileRecorder } from '../jobs/recording/recorder.ts'
 import { startRecorder } from '../jobs/recording/recorder.ts'
 import type { RedisHandle } from '../jobs/redis.ts'
 import { connectRedis } from '../jobs/redis.ts'
+import { startRuns } from '../jobs/runs.ts'
 import { type SealingKeys, startSealingKeys } from '../jobs/sealing-keys.ts'
 import { sessionBusy } from '../jobs/session-busy.ts'
 import { startSessionSummaries } from '../jobs/session-summary.ts'
@@ -60,7 +62,7 @@ import { faultAnswer } from './mcp/answers.ts'
 import { peopleOf } from './people/people.ts'
 import type { ChannelName } from './policy/decision.ts'
 import type { CompiledPolicy } from './policy/evaluate.ts'
-import type { ApprovalStore, Channel, Clock, Grants, Ids, Log, Reviews } from './ports.ts'
+import type { ApprovalStore, Channel, Clock, Grants, Ids, Log, Reviews, Runs } from './ports.ts'
 import { createReviews } from './review/review.ts'
 import { createSealer } from './sealing/seal.ts'
 
@@ -183,12 +185,14 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const inbox = await startInbox(redis, log)
   closers.push(() => inbox.close())
   const store = createApprovalStore({ redis, inbox })
-  const grants = createGrants(redis)
+  const grants = createGrants(redis, inbox.replica)
+  const runs = await startRuns({ redis, inbox, store, clock, log })
+  closers.push(() => runs.close())
   const people = peopleOf(settings.people.groups)
   const reviews = createReviews({ approvals: store, grants, people, recorder, clock, log })
 
   const endpoint = roles.has('gateway')
-    ? startGateway(base, { inbox, store, grants, sealingKeys: await startSealingKeys(redis, log) }, closers)
+    ? startGateway(base, { inbox, store, grants, runs, sealingKeys: await startSealingKeys(redis, log) }, closers)
     : null
   // The jobs role posts summaries, so it speaks to the channels too; only bots receives clicks.
   const speaks = roles.has('bots') || roles.has('jobs')
@@ -206,10 +210,10 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
 
 function startGateway(
   base: Base,
-  parts: { inbox: Inbox; store: RedisApprovalStore; grants: Grants; sealingKeys: SealingKeys },
+  parts: { inbox: Inbox; store: RedisApprovalStore; grants: Grants; runs: Runs; sealingKeys: SealingKeys },
   closers: Closers,
 ): Endpoint {
-  const { inbox, store, grants, sealingKeys } = parts
+  const { inbox, store, grants, runs, sealingKeys } = parts
   const { settings, policy, redis, recorder, clock, ids, log, version, draining, url } = base
   const holds = createHolds({ redis, store, inbox, clock, log })
   const sessions = createSessions({ redis, recorder, clock, ids, idleMs: settings.sessions.idleMs })
@@ -253,6 +257,7 @@ function startGateway(
     holds,
     approvals: store,
     grants,
+    runs,
     continuations: { wrap: rounds.wrap, take: createTakenNonces(redis, CONTINUATION_LIFE_MS).take },
     recorder,
     broker,
@@ -337,6 +342,7 @@ function startJobs(
   const { redis, recorder, clock, log, settings, recordingsDirectory } = base
   const { inbox, store, grants, channels } = parts
   const holdsWorker = startHoldsWorker({ redis, store, recorder, clock, log })
+  const lostRuns = startLostRuns({ redis, store, recorder, clock, log })
   const revocation = startGrantRevocation({ redis, inbox, grants, recorder, clock, log })
   const summaries = startSessionSummaries({
     redis,
@@ -350,6 +356,7 @@ function startJobs(
   })
   closers.push(
     () => holdsWorker.close(),
+    () => lostRuns.close(),
     () => revocation.close(),
     () => summaries.close(),
   )
@@ -521,11 +528,17 @@ async function stop(parts: {
   server.close()
   // Again and again: a connection whose last answer came while we stop would stay open for its keep-alive time.
   const idle = setInterval(() => closeIdle(server), IDLE_CLOSED_EVERY_MS)
-  const patience = setTimeout(() => server.closeAllConnections(), settings.shutdown.drainMs)
+  let endpoint: Endpoint | null = null
+  const patience = setTimeout(() => {
+    server.closeAllConnections()
+    endpoint?.cutOff()
+  }, settings.shutdown.drainMs)
   // The console's event streams end only when they are closed; they must not use up the patience.
   const running = await starting.catch(() => null)
   running?.console?.close()
-  await closed
+  endpoint = running?.endpoint ?? null
+  // Approved calls may be under way whose agents have left.
+  await Promise.all([closed, endpoint?.settled()])
   clearTimeout(patience)
   clearInterval(idle)
   for (const close of closers.reverse()) {

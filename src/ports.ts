@@ -62,13 +62,15 @@ export interface ApprovalStore {
   listPending(): Promise<readonly Approval[]>
   /** Newest first; resolved ones that are still kept, at most `max`. */
   listResolved(max: number): Promise<readonly Approval[]>
+  /** Approved calls of which nobody knows whether they ran, and people have not said. Oldest first. */
+  listUnknown(): Promise<readonly Approval[]>
   /**
    * Applies one event by compare-and-set. In the same step: the waiting replicas' inboxes, the grant (where the
    * event approved it), the pending index and the change stream. Exactly one of several concurrent events wins.
    */
   apply(id: ApprovalId, event: ApprovalEvent): Promise<Transition | { ok: false; refusal: 'unknown_approval' }>
   /**
-   * What a review made of an approval is in the recording. Until then the store knows that it is not, so that a review
+   * What a review, or the loss of its run, made of an approval is in the recording. Until then the store knows that it is not, so that a review
    * whose process died, or never heard that it was applied, is recorded by another.
    */
   reviewRecorded(approval: Approval): Promise<void>
@@ -220,6 +222,8 @@ export interface Runs {
    * now, it is told when it is back.
    */
   end(id: ApprovalId, callId: CallId, answer: KeptAnswer): Promise<void>
+  /** Null while it runs. Rejects with `store_unavailable`. */
+  get(id: ApprovalId): Promise<RunEnd | null>
   /**
    * Resolves when the run is over; also when it was over before, ended in another process, or was lost. Rejects with
    * the signal's reason, or with `store_unavailable`.

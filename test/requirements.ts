@@ -159,6 +159,29 @@ export const requirements: readonly Requirement[] = [
     promise:
       'What an approved call’s server asks, and the server’s own task, are reached through the gateway’s task, each answer once.',
   },
+  // At most once
+  {
+    id: 'REQ-ONCE-1',
+    source: readme,
+    promise:
+      'An approved call is sent at most once, wherever the gateway stops; where nobody knows whether it ran, people are asked, and until they have said it is not sent again.',
+  },
+  {
+    id: 'REQ-ONCE-2',
+    source: readme,
+    promise: 'An identical call gets the answer of the one that ran, as long as that answer is kept and undelivered.',
+  },
+  {
+    id: 'REQ-ONCE-3',
+    source: readme,
+    promise: 'An approved call outlives its agent: its outcome is recorded and its answer waits for who comes back.',
+  },
+  {
+    id: 'REQ-ONCE-4',
+    source: readme,
+    promise:
+      'A denial that nobody was there to hear is told to the agent that comes back, once, and nobody is asked again.',
+  },
   // Card
   {
     id: 'REQ-CARD-1',

@@ -3,10 +3,11 @@
  * under one hash tag: a script may then reach keys that it learns only from what it reads (an approval by its
  * fingerprint, the inboxes of its waiters), also on Redis Cluster.
  *
- *   approval:<id>            hash    json, version, state, session, joins, armed, grant (its key)
- *   fingerprint:<hex>        string  the approval that an identical call joins
+ *   approval:<id>            hash    json, version, state, session, joins, armed, grant (its key), pointer (its key)
+ *   fingerprint:<hex>        string  the approval that an identical call joins, or whose answer it gets: the pointer
  *   approvals-pending        zset    by requestedAt
  *   approvals-of:<digest>    set     the pending ones of one principal
+ *   approvals-on:<upstream>  set     the pending ones of one upstream
  *   approvals-resolved       zset    by resolvedAt
  *   approvals-changed        stream  id of each approval opened or changed
  *   waiters:<id>             set     the replicas with a connection that waits
@@ -15,9 +16,14 @@
  *   held-request:<digest>    string  <call> <approval>, or cancelled <end>; see held-connections.ts
  *   held-ends                stream  id: <call> <connection that stays> <end>, of connections that must end
  *   replica:<id>             string  lives as long as the replica does
- *   reviews-unrecorded       zset    <approval>:<how many reviews it has>, by when; until it is in the recording
+ *   reviews-unrecorded       zset    <approval>:<how many reviews it has>, or <approval>:lost or :resolved for its run,
+ *                                    by when; until it is in the recording
  *   grant:<id>               hash    the fields of Grant; empty text for null
  *   grants-active            zset    by expiresAt
+ *   run:<approval>           hash    state, callId, replica, answer
+ *   runs-running             zset    approvals, by when their run began
+ *   runs-unknown             zset    approvals of which people must say whether they ran, by when that was noticed
+ *   heartbeat:<replica>      string  there while the replica lives
  *   cards:<id>               hash    channel -> { ref, version }
  *   cards-due                set     approvals whose cards are older than they are
  */
@@ -31,10 +37,12 @@ export interface ApprovalKeys {
   fingerprint(fingerprint: Fingerprint): string
   readonly pending: string
   ofPrincipal(principal: PrincipalId): string
+  onUpstream(upstream: string): string
   readonly resolved: string
   readonly changes: string
   readonly unrecordedReviews: string
-  unrecordedReview(approval: Pick<Approval, 'id' | 'reviews'>): string
+  /** What was done to an approval last, as its name among the unrecorded. */
+  unrecordedReview(approval: Pick<Approval, 'id' | 'reviews' | 'run'>): string
   waiters(id: ApprovalId): string
   inbox(replica: string): string
   attached(id: ApprovalId): string
@@ -43,6 +51,10 @@ export interface ApprovalKeys {
   replica(id: string): string
   grant(id: GrantId): string
   readonly activeGrants: string
+  run(id: ApprovalId): string
+  readonly running: string
+  readonly unknownRuns: string
+  heartbeat(replica: string): string
   cards(id: ApprovalId): string
   readonly cardsDue: string
 }
@@ -54,10 +66,12 @@ export function approvalKeys({ key }: Pick<RedisHandle, 'key'>): ApprovalKeys {
     pending: key('approvals-pending'),
     // A subject is the issuer's text: its digest has a bounded length and no surprises.
     ofPrincipal: (principal) => key('approvals-of', createHash('sha256').update(principal).digest('hex')),
+    onUpstream: (upstream) => key('approvals-on', upstream),
     resolved: key('approvals-resolved'),
     changes: key('approvals-changed'),
     unrecordedReviews: key('reviews-unrecorded'),
-    unrecordedReview: ({ id, reviews }) => `${id}:${reviews.length}`,
+    unrecordedReview: ({ id, reviews, run }) =>
+      `${id}:${run === null ? reviews.length : run.by === null ? 'lost' : 'resolved'}`,
     waiters: (id) => key('waiters', id),
     inbox: (replica) => key('inbox', replica),
     attached: (id) => key('attached', id),
@@ -66,6 +80,10 @@ export function approvalKeys({ key }: Pick<RedisHandle, 'key'>): ApprovalKeys {
     replica: (id) => key('replica', id),
     grant: (id) => key('grant', id),
     activeGrants: key('grants-active'),
+    run: (id) => key('run', id),
+    running: key('runs-running'),
+    unknownRuns: key('runs-unknown'),
+    heartbeat: (replica) => key('heartbeat', replica),
     cards: (id) => key('cards', id),
     cardsDue: key('cards-due'),
   }

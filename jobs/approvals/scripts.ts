@@ -7,26 +7,29 @@
 import { defineScript, REFUSE_LATE } from '../redis.ts'
 
 /**
- * Opens an approval, or finds the one that an identical call joins.
+ * Opens an approval, or finds the one that an identical call joins, or whose answer or denial waits for it.
  *
- * KEYS  1 approval  2 fingerprint  3 pending  4 of principal  5 waiters
- * ARGV  1 notAfter  2 id  3 json  4 requestedAt  5 replica  6 most pending of all
- *       7 most pending of one principal  8 prefix of approvals' keys  9 prefix of waiters' keys  10 version  11 session
- * Answers  opened | joined, json, armed ('1' or '') | granted, json, grant's fields... | too_many, 'all' or 'principal'
- *          | late
+ * KEYS  1 approval  2 fingerprint  3 pending  4 of principal  5 on upstream  6 waiters
+ * ARGV  1 notAfter  2 id  3 json  4 requestedAt  5 replica  6 most pending of all  7 most pending of one principal
+ *       8 most pending of one upstream  9 prefix of approvals' keys  10 prefix of waiters' keys
+ *       11 prefix of runs' keys  12 version  13 session
+ * Answers  opened | joined, json, armed ('1' or '') | granted, json, grant's fields... | begun, json | settled, json
+ *          | too_many, 'all' or 'principal' or 'upstream' | late
  */
 export const OPEN = defineScript(
   'approval-open',
   `${REFUSE_LATE}
 local known = redis.call('GET', KEYS[2])
 if known then
-  local approval = redis.call('HMGET', ARGV[8] .. known, 'json', 'state', 'armed', 'grant')
-  if approval[2] == 'pending' then
+  local approval = redis.call('HMGET', ARGV[9] .. known, 'json', 'state', 'armed', 'grant')
+  local state = approval[2]
+  if state == 'pending' then
     if known == ARGV[2] then return {'opened'} end
-    redis.call('HINCRBY', ARGV[8] .. known, 'joins', 1)
-    redis.call('SADD', ARGV[9] .. known, ARGV[5])
+    redis.call('HINCRBY', ARGV[9] .. known, 'joins', 1)
+    redis.call('SADD', ARGV[10] .. known, ARGV[5])
     return {'joined', approval[1], approval[3] or ''}
   end
+  if state == 'denied' or state == 'cancelled' then return {'settled', approval[1]} end
   if approval[4] then
     local grant = redis.call('HGETALL', approval[4])
     local fields = {}
@@ -34,16 +37,19 @@ if known then
     if fields['state'] == 'active' and tonumber(fields['expiresAt']) > now then
       return {'granted', approval[1], grant}
     end
+    if redis.call('EXISTS', ARGV[11] .. known) == 1 then return {'begun', approval[1]} end
   end
 end
 if redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[6]) then return {'too_many', 'all'} end
 if redis.call('SCARD', KEYS[4]) >= tonumber(ARGV[7]) then return {'too_many', 'principal'} end
-redis.call('HSET', KEYS[1], 'json', ARGV[3], 'version', ARGV[10], 'state', 'pending', 'session', ARGV[11],
-  'joins', '0')
+if redis.call('SCARD', KEYS[5]) >= tonumber(ARGV[8]) then return {'too_many', 'upstream'} end
+redis.call('HSET', KEYS[1], 'json', ARGV[3], 'version', ARGV[12], 'state', 'pending', 'session', ARGV[13],
+  'joins', '0', 'pointer', KEYS[2])
 redis.call('SET', KEYS[2], ARGV[2])
 redis.call('ZADD', KEYS[3], ARGV[4], ARGV[2])
 redis.call('SADD', KEYS[4], ARGV[2])
-redis.call('SADD', KEYS[5], ARGV[5])
+redis.call('SADD', KEYS[5], ARGV[2])
+redis.call('SADD', KEYS[6], ARGV[5])
 return {'opened'}
 `,
 )
@@ -68,50 +74,68 @@ return {'armed'}
 `,
 )
 
+/** What waits for an approval, or for the end of its run, hears of it in its replica's inbox. */
+const WAKE = `
+local function wake(waiters, id, prefix, most, kept)
+  for _, replica in ipairs(redis.call('SMEMBERS', waiters)) do
+    redis.call('XADD', prefix .. replica, 'MAXLEN', '~', most, '*', 'id', id)
+    redis.call('PEXPIRE', prefix .. replica, kept)
+  end
+  redis.call('DEL', waiters)
+end
+`
+
 /**
  * Sets what transition() made of an approval, where nobody else did meanwhile.
  *
- * KEYS  1 approval  2 pending  3 of principal  4 resolved  5 changes  6 waiters  7 fingerprint  8 cards due  9 cards
- *       10 grant  11 active grants  12 unrecorded reviews
+ * KEYS  1 approval  2 pending  3 of principal  4 on upstream  5 resolved  6 changes  7 waiters  8 fingerprint
+ *       9 cards due  10 cards  11 grant  12 active grants  13 unrecorded reviews  14 run  15 running  16 unknown runs
  * ARGV  1 notAfter  2 id  3 version expected  4 version set  5 state  6 json  7 resolvedAt or ''  8 kept for, ms
  *       9 most changes kept  10 prefix of inboxes' keys  11 inbox kept for, ms  12 most messages in an inbox
- *       13 '1': only where no second call has joined  14 its name as an unrecorded review or ''  15 the grant's id or ''
- *       16 its expiresAt  17 its fields and values...
- * Answers  applied | conflict (another version) | unknown | joined (13 is set, and one has) | late
+ *       13 '1': only where no second call has joined  14 its name as an unrecorded review or ''
+ *       15 until when an identical call is led here, or '' for no longer  16 the run's state expected or '' for any
+ *       17 the run's state set or ''  18 the run's answer or ''  19 until when the run is kept
+ *       20 the grant's id or ''  21 its expiresAt  22 its fields and values...
+ * Answers  applied | conflict (another version) | unknown | joined (13 is set, and one has)
+ *          | run_known (the run has another state than 16) | late
  */
 export const APPLY = defineScript(
   'approval-apply',
-  `${REFUSE_LATE}
+  `${REFUSE_LATE}${WAKE}
 local version = redis.call('HGET', KEYS[1], 'version')
 if not version then return {'unknown'} end
 if version ~= ARGV[3] then return {'conflict'} end
 if ARGV[13] == '1' and redis.call('HGET', KEYS[1], 'joins') ~= '0' then return {'joined'} end
+if ARGV[16] ~= '' and redis.call('HGET', KEYS[14], 'state') ~= ARGV[16] then return {'run_known'} end
 redis.call('HSET', KEYS[1], 'json', ARGV[6], 'version', ARGV[4], 'state', ARGV[5])
-if redis.call('HEXISTS', KEYS[1], 'armed') == 1 then redis.call('SADD', KEYS[8], ARGV[2]) end
-redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[9], '*', 'id', ARGV[2])
-if ARGV[14] ~= '' then redis.call('ZADD', KEYS[12], now, ARGV[14]) end
+if redis.call('HEXISTS', KEYS[1], 'armed') == 1 then redis.call('SADD', KEYS[9], ARGV[2]) end
+redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[9], '*', 'id', ARGV[2])
+if ARGV[14] ~= '' then redis.call('ZADD', KEYS[13], now, ARGV[14]) end
 if ARGV[5] == 'pending' then return {'applied'} end
 
 redis.call('ZREM', KEYS[2], ARGV[2])
 redis.call('SREM', KEYS[3], ARGV[2])
-redis.call('ZADD', KEYS[4], ARGV[7], ARGV[2])
-redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - ARGV[8])
+redis.call('SREM', KEYS[4], ARGV[2])
+redis.call('ZADD', KEYS[5], ARGV[7], ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - ARGV[8])
 redis.call('PEXPIRE', KEYS[1], ARGV[8])
-redis.call('PEXPIRE', KEYS[9], ARGV[8])
-for _, replica in ipairs(redis.call('SMEMBERS', KEYS[6])) do
-  local inbox = ARGV[10] .. replica
-  redis.call('XADD', inbox, 'MAXLEN', '~', ARGV[12], '*', 'id', ARGV[2])
-  redis.call('PEXPIRE', inbox, ARGV[11])
+redis.call('PEXPIRE', KEYS[10], ARGV[8])
+wake(KEYS[7], ARGV[2], ARGV[10], ARGV[12], ARGV[11])
+if ARGV[20] ~= '' then
+  redis.call('HSET', KEYS[1], 'grant', KEYS[11])
+  redis.call('HSET', KEYS[11], unpack(ARGV, 22))
+  redis.call('PEXPIREAT', KEYS[11], ARGV[21] + ARGV[8])
+  redis.call('ZADD', KEYS[12], ARGV[21], ARGV[20])
 end
-redis.call('DEL', KEYS[6])
-if ARGV[15] ~= '' then
-  redis.call('HSET', KEYS[1], 'grant', KEYS[10])
-  redis.call('HSET', KEYS[10], unpack(ARGV, 17))
-  redis.call('PEXPIREAT', KEYS[10], ARGV[16] + ARGV[8])
-  redis.call('ZADD', KEYS[11], ARGV[16], ARGV[15])
-  redis.call('PEXPIREAT', KEYS[7], ARGV[16])
-elseif redis.call('GET', KEYS[7]) == ARGV[2] then
-  redis.call('DEL', KEYS[7])
+if ARGV[17] ~= '' then
+  redis.call('HSET', KEYS[14], 'state', ARGV[17], 'answer', ARGV[18])
+  redis.call('PEXPIREAT', KEYS[14], ARGV[19])
+  redis.call('ZREM', KEYS[15], ARGV[2])
+  redis.call('ZREM', KEYS[16], ARGV[2])
+  if ARGV[17] == 'unknown' then redis.call('ZADD', KEYS[16], now, ARGV[2]) end
+end
+if redis.call('GET', KEYS[8]) == ARGV[2] then
+  if ARGV[15] == '' then redis.call('DEL', KEYS[8]) else redis.call('PEXPIREAT', KEYS[8], ARGV[15]) end
 end
 return {'applied'}
 `,
@@ -182,10 +206,10 @@ return 0
 )
 
 /**
- * The fence: takes a grant for one call.
+ * The fence: takes a grant for one call, whose run begins in the same step.
  *
- * KEYS  1 grant  2 active grants  3 fingerprint
- * ARGV  1 notAfter  2 grant's id  3 fingerprint  4 call's id  5 approval's id
+ * KEYS  1 grant  2 active grants  3 fingerprint  4 run  5 running
+ * ARGV  1 notAfter  2 grant's id  3 fingerprint  4 call's id  5 approval's id  6 replica  7 kept for at most, ms
  * Answers  ok, grant's fields... | unknown | consumed | expired | revoked | late
  */
 export const CONSUME = defineScript(
@@ -197,8 +221,96 @@ if grant[1] ~= 'active' then return {grant[1]} end
 if now >= tonumber(grant[3]) then return {'expired'} end
 redis.call('HSET', KEYS[1], 'state', 'consumed', 'consumedBy', ARGV[4], 'endedAt', string.format('%.0f', now))
 redis.call('ZREM', KEYS[2], ARGV[2])
-if redis.call('GET', KEYS[3]) == ARGV[5] then redis.call('DEL', KEYS[3]) end
+redis.call('HSET', KEYS[4], 'state', 'running', 'callId', ARGV[4], 'replica', ARGV[6])
+redis.call('PEXPIRE', KEYS[4], ARGV[7])
+redis.call('ZADD', KEYS[5], now, ARGV[5])
+if redis.call('GET', KEYS[3]) == ARGV[5] then redis.call('PEXPIRE', KEYS[3], ARGV[7]) end
 return {'ok', redis.call('HGETALL', KEYS[1])}
+`,
+)
+
+/**
+ * Keeps the answer of a run that is still running.
+ *
+ * KEYS  1 approval  2 run  3 running  4 waiters
+ * ARGV  1 notAfter  2 approval's id  3 call's id  4 answer  5 its life, ms  6 prefix of inboxes' keys
+ *       7 inbox kept for, ms  8 most messages in an inbox
+ * Answers  ended | unknown (people were told that nobody knows) | over (ended, said by people, or another call's) | late
+ */
+export const END_RUN = defineScript(
+  'run-end',
+  `${REFUSE_LATE}${WAKE}
+local run = redis.call('HMGET', KEYS[2], 'state', 'callId')
+if run[2] ~= ARGV[3] then return {'over'} end
+if run[1] == 'unknown' then return {'unknown'} end
+if run[1] ~= 'running' then return {'over'} end
+redis.call('HSET', KEYS[2], 'state', 'finished', 'answer', ARGV[4])
+redis.call('PEXPIRE', KEYS[2], ARGV[5])
+redis.call('ZREM', KEYS[3], ARGV[2])
+local pointer = redis.call('HGET', KEYS[1], 'pointer')
+if pointer and redis.call('GET', pointer) == ARGV[2] then redis.call('PEXPIRE', pointer, ARGV[5]) end
+wake(KEYS[4], ARGV[2], ARGV[6], ARGV[8], ARGV[7])
+return {'ended'}
+`,
+)
+
+/**
+ * Registers a replica that waits for a run, and answers how it stands.
+ *
+ * KEYS  1 run  2 waiters
+ * ARGV  1 replica
+ * Answers  state, callId, answer; each nil where there is none
+ */
+export const ATTACH_TO_RUN = defineScript(
+  'run-attach',
+  `
+local run = redis.call('HMGET', KEYS[1], 'state', 'callId', 'answer')
+if run[1] == 'running' then redis.call('SADD', KEYS[2], ARGV[1]) end
+return run
+`,
+)
+
+/**
+ * Leads no identical call to this approval any more: its agent has the answer, or the denial. Not while it is open, or
+ * while nobody knows: a call would then be made that may have run.
+ *
+ * KEYS  1 approval  2 run
+ * ARGV  1 notAfter  2 approval's id
+ * Answers  delivered | kept | late
+ */
+export const DELIVERED = defineScript(
+  'run-delivered',
+  `${REFUSE_LATE}
+local approval = redis.call('HMGET', KEYS[1], 'state', 'pointer')
+local run = redis.call('HGET', KEYS[2], 'state')
+local isOver = run == 'finished' or run == 'ran' or approval[1] == 'denied' or approval[1] == 'cancelled'
+if not isOver or not approval[2] or redis.call('GET', approval[2]) ~= ARGV[2] then return {'kept'} end
+redis.call('DEL', approval[2])
+return {'delivered'}
+`,
+)
+
+/**
+ * Which running runs are those of replicas that are silent.
+ *
+ * KEYS  1 running
+ * ARGV  1 first place  2 last place  3 prefix of runs' keys  4 prefix of heartbeats' keys
+ * Answers  how many were looked at, then approval, replica, callId of each whose replica is silent; empty text for none
+ */
+export const SILENT_RUNS = defineScript(
+  'run-silent',
+  `
+local ids = redis.call('ZRANGE', KEYS[1], ARGV[1], ARGV[2])
+local found = {#ids}
+for _, id in ipairs(ids) do
+  local run = redis.call('HMGET', ARGV[3] .. id, 'replica', 'callId')
+  if not run[1] or redis.call('EXISTS', ARGV[4] .. run[1]) == 0 then
+    found[#found + 1] = id
+    found[#found + 1] = run[1] or ''
+    found[#found + 1] = run[2] or ''
+  end
+end
+return found
 `,
 )
 

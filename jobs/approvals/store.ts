@@ -7,12 +7,14 @@
  * are due, the change stream and, for a review, that it is not recorded yet. So no crash of ours can fall between a
  * decision and the news of it.
  */
-import type { Approval, ApprovalEvent, Transition } from '../../src/approval/approval.ts'
+import type { Approval, ApprovalEvent } from '../../src/approval/approval.ts'
 import { transition } from '../../src/approval/approval.ts'
 import type { ApprovalId, EpochMs } from '../../src/brands.ts'
+import { epochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { grantIdOf, openGrant } from '../../src/grant/grant.ts'
 import type { ApprovalStore, OpenedHold } from '../../src/ports.ts'
+import { RESULT_LIFE_MS, type RunState } from '../../src/run/run.ts'
 import { grantFields, parseGrant } from '../grant-fields.ts'
 import type { Inbox } from '../inbox.ts'
 import type { RedisHandle, RedisReply, Script } from '../redis.ts'
@@ -20,18 +22,20 @@ import { approvalKeys } from './keys.ts'
 import { APPLY, ARM, ATTACH, OPEN, READ_ARMED, READ_MANY } from './scripts.ts'
 
 /** People look at what was decided this week; the recording has it for longer. */
-const RESOLVED_KEPT_MS = 7 * 24 * 60 * 60 * 1_000
+export const RESOLVED_KEPT_MS = 7 * 24 * 60 * 60 * 1_000
 /** An approval keeps up to the largest body: 10,000 at 10 KB are 100 MB of Redis. Nobody can review more. */
 export const PENDING_MAX = 10_000
 /** One agent gone wild must not fill everyone's channel. */
 export const PENDING_PER_PRINCIPAL_MAX = 200
+/** Half of all: one upstream that everybody calls must not take the others' room. */
+export const PENDING_PER_UPSTREAM_MAX = 5_000
 /** Only a lost race makes a conflict, and an approval takes a handful of events in its life. */
 const CONFLICTS_MAX = 32
 /** Readers that fall further behind read everything again. */
 const CHANGES_MAX = 10_000
 /** A replica reads its inbox within milliseconds; one that is gone for a day does not come back under that name. */
-const INBOX_KEPT_MS = 24 * 60 * 60 * 1_000
-const INBOX_MESSAGES_MAX = 20_000
+export const INBOX_KEPT_MS = 24 * 60 * 60 * 1_000
+export const INBOX_MESSAGES_MAX = 20_000
 /** Each with its arguments, up to half a megabyte: Redis and we do nothing else while a page is read. */
 const READ_PAGE = 50
 
@@ -47,6 +51,10 @@ export interface RedisApprovalStore extends ApprovalStore {
   withdraw(id: ApprovalId, event: ApprovalEvent): Promise<void>
   /** The pending ones requested before an instant, oldest first, and how many were requested later. */
   pendingIds(before: EpochMs): Promise<{ readonly ids: readonly ApprovalId[]; readonly younger: number }>
+  /**
+   * The run of an approved call ended although people were told that nobody knows. False where it was known already.
+   */
+  endLateRun(id: ApprovalId, answer: string, at: EpochMs): Promise<boolean>
   /** As `get`, and from now on this replica's inbox hears of the resolution. */
   attach(id: ApprovalId): Promise<Approval | null>
 }
@@ -63,8 +71,11 @@ export function createApprovalStore(options: {
     listPending: async () => readMany(redis, READ_ARMED, await members(redis, 'ZRANGE', keys.pending, 0, -1)),
     listResolved: async (max) =>
       readMany(redis, READ_MANY, await members(redis, 'ZREVRANGE', keys.resolved, 0, max - 1)),
-    apply: (id, event) => applyEvent(redis, { id, event, onlyUnjoined: false }),
+    listUnknown: async () => readMany(redis, READ_MANY, await members(redis, 'ZRANGE', keys.unknownRuns, 0, -1)),
+    apply: (id, event) => applyEvent(redis, { id, event }),
     withdraw: async (id, event) => void (await applyEvent(redis, { id, event, onlyUnjoined: true })),
+    endLateRun: async (id, answer, at) =>
+      (await applyEvent(redis, { id, event: { type: 'run_ended', at }, answer })).ok,
     open: (approval) => open(redis, approval, inbox.replica),
     async arm(id) {
       const [word] = await redis.runInTime(ARM, [keys.approval(id), keys.changes, keys.cardsDue], [id, CHANGES_MAX])
@@ -89,10 +100,16 @@ export function createApprovalStore(options: {
 async function open(redis: RedisHandle, approval: Approval, replica: string) {
   const keys = approvalKeys(redis)
   const { id, fingerprint, principal } = approval
-  const touched = [keys.approval(id), keys.fingerprint(fingerprint), keys.pending, keys.ofPrincipal(principal.id)]
   const [word, json, detail] = await redis.runInTime(
     OPEN,
-    [...touched, keys.waiters(id)],
+    [
+      keys.approval(id),
+      keys.fingerprint(fingerprint),
+      keys.pending,
+      keys.ofPrincipal(principal.id),
+      keys.onUpstream(approval.upstream),
+      keys.waiters(id),
+    ],
     [
       id,
       JSON.stringify(approval),
@@ -100,8 +117,10 @@ async function open(redis: RedisHandle, approval: Approval, replica: string) {
       replica,
       PENDING_MAX,
       PENDING_PER_PRINCIPAL_MAX,
+      PENDING_PER_UPSTREAM_MAX,
       redis.key('approval', ''),
       redis.key('waiters', ''),
+      redis.key('run', ''),
       approval.version,
       approval.sessionId,
     ],
@@ -118,31 +137,43 @@ async function open(redis: RedisHandle, approval: Approval, replica: string) {
         grant: known(parseGrant(detail)),
         armed: true,
       } as const
+    case 'begun':
+    case 'settled':
+      return { outcome: word, approval: known(parseApproval(json)), armed: true } as const
     case 'too_many':
-      throw new GatewayError('too_many_holds', tooMany(json))
+      throw new GatewayError('too_many_holds', tooMany(json, approval.upstream))
     default:
       throw new GatewayError('internal', 'approval-open answered something else')
   }
 }
 
-function tooMany(whose: RedisReply): string {
-  return whose === 'principal'
-    ? `this principal has ${PENDING_PER_PRINCIPAL_MAX} approvals pending`
-    : `${PENDING_MAX} approvals are pending`
+function tooMany(whose: RedisReply, upstream: string): string {
+  const limit = 'Nobody was asked: the limit is'
+  if (whose === 'principal') return `${limit} ${PENDING_PER_PRINCIPAL_MAX} open approvals of one principal.`
+  if (whose === 'upstream')
+    return `${limit} ${PENDING_PER_UPSTREAM_MAX} open approvals of one upstream ("${upstream}").`
+  return `${limit} ${PENDING_MAX} open approvals of all together.`
 }
 
-async function applyEvent(
-  redis: RedisHandle,
-  { id, event, onlyUnjoined }: { id: ApprovalId; event: ApprovalEvent; onlyUnjoined: boolean },
-): Promise<Applied> {
+interface Application {
+  readonly id: ApprovalId
+  readonly event: ApprovalEvent
+  readonly onlyUnjoined?: boolean
+  /** Of a run that has ended. */
+  readonly answer?: string
+}
+
+async function applyEvent(redis: RedisHandle, application: Application): Promise<Applied> {
+  const { id, event } = application
   const key = approvalKeys(redis).approval(id)
   for (let attempt = 0; attempt < CONFLICTS_MAX; attempt++) {
     const before = parseApproval(await redis.call('HGET', key, 'json'))
     if (before === null) return { ok: false, refusal: 'unknown_approval' }
     const after = transition(before, event)
     if (!after.ok) return after
-    const word = await set(redis, { before, after, event, onlyUnjoined })
+    const word = await set(redis, application, { before, approval: after.approval })
     if (word === 'applied') return after
+    if (word === 'run_known') return { ok: false, refusal: 'run_known', approval: before }
     if (word === 'unknown') return { ok: false, refusal: 'unknown_approval' }
     if (word === 'joined') return { ok: false, refusal: 'already_resolved', approval: before }
   }
@@ -151,17 +182,17 @@ async function applyEvent(
 
 async function set(
   redis: RedisHandle,
-  change: { before: Approval; after: Extract<Transition, { ok: true }>; event: ApprovalEvent; onlyUnjoined: boolean },
+  { event, onlyUnjoined, answer }: Application,
+  { before, approval }: { before: Approval; approval: Approval },
 ): Promise<RedisReply> {
-  const { before, event, onlyUnjoined } = change
-  const { approval } = change.after
   const keys = approvalKeys(redis)
   const { id } = approval
-  const grant = approval.state === 'approved' ? openGrant(approval, event.at) : null
+  const grant = event.type === 'reviewed' && approval.state === 'approved' ? openGrant(approval, event.at) : null
   const touched = [
     keys.approval(id),
     keys.pending,
     keys.ofPrincipal(approval.principal.id),
+    keys.onUpstream(approval.upstream),
     keys.resolved,
     keys.changes,
     keys.waiters(id),
@@ -171,7 +202,11 @@ async function set(
     keys.grant(grantIdOf(id)),
     keys.activeGrants,
     keys.unrecordedReviews,
+    keys.run(id),
+    keys.running,
+    keys.unknownRuns,
   ]
+  const run = runChange(before, approval)
   const [word] = await redis.runInTime(APPLY, touched, [
     id,
     before.version,
@@ -185,12 +220,41 @@ async function set(
     INBOX_KEPT_MS,
     INBOX_MESSAGES_MAX,
     onlyUnjoined ? '1' : '',
-    event.type === 'reviewed' ? keys.unrecordedReview(approval) : '',
+    event.type === 'reviewed' || approval.run !== null ? keys.unrecordedReview(approval) : '',
+    leadsHereUntil(approval, event) ?? '',
+    run?.from ?? '',
+    run?.to ?? '',
+    answer ?? '',
+    event.at + (run?.to === 'unknown' ? RESOLVED_KEPT_MS : RESULT_LIFE_MS),
     grant?.id ?? '',
     grant?.expiresAt ?? '',
     ...(grant ? grantFields(grant) : []),
   ])
   return word
+}
+
+/** What the run is to be now, and what it must have been. Null where the event is none of its. */
+function runChange(before: Approval, after: Approval): { from: RunState; to: RunState } | null {
+  if (before.run?.state === after.run?.state) return null
+  return { from: before.run?.state ?? 'running', to: after.run?.state ?? 'finished' }
+}
+
+/**
+ * Until when an identical call is led to this approval instead of asking people anew; null for no longer: it expired, or
+ * people said that it did not run.
+ */
+function leadsHereUntil(approval: Approval, event: ApprovalEvent): EpochMs | null {
+  switch (approval.state) {
+    case 'approved':
+      if (event.type === 'reviewed') return openGrant(approval, event.at).expiresAt
+      if (approval.run?.state === 'did_not_run') return null
+      return epochMs(event.at + (approval.run?.state === 'unknown' ? RESOLVED_KEPT_MS : RESULT_LIFE_MS))
+    case 'denied':
+    case 'cancelled':
+      return epochMs(event.at + RESULT_LIFE_MS)
+    default:
+      return null
+  }
 }
 
 async function members(redis: RedisHandle, ...command: [string, ...(string | number)[]]): Promise<ApprovalId[]> {
@@ -215,7 +279,10 @@ async function readMany(redis: RedisHandle, script: Script, ids: readonly Approv
 
 /** Only the scripts above write this text, so that it needs no second check of every field. */
 function parseApproval(json: RedisReply): Approval | null {
-  return typeof json === 'string' ? (JSON.parse(json) as Approval) : null
+  if (typeof json !== 'string') return null
+  const approval = JSON.parse(json) as Approval
+  // What an earlier version wrote has no run.
+  return { ...approval, run: approval.run ?? null }
 }
 
 function known<T>(value: T | null): T {

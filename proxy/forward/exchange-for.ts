@@ -1,6 +1,10 @@
-/** Which way a judged message goes: to a server over HTTP, or to one that the gateway has started. */
+/**
+ * Which way a judged message goes: to a server over HTTP, or to one that the gateway has started; and what breaks it off.
+ * An allowed call ends with its agent's connection. An approved one outlives that: people approved it for one run.
+ */
 import type { PrincipalId } from '../../src/brands.ts'
-import type { Exchange } from '../../src/gate/call.ts'
+import type { Exchange, StreamEvent } from '../../src/gate/call.ts'
+import { AgentGone } from '../../src/gate/call.ts'
 import type { StdioUpstream } from '../stdio/stdio-upstream.ts'
 import type { ExchangeOptions } from './exchange.ts'
 import { createExchange } from './exchange.ts'
@@ -8,10 +12,42 @@ import type { Target } from './http-proxy.ts'
 
 export type UpstreamTarget = Target | StdioUpstream
 
-export function exchangeFor(
-  target: UpstreamTarget,
-  options: Omit<ExchangeOptions, 'target'> & { readonly principal: PrincipalId },
-): Exchange {
-  if (!('kind' in target)) return createExchange({ ...options, target })
-  return target.exchange(options)
+export interface WayOptions extends Omit<ExchangeOptions, 'target'> {
+  readonly principal: PrincipalId
+  /**
+   * What breaks off a call that outlives its agent; its reason is the error that this is. Null where no connection is
+   * waiting anyway, and `gone` ends every call.
+   */
+  readonly cutOff: (() => AbortSignal) | null
+}
+
+export function exchangeFor(target: UpstreamTarget, options: WayOptions): Exchange {
+  const { cutOff, ...rest } = options
+  const exchangeUntil = (gone: AbortSignal): Exchange =>
+    'kind' in target ? target.exchange({ ...rest, gone }) : createExchange({ ...rest, gone, target })
+  return {
+    async send(lease, { outlivesAgent } = { outlivesAgent: false }) {
+      if (!outlivesAgent || cutOff === null) return exchangeUntil(options.gone).send(lease)
+      const signal = cutOff()
+      try {
+        const answer = await exchangeUntil(signal).send(lease)
+        return answer.kind === 'stream' ? { ...answer, events: untilCutOff(answer.events, signal) } : answer
+      } catch (error) {
+        throw whyOf(error, signal)
+      }
+    },
+  }
+}
+
+async function* untilCutOff(events: AsyncIterable<StreamEvent>, signal: AbortSignal): AsyncGenerator<StreamEvent> {
+  try {
+    yield* events
+  } catch (error) {
+    throw whyOf(error, signal)
+  }
+}
+
+/** To the two ways it looks as if the agent had left. */
+function whyOf(error: unknown, signal: AbortSignal): unknown {
+  return error instanceof AgentGone && signal.aborted ? signal.reason : error
 }

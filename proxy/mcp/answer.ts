@@ -1,8 +1,8 @@
 /** Says to the agent what became of its message: an outcome of the gate's, an answer of the upstream's, or a fault. */
 import type { Approval } from '../../src/approval/approval.ts'
 import { GatewayError } from '../../src/errors.ts'
-import type { Call, Reply } from '../../src/gate/call.ts'
-import { AgentGone } from '../../src/gate/call.ts'
+import type { Call, Delivery, Reply } from '../../src/gate/call.ts'
+import { AgentGone, CutOff, RunFault } from '../../src/gate/call.ts'
 import type { JsonObject } from '../../src/json/value.ts'
 import { faultAnswer, pendingAnswer, stopAnswer } from '../../src/mcp/answers.ts'
 import type { Log } from '../../src/ports.ts'
@@ -45,22 +45,34 @@ export async function answer(
         const fault = new GatewayError('denied_by_policy', 'Policy denies this message.')
         return sendJson(outlet, 403, {}, faultAnswer(fault, null, callId))
       }
-      return sendJson(outlet, 200, {}, stopAnswer({ id: rpcId, era, isToolCall, callId, stop: reply.stop }))
+      sendJson(outlet, 200, {}, stopAnswer({ id: rpcId, era, isToolCall, callId, stop: reply.stop }))
+      return tellDelivered(outlet, reply)
     case 'whole':
       if (outlet.hasBegun) refuseWhatNoStreamCarries(reply)
-      return outlet.whole(reply.status, reply.headers, reply.body)
+      outlet.whole(reply.status, reply.headers, reply.body)
+      return tellDelivered(outlet, reply)
     case 'stream':
       outlet.begin(reply.status, reply.headers)
       waitingRoom.streams(outlet)
-      await reply.relay((event) => outlet.event(event))
-      return outlet.end()
+      await reply.relay((event, isAnswer) => {
+        const written = outlet.event(event)
+        // Not only at the stream's end: its agent may act on the answer at once, and its server may keep the stream open.
+        if (isAnswer) tellDelivered(outlet, reply)
+        return written
+      })
+      return outlet.isGone ? undefined : outlet.end()
   }
 }
 
+function tellDelivered(outlet: Outlet, { delivered }: Delivery): void {
+  if (delivered !== null) outlet.whenSent(delivered)
+}
+
 /** The stream of a held call has begun: the HTTP status of its answer can no longer say anything. */
-function refuseWhatNoStreamCarries({ status, headers, body }: Extract<Reply, { kind: 'whole' }>): void {
+function refuseWhatNoStreamCarries({ status, headers, body, delivered }: Extract<Reply, { kind: 'whole' }>): void {
   if (body.length > 0 && /^application\/json/i.test(headers['content-type'] ?? '')) return
-  throw new GatewayError('upstream_bad_answer', `The MCP server answered ${status} without JSON.`)
+  const fault = new GatewayError('upstream_bad_answer', `The MCP server answered ${status} without JSON.`)
+  throw delivered === null ? fault : new RunFault(fault, delivered)
 }
 
 export function answerFault(
@@ -84,7 +96,12 @@ export function answerFault(
   // RFC 9110 §15.5.6: a 405 must say what is allowed.
   const allow = fault.code === 'method_not_allowed' ? { allow: 'POST, GET, DELETE' } : {}
   sendJson(outlet, fault.httpStatus, { ...headers, ...allow }, faultAnswer(fault, rpcId, callId))
+  if (fault instanceof RunFault) tellDelivered(outlet, fault)
 }
+
+const STILL_OPEN = 'The call was NOT executed; its approval stays open: call again with identical arguments to join it.'
+const UNDER_WAY = 'An identical call is under way: call again with identical arguments to get its answer.'
+const UNKNOWN = 'It is not known whether the call runs: call again with identical arguments to hear.'
 
 function asFault(
   { draining, log }: Pick<AnswerOptions, 'draining' | 'log'>,
@@ -93,11 +110,9 @@ function asFault(
 ): GatewayError {
   if (error instanceof GatewayError) return error
   if (error instanceof AgentGone && draining.aborted) {
-    return new GatewayError(
-      'draining',
-      'This gateway is stopping. The call was NOT executed; its approval stays open: call again with identical arguments to join it.',
-    )
+    return new GatewayError('draining', `This gateway is stopping. ${error.isUnderWay ? UNDER_WAY : STILL_OPEN}`)
   }
+  if (error instanceof CutOff) return new GatewayError('draining', `This gateway stops. ${UNKNOWN}`)
   log.error('an unexpected fault', { call_id: callId, error: error instanceof Error ? error.stack : String(error) })
   return new GatewayError('internal', `The gateway failed (${callId}).`)
 }

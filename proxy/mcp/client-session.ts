@@ -122,7 +122,11 @@ export function createClientSessions(sealer: Sealer): ClientSessions {
       if (reply.kind !== 'whole' && reply.kind !== 'stream') return reply
       const headers = outgoingHeaders(reply.headers, holder, inquiry)
       if (reply.kind === 'whole') return headers === reply.headers ? reply : { ...reply, headers }
-      return { ...reply, headers, relay: (write) => reply.relay((event) => write(outgoingEvent(event, holder))) }
+      return {
+        ...reply,
+        headers,
+        relay: (write) => reply.relay((event, isAnswer) => write(outgoingEvent(event, holder), isAnswer)),
+      }
     },
   }
 }

@@ -28,6 +28,8 @@ import type { ClientSessions } from './client-session.ts'
 import { createClientSessions } from './client-session.ts'
 import type { Inquiry } from './inquiry.ts'
 import { newInquiry } from './inquiry.ts'
+import type { Lasting, LastingCall } from './lasting.ts'
+import { createLasting } from './lasting.ts'
 import { ResponseOutlet } from './outlet.ts'
 import type { Judged, ReadOptions, Sent } from './read-message.ts'
 import { readMessage } from './read-message.ts'
@@ -56,6 +58,10 @@ export interface EndpointOptions extends ReadOptions, AnswerOptions {
 export interface Endpoint {
   /** Answers one request; never rejects. */
   serve(request: IncomingMessage, response: ServerResponse, upstream: string): Promise<void>
+  /** Resolves when no approved call is under way, with or without its agent. */
+  settled(): Promise<void>
+  /** Gives up what is still under way: nobody knows how it ends. */
+  cutOff(): void
   close(): void
 }
 
@@ -63,9 +69,12 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   const underWay = new Set<Call>()
   const touching = setInterval(() => touchAll(options.sessions, underWay), options.touchMs)
   touching.unref()
-  const parts: Parts = { ...options, underWay, clientSessions: createClientSessions(options.sealer) }
+  const lasting = createLasting()
+  const parts: Parts = { ...options, underWay, lasting, clientSessions: createClientSessions(options.sealer) }
   return {
     serve: (request, response, upstream) => answerOne(parts, request, response, upstream),
+    settled: lasting.settled,
+    cutOff: lasting.cutOff,
     close: () => clearInterval(touching),
   }
 }
@@ -73,6 +82,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
 interface Parts extends EndpointOptions {
   readonly clientSessions: ClientSessions
   readonly underWay: Set<Call>
+  readonly lasting: Lasting
 }
 
 /** A session must not end before its calls do, or their outcomes would be missing in its summary. */
@@ -129,6 +139,7 @@ async function serve(options: Parts, inquiry: Inquiry, response: ServerResponse,
   response.once('close', () => {
     if (!response.writableFinished) left.abort()
   })
+  let lasting: LastingCall | null = null
   const upstreamSide = exchangeFor(target, {
     principal: call.principal.id,
     sender: options.sender,
@@ -138,12 +149,17 @@ async function serve(options: Parts, inquiry: Inquiry, response: ServerResponse,
     body: judged.bytes,
     // A listening stream has no end of its own: stopping must not wait for it.
     gone: call.method === STREAM_METHOD ? AbortSignal.any([left.signal, options.draining]) : left.signal,
+    // Asked for by approved calls alone: an allowed call needs none.
+    cutOff: () => {
+      lasting ??= options.lasting.begin(left.signal)
+      return lasting.signal
+    },
     socket: request.socket,
   })
   const exchange: Exchange = {
-    send(lease) {
+    send(lease, how) {
       options.waitingRoom.forwarded(outlet)
-      return upstreamSide.send(lease)
+      return upstreamSide.send(lease, how)
     },
   }
   // A listening stream does nothing by itself: a client that only listens is idle.
@@ -156,6 +172,7 @@ async function serve(options: Parts, inquiry: Inquiry, response: ServerResponse,
     else await answer(options, inquiry, reply)
   } finally {
     options.underWay.delete(call)
+    endLasting(lasting)
   }
 }
 
@@ -183,6 +200,10 @@ async function answerByTask(
   const headers = { ...judged.mcpHeaders, ...(accept === undefined ? {} : { accept }) }
   const result = await tasks.create({ call, approval: reply.approval, headers, client: null })
   sendJson(outlet, 200, {}, { jsonrpc: '2.0', id, result })
+}
+
+function endLasting(call: LastingCall | null): void {
+  call?.done()
 }
 
 /** A browser page must not reach a gateway on its user's machine (DNS rebinding; MCP streamable-http, "Security"). */

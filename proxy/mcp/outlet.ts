@@ -28,6 +28,8 @@ export interface Outlet {
   whole(status: number, headers: Headers, body: Uint8Array | string): void
   /** The stream has nothing more to say. */
   end(): void
+  /** Calls back once all that was written has left for the client; never where the client left before. */
+  whenSent(callback: () => void): void
 }
 
 export const STREAM_HEADERS = {
@@ -114,6 +116,14 @@ export class ResponseOutlet implements Outlet {
   end(): void {
     this.#sendHead()
     this.#response.end()
+  }
+
+  whenSent(callback: () => void): void {
+    const response = this.#response
+    if (this.isGone) return
+    if (response.writableEnded) response.once('finish', callback)
+    // Behind everything else that waits to be sent; to the client it is nothing.
+    else response.write(':\n\n', (error) => (error ? undefined : callback()))
   }
 
   #sendHead(): void {

@@ -17,7 +17,7 @@ import type { CallId, IdPrefix, SessionId, TaskId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import type { Attachment, Call, Reply } from '../../src/gate/call.ts'
-import { AgentGone } from '../../src/gate/call.ts'
+import { AgentGone, RunFault } from '../../src/gate/call.ts'
 import type { Gate } from '../../src/gate/gate.ts'
 import { summarisePrincipal } from '../../src/identity/principal.ts'
 import type { JsonObject } from '../../src/json/value.ts'
@@ -117,7 +117,7 @@ async function decided(options: TaskRunsOptions, task: Task): Promise<TaskStep> 
 async function stopped(
   options: TaskRunsOptions,
   task: Task,
-  stop: Extract<Stop, { approval: Approval }>,
+  stop: Extract<Stop, { why: 'denied_by_reviewer' | 'expired' | 'cancelled' }>,
 ): Promise<TaskStep> {
   const { approval } = stop
   await options.recorder.record(
@@ -206,13 +206,19 @@ interface Passed {
 async function settle(options: TaskRunsOptions, { task, parked, call }: Passed, reply: Reply): Promise<TaskStep> {
   const { clock } = options
   switch (reply.kind) {
-    case 'stopped':
-      return end(options, task, stopEvent(task, reply.stop, clock.now()))
+    case 'stopped': {
+      const step = await end(options, task, stopEvent(task, reply.stop, clock.now()))
+      reply.delivered?.()
+      return step
+    }
     case 'pending':
       return askedAnew(options, { task, parked }, reply.approval)
     default: {
       const event = eventOfAnswer(await answerText(reply, call.rpcId), clock.now())
-      return end(options, task, event, parked)
+      const step = await end(options, task, event, parked)
+      // Its task keeps the answer from here on.
+      reply.delivered?.()
+      return step
     }
   }
 }
@@ -254,7 +260,9 @@ async function endSent(options: TaskRunsOptions, task: Task, error: unknown): Pr
   if (error instanceof AgentGone) {
     return end(options, task, { type: 'cancelled', message: CANCELLED_RUNNING, isLetGo: true, at })
   }
-  return end(options, task, failure(asFault(options, task, error), at))
+  const step = await end(options, task, failure(asFault(options, task, error), at))
+  if (error instanceof RunFault) error.delivered()
+  return step
 }
 
 /**

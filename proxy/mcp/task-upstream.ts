@@ -49,12 +49,13 @@ export function exchangeOf(
     mcpHeaders: mcpHeadersOf(headers),
     body: call.bytes,
     gone,
+    cutOff: null,
     socket: NOBODY,
   })
   return {
-    async send(lease) {
+    async send(lease, how) {
       await before?.()
-      return exchange.send(lease)
+      return exchange.send(lease, how)
     },
   }
 }

@@ -42,7 +42,9 @@ export function createWaitingRoom(): WaitingRoom {
   return {
     enter(outlet, approval, progressToken) {
       outlet.begin(200, {})
-      const entry: Waiting = { outlet, approval, progressToken, progress: 0, isForwarded: false }
+      // Decided before: it waits for the answer of an identical call that is under way.
+      const isForwarded = approval.state !== 'pending'
+      const entry: Waiting = { outlet, approval, progressToken, progress: 0, isForwarded }
       waiting.set(outlet, entry)
       tell(entry)
     },

@@ -115,7 +115,7 @@ function byStatus(status: number): Outcome {
   return status < 400 ? 'succeeded' : 'upstream_failed'
 }
 
-function isJson(contentType: string | undefined): boolean {
+export function isJson(contentType: string | undefined): boolean {
   return contentType !== undefined && /^application\/json\s*(?:;|$)/i.test(contentType)
 }
 

@@ -2,6 +2,7 @@
 import type { Approval } from '../approval/approval.ts'
 import type { ApprovalId, CallId, SessionId } from '../brands.ts'
 import type { Lease } from '../credential/lease.ts'
+import { GatewayError } from '../errors.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { JsonObject, JsonValue } from '../json/value.ts'
 import type { Stop } from '../mcp/answers.ts'
@@ -82,18 +83,25 @@ export interface StreamEvent {
 /** What the gate hands back. Faults are thrown as GatewayError. */
 export type Reply =
   /** Nothing was forwarded. */
-  | { readonly kind: 'stopped'; readonly stop: Stop }
+  | ({ readonly kind: 'stopped'; readonly stop: Stop } & Delivery)
   /** Still undecided when the agent's patience ended. The approval stays open; how the agent comes back is its rung's affair. */
   | { readonly kind: 'pending'; readonly approval: Approval }
-  | (AnswerHead & { readonly kind: 'whole'; readonly body: Uint8Array })
+  | (AnswerHead & { readonly kind: 'whole'; readonly body: Uint8Array } & Delivery)
   | (AnswerHead & {
       readonly kind: 'stream'
       /**
        * Hands on every masked event; the outcome is recorded before the last one is written. Rejects with a
-       * GatewayError where the upstream broke off; the agent must then be told.
+       * GatewayError where the upstream broke off; the agent must then be told. An approved call's goes on to its answer
+       * also where `write` throws `AgentGone`.
        */
-      relay(write: (event: StreamEvent) => void | Promise<void>): Promise<void>
-    })
+      relay(write: (event: StreamEvent, isAnswer: boolean) => void | Promise<void>): Promise<void>
+    } & Delivery)
+
+/** To be called once the agent has the answer whole: until then the next identical call gets the same one. */
+export interface Delivery {
+  /** Null where nothing waits for the agent. */
+  readonly delivered: (() => void) | null
+}
 
 /** The catalogue of an upstream's tools. proxy/catalogue implements it. */
 export interface Catalogue {
@@ -109,6 +117,21 @@ export interface Catalogue {
 /** The agent's connection ended before it had its answer. An approval that it waited for stays open. */
 export class AgentGone extends Error {
   override readonly name = 'AgentGone'
+  /** What it waited for is an identical call's answer, which is on its way. */
+  readonly isUnderWay: boolean
+  constructor(message: string, options: { readonly cause?: unknown; readonly isUnderWay?: boolean } = {}) {
+    super(message, { cause: options.cause })
+    this.isUnderWay = options.isUnderWay ?? false
+  }
+}
+
+/** A fault after the fence: it is kept like an answer, for the agent that went away. */
+export class RunFault extends GatewayError implements Delivery {
+  readonly delivered: () => void
+  constructor(fault: GatewayError, delivered: () => void) {
+    super(fault.code, fault.message, { cause: fault.cause })
+    this.delivered = delivered
+  }
 }
 
 /** This gateway stops and can't wait for the upstream any longer: nobody knows whether the call runs. */

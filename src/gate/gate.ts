@@ -1,35 +1,43 @@
 /**
  * Decides one call, in the only safe order:
  *
- *   evaluate -> hold -> record intent -> lend -> forward -> return the lease -> mask -> record outcome
+ *   evaluate -> hold -> fence -> record intent -> lend -> forward -> return the lease -> mask -> record outcome
+ *            -> keep an approved call's answer -> answer
  *
  * Intent is recorded before the upstream sees the call: recording afterwards would lose exactly the call that crashed
  * us. If recording fails, nothing is forwarded; if the outcome can't be recorded, the answer is withheld. The fence is
- * taken before the intent, so that of two replicas that wake for one approval only one ever gets this far.
+ * taken before the intent, so that of two calls that wake for one approval only one ever gets this far; the other gets
+ * its answer. An approved call outlives its agent, and its answer is kept before it is handed on: whoever comes back
+ * must get what ran, because it is never run again.
  */
 import { createHash } from 'node:crypto'
 import type { Approval } from '../approval/approval.ts'
 import { fingerprintOf } from '../approval/fingerprint.ts'
 import type { AuditEvent, Finding, Outcome } from '../audit/events.ts'
-import type { ApprovalId, EpochMs, Fingerprint, GrantId } from '../brands.ts'
+import type { ApprovalId, CallId, EpochMs, Fingerprint, GrantId } from '../brands.ts'
 import { epochMs } from '../brands.ts'
 import type { Broker, Lease } from '../credential/lease.ts'
 import type { ErrorCode } from '../errors.ts'
 import { GatewayError } from '../errors.ts'
-import { grantIdOf } from '../grant/grant.ts'
+import { type GrantRefusal, grantIdOf } from '../grant/grant.ts'
 import { summarisePrincipal } from '../identity/principal.ts'
 import { canonicalJson } from '../json/canonical.ts'
 import { editMembers, memberText } from '../json/edit.ts'
 import type { JsonObject } from '../json/value.ts'
 import type { Masker } from '../masking/masker.ts'
-import type { Stop } from '../mcp/answers.ts'
+import { replayedAnswer, type Stop } from '../mcp/answers.ts'
 import { STREAM_METHOD } from '../mcp/message.ts'
 import type { ApprovalTerms, ChannelName, Decision, Policy } from '../policy/decision.ts'
-import type { ApprovalStore, Clock, Continuations, Grants, Holds, Ids, Log, Recorder } from '../ports.ts'
-import { maskAnswer, maskEvent } from './answer.ts'
+import type { ApprovalStore, Clock, Continuations, Grants, Holds, Ids, Log, Recorder, Runs } from '../ports.ts'
+import type { KeptAnswer, RunEnd } from '../run/run.ts'
+import { unreachable } from '../unreachable.ts'
+import { isJson, maskAnswer, maskEvent } from './answer.ts'
 import type { Attachment, Call, Catalogue, Continuation, Exchange, Reply, StreamEvent } from './call.ts'
-import { AgentGone } from './call.ts'
+import { AgentGone, CutOff, RunFault } from './call.ts'
 import { shapeOf } from './listing.ts'
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
 
 export interface GateOptions {
   readonly policy: Policy
@@ -38,6 +46,7 @@ export interface GateOptions {
   readonly holds: Holds
   readonly approvals: Pick<ApprovalStore, 'apply' | 'get'>
   readonly grants: Grants
+  readonly runs: Runs
   readonly continuations: Continuations
   readonly recorder: Recorder
   readonly broker: Broker
@@ -85,7 +94,7 @@ export function createGate(options: GateOptions): Gate {
         case 'deny':
           await options.recorder.record(decided(options, call, decision), 'written')
           await options.recorder.record(stoppedOutcome(options, call, 'denied_by_policy', null), 'written')
-          return { kind: 'stopped', stop: { why: 'denied_by_policy', rule: decision.rule, reason: decision.reason } }
+          return stopped({ why: 'denied_by_policy', rule: decision.rule, reason: decision.reason })
         case 'require_approval':
           return call.continues === null
             ? hold(options, call, decision, attachment, exchange)
@@ -118,7 +127,7 @@ async function hold(
   exchange: Exchange,
 ): Promise<Reply> {
   await options.recorder.record(decided(options, call, decision), 'synced')
-  let cleared: Stop | Clearance | StillPending
+  let cleared: Reply | Clearance
   try {
     cleared = await clear(options, call, decision, attachment)
   } catch (error) {
@@ -127,23 +136,22 @@ async function hold(
     }
     throw error
   }
-  if ('pending' in cleared) return { kind: 'pending', approval: cleared.pending }
-  return 'why' in cleared ? { kind: 'stopped', stop: cleared } : forward(options, call, exchange, cleared)
+  return 'kind' in cleared ? cleared : forward(options, call, exchange, cleared)
 }
 
-/** The agent's patience ended first. */
-interface StillPending {
-  readonly pending: Approval
-}
+const stopped = (stop: Stop, delivered: (() => void) | null = null): Reply => ({ kind: 'stopped', stop, delivered })
 
-/** Everything between the decision and the intent: what people said, and whether this call is the one that may run. */
+/**
+ * Everything between the decision and the intent: what people said, and whether this call is the one that may run. A
+ * reply where it is not.
+ */
 async function clear(
   options: GateOptions,
   call: Call,
   decision: Decision,
   attachment: Attachment,
-): Promise<Stop | Clearance | StillPending> {
-  const { recorder, clock } = options
+): Promise<Reply | Clearance> {
+  const { recorder } = options
   const terms = decision.approval
   if (terms === null || call.tool === null) {
     throw new GatewayError('internal', `Rule "${decision.rule}" asks for approval without saying from whom.`)
@@ -153,40 +161,48 @@ async function clear(
     (await rejoin(options, call, fingerprint)) ??
     (await openHold(options, call, askFor(options, call, call.tool, decision, terms, fingerprint)))
   const settled = approval.state === 'pending' ? await waitFor(options, call, approval, attachment) : approval
-  if (settled.state === 'pending') {
-    await recorder.record(stoppedOutcome(options, call, 'pending', settled.id), 'written')
-    return { pending: settled }
-  }
-
-  if (settled.state !== 'approved') {
-    const why =
-      settled.state === 'denied' ? 'denied_by_reviewer' : settled.state === 'cancelled' ? 'cancelled' : 'expired'
-    await recorder.record(stoppedOutcome(options, call, why, settled.id), 'written')
-    return { why, approval: settled }
+  switch (settled.state) {
+    case 'pending':
+      await recorder.record(stoppedOutcome(options, call, 'pending', settled.id), 'written')
+      return { kind: 'pending', approval: settled }
+    case 'approved':
+      break
+    default: {
+      const why = WHY_STOPPED[settled.state]
+      await recorder.record(stoppedOutcome(options, call, why, settled.id), 'written')
+      return stopped({ why, approval: settled }, deliveryOf(options, settled.id))
+    }
   }
   const fingerprintNow = await fingerprintOfCall(options, call, call.tool)
   // Before the fence: a call that nobody waits for any more must not use the approval up.
   if (attachment.gone.aborted) return abandon(options, call, settled.id)
   const refusal = await takeFence(options, call, settled, fingerprintNow)
-  if (refusal !== null) {
-    await recorder.record(stoppedOutcome(options, call, 'refused', settled.id), 'written')
-    return { why: 'refused', approval: settled, detail: refusal }
+  if (refusal === null) return useGrant(options, call, decision, settled)
+  if (refusal === 'consumed')
+    return replay(options, call, settled, { attachment, isHeld: approval.state === 'pending' })
+  await recorder.record(stoppedOutcome(options, call, 'refused', settled.id), 'written')
+  return stopped({ why: 'refused', approval: settled, detail: REFUSALS[refusal] })
+}
+
+const WHY_STOPPED = { denied: 'denied_by_reviewer', cancelled: 'cancelled', expired: 'expired' } as const
+
+function deliveryOf({ runs }: GateOptions, id: ApprovalId): () => void {
+  return () => void runs.delivered(id)
+}
+
+/** The fence is taken: from here on the run must end, whatever happens. */
+async function useGrant(options: GateOptions, call: Call, decision: Decision, approval: Approval): Promise<Clearance> {
+  const { id: approvalId, fingerprint } = approval
+  const grantId = grantIdOf(approvalId)
+  const ids = { session_id: call.sessionId, grant_id: grantId, approval_id: approvalId } as const
+  const event: AuditEvent = { type: 'grant.ended', at: options.clock.now(), ...ids, state: 'consumed' }
+  const approvedBy = approval.reviews.map(({ reviewer }) => reviewer.id)
+  try {
+    await options.recorder.record(event, 'written')
+  } catch (error) {
+    throw await endWithFault(options, { approvalId, callId: call.id }, error)
   }
-  const grantId = grantIdOf(settled.id)
-  const at = clock.now()
-  await recorder.record(
-    {
-      type: 'grant.ended',
-      at,
-      session_id: call.sessionId,
-      grant_id: grantId,
-      approval_id: settled.id,
-      state: 'consumed',
-    },
-    'written',
-  )
-  const approvedBy = settled.reviews.map(({ reviewer }) => reviewer.id)
-  return { decision, fingerprint: settled.fingerprint, approvalId: settled.id, grantId, approvedBy }
+  return { decision, fingerprint, approvalId, grantId, approvedBy }
 }
 
 /** What a reviewer is asked about and what may run are one value: everything that could change what happens is in it. */
@@ -277,7 +293,7 @@ async function rejoin(options: GateOptions, call: Call, fingerprint: Fingerprint
 
 /** Opens or joins. What can't be recorded must not be asked either: the question is then taken back. */
 async function openHold(options: GateOptions, call: Call, asked: Approval): Promise<Approval> {
-  const { holds, approvals, recorder, clock, log } = options
+  const { holds, approvals, recorder, runs, clock, log } = options
   const { outcome, approval } = await holds.open(asked)
   const common = { at: clock.now(), session_id: call.sessionId, approval_id: approval.id, call_id: call.id } as const
   const event: AuditEvent =
@@ -301,6 +317,8 @@ async function openHold(options: GateOptions, call: Call, asked: Approval): Prom
       await approvals
         .apply(approval.id, { type: 'cancelled', reason: 'The recording failed.', at: clock.now() })
         .catch(() => log.error('could not take back an approval', { approval_id: approval.id }))
+      // Its agent is told at once, and may ask anew.
+      await runs.delivered(approval.id)
     }
     throw error
   }
@@ -326,35 +344,119 @@ async function waitFor(
   }
 }
 
-async function abandon(options: GateOptions, call: Call, approvalId: ApprovalId): Promise<never> {
+async function abandon(
+  options: GateOptions,
+  call: Call,
+  approvalId: ApprovalId,
+  { isUnderWay }: { isUnderWay: boolean } = { isUnderWay: false },
+): Promise<never> {
   await options.recorder.record(stoppedOutcome(options, call, 'abandoned', approvalId), 'written')
-  throw new AgentGone('the agent left while its call was held')
+  throw new AgentGone('the agent left while its call was held', { isUnderWay })
 }
 
 const CHANGED_SINCE = 'the tool’s definition or the policy has changed since. Call again to ask for a new approval.'
 
-/** Null when this call, and no other, may run; else why it may not, to follow `Approval … was given, but`. */
+type FenceRefusal = GrantRefusal | 'changed'
+
+/** Null when this call, and no other, may run. */
 async function takeFence(
   options: GateOptions,
   call: Call,
   approval: Approval,
   fingerprint: Fingerprint,
-): Promise<string | null> {
-  if (fingerprint !== approval.fingerprint) {
-    return CHANGED_SINCE
+): Promise<FenceRefusal | null> {
+  if (fingerprint !== approval.fingerprint) return 'changed'
+  try {
+    const fence = await options.grants.consume(grantIdOf(approval.id), { fingerprint, callId: call.id })
+    return fence.ok ? null : fence.refusal
+  } catch (error) {
+    // It may have been taken although its answer was lost; then nobody else would ever end this run.
+    throw await endWithFault(options, { approvalId: approval.id, callId: call.id }, error)
   }
-  const fence = await options.grants.consume(grantIdOf(approval.id), { fingerprint, callId: call.id })
-  if (fence.ok) return null
-  switch (fence.refusal) {
-    case 'consumed':
-      return 'an identical call has used it: it was for one call. Call again only if a second run is meant.'
-    case 'expired':
-      return 'it was not used in time. Call again to ask for a new approval.'
-    case 'revoked':
-      return 'it was taken back. Do not repeat the call unchanged.'
+}
+
+/** To follow `Approval … was given, but`. */
+const REFUSALS: Readonly<Record<FenceRefusal, string>> = {
+  changed: CHANGED_SINCE,
+  consumed: 'an identical call has used it: it was for one call. Call again only if a second run is meant.',
+  expired: 'it was not used in time. Call again to ask for a new approval.',
+  revoked: 'it was taken back. Do not repeat the call unchanged.',
+  unknown: 'its grant is not to be found. Call again to ask for a new approval.',
+}
+
+// ---- replay
+
+/** An identical call has had the approval: this one gets what that one was answered, and nothing runs a second time. */
+async function replay(
+  options: GateOptions,
+  call: Call,
+  approval: Approval,
+  { attachment, isHeld }: { attachment: Attachment; isHeld: boolean },
+): Promise<Reply> {
+  if (!isHeld) attachment.held(approval)
+  const end = await waitForRun(options, call, approval, attachment)
+  const record = (outcome: Outcome) =>
+    options.recorder.record(stoppedOutcome(options, call, outcome, approval.id), 'written')
+  const delivered = deliveryOf(options, approval.id)
+  switch (end.state) {
+    case 'running':
+      await record('pending')
+      return { kind: 'pending', approval }
+    case 'finished':
+      await record('replayed')
+      return replayed(call, approval, end, delivered)
+    case 'ran':
+      await record('replayed')
+      return stopped({ why: 'answer_lost', approval }, delivered)
     case 'unknown':
-      return 'its grant is not to be found. Call again to ask for a new approval.'
+      await record('refused')
+      return stopped({ why: 'outcome_unknown', approval })
+    case 'did_not_run':
+      await record('refused')
+      return stopped({ why: 'refused', approval, detail: DID_NOT_RUN })
+    case 'gone':
+      await record('refused')
+      return stopped({ why: 'refused', approval, detail: REFUSALS.consumed })
+    default:
+      return unreachable(end)
   }
+}
+
+const DID_NOT_RUN =
+  'the gateway stopped before the call ran, as a reviewer found out. Call again to ask for a new approval.'
+
+/** `running` where the agent's patience ended first. */
+async function waitForRun(
+  options: GateOptions,
+  call: Call,
+  { id }: Approval,
+  { gone, patience }: Attachment,
+): Promise<RunEnd | { readonly state: 'running' }> {
+  // It may have ended long ago, and then nobody needs patience.
+  const ended = await options.runs.get(id)
+  if (ended !== null) return ended
+  if (patience?.aborted) return { state: 'running' }
+  try {
+    return await options.runs.wait(id, patience === null ? gone : AbortSignal.any([gone, patience]))
+  } catch (error) {
+    if (gone.aborted) return abandon(options, call, id, { isUnderWay: true })
+    if (patience?.aborted) return { state: 'running' }
+    throw error
+  }
+}
+
+function replayed(
+  call: Call,
+  approval: Approval,
+  { answer, callId: runCallId }: Extract<RunEnd, { state: 'finished' }>,
+  delivered: () => void,
+): Reply {
+  if (answer.kind === 'not_kept') return stopped({ why: 'answer_not_kept', approval }, delivered)
+  if (call.rpcId === null) throw new GatewayError('internal', 'A message without an id was held.')
+  const text = replayedAnswer({ id: call.rpcId, callId: call.id, approval, runCallId, answer })
+  const status = answer.kind === 'fault' ? new GatewayError(answer.code, answer.message).httpStatus : 200
+  const headers = { 'content-type': 'application/json' }
+  return { kind: 'whole', status, headers, body: encoder.encode(text), delivered }
 }
 
 // ---- carry on
@@ -383,7 +485,7 @@ async function carryOn(
     : CHANGED_SINCE
   if (detail !== null) {
     await options.recorder.record(stoppedOutcome(options, call, 'refused', approvalId), 'written')
-    return { kind: 'stopped', stop: { why: 'refused', approval, detail } }
+    return stopped({ why: 'refused', approval, detail })
   }
   const approvedBy = approval.reviews.map(({ reviewer }) => reviewer.id)
   return forward(options, call, exchange, {
@@ -415,7 +517,7 @@ async function follow(
   if (effect === 'deny') {
     await options.recorder.record(decided(options, message, decision), 'written')
     await options.recorder.record(stoppedOutcome(options, message, 'denied_by_policy', approvalId), 'written')
-    return { kind: 'stopped', stop: { why: 'denied_by_policy', rule, reason } }
+    return stopped({ why: 'denied_by_policy', rule, reason })
   }
   const approval = await options.approvals.get(approvalId)
   if (approval?.state !== 'approved') throw new GatewayError('internal', 'The approval is not known any more.')
@@ -428,24 +530,32 @@ async function follow(
 
 async function forward(options: GateOptions, call: Call, exchange: Exchange, clearance: Clearance): Promise<Reply> {
   const run: Run = { options, call, clearance, startedAt: options.clock.now(), findings: new Map() }
-  await options.recorder.record(intent(run), clearance.approvalId === null ? 'written' : 'synced')
+  const { approvalId } = clearance
+  const delivered = runDelivery(run)
   let lease: Lease | null = null
+  let isIntended = false
   try {
+    await options.recorder.record(intent(run), approvalId === null ? 'written' : 'synced')
+    isIntended = true
+    if (delivered !== null && !options.runs.isVouchedFor()) throw new GatewayError('store_unavailable', UNHEARD_OF)
     lease = await options.broker.lend(call.upstream)
-    const answer = await exchange.send(lease)
-    if (answer.kind === 'stream') return { ...answer, relay: relayOf(run, lease, answer.events) }
+    const answer = await exchange.send(lease, { outlivesAgent: approvalId !== null })
+    if (answer.kind === 'stream') return { ...answer, relay: relayOf(run, lease, answer.events), delivered }
     lease.release()
     const masked = maskAnswer(options.masker, answer, lease.secrets, shapeOfAnswers(run))
     countFindings(run, masked.findings)
     const body = wrapState(run, masked.body)
     await recordOutcome(run, { outcome: masked.outcome, answerDigest: sha256(body), error: null })
-    return { kind: 'whole', status: answer.status, headers: answer.headers, body }
+    const { status, headers } = answer
+    await endRun(run, () => keptAnswer(headers, body))
+    return { kind: 'whole', status, headers, body, delivered }
   } catch (error) {
     lease?.release()
-    await recordFailure(run, error)
-    throw error
+    throw isIntended ? await failed(run, error) : await endedWithFault(run, error)
   }
 }
+
+const UNHEARD_OF = 'Redis has not heard of this gateway for a while, so the call was not made.'
 
 /** One forwarded call, from intent to outcome. */
 interface Run {
@@ -458,41 +568,124 @@ interface Run {
 
 /** A stream's outcome is recorded before its last event is handed on, or when it breaks off. */
 function relayOf(run: Run, lease: Lease, events: AsyncIterable<StreamEvent>) {
-  return async (write: (event: StreamEvent) => void | Promise<void>): Promise<void> => {
-    const { call, options } = run
+  return async (write: (event: StreamEvent, isAnswer: boolean) => void | Promise<void>): Promise<void> => {
+    const { call, options, clearance } = run
     const shape = shapeOfAnswers(run)
     let isRecorded = false
     let isResumable = false
+    let hasLeft = false
     try {
       for await (const event of events) {
         isResumable ||= event.id !== null
         const masked = maskEvent(options.masker, event, lease.secrets, shape)
         countFindings(run, masked.findings)
         let handedOn = masked.event
-        if (call.rpcId !== null && masked.answers === call.rpcId) {
+        const isAnswer = call.rpcId !== null && masked.answers === call.rpcId
+        if (isAnswer) {
           // What follows the answer that was recorded is no answer.
           if (isRecorded) continue
           isRecorded = true
           handedOn = { ...handedOn, data: wrapStateText(run, handedOn.data) }
           await recordOutcome(run, { outcome: masked.outcome, answerDigest: sha256(handedOn.data), error: null })
+          await endRun(run, () => ({ kind: 'message', json: handedOn.data }))
         }
-        await write(handedOn)
+        if (!hasLeft) hasLeft = await isLostOn(() => write(handedOn, isAnswer))
+        if (hasLeft && clearance.approvalId === null)
+          throw new AgentGone('the agent left while its answer was streaming')
+        if (hasLeft && isRecorded) return
       }
       if (call.rpcId === null)
         return await recordOutcome(run, { outcome: 'succeeded', answerDigest: null, error: null })
       // MCP 2025-11-25 basic/transports, "Sending Messages": a server may end a stream whose events have ids before its
       // answer, which the client then fetches with Last-Event-ID.
-      if (!isRecorded && isResumable)
-        return await recordOutcome(run, { outcome: 'detached', answerDigest: null, error: null })
+      if (!isRecorded && isResumable) {
+        await recordOutcome(run, { outcome: 'detached', answerDigest: null, error: null })
+        await endRun(run, () => ({ kind: 'not_kept' }))
+        // Whoever has the stream has what fetches its answer.
+        if (!hasLeft) runDelivery(run)?.()
+        return
+      }
       if (!isRecorded)
         throw new GatewayError('upstream_bad_answer', 'The MCP server ended the stream without an answer.')
     } catch (error) {
-      if (!isRecorded) await recordFailure(run, error)
-      throw error
+      throw isRecorded ? await endedWithFault(run, error) : await failed(run, error)
     } finally {
       lease.release()
     }
   }
+}
+
+/** True where the agent has left. */
+async function isLostOn(write: () => void | Promise<void>): Promise<boolean> {
+  try {
+    await write()
+    return false
+  } catch (error) {
+    if (error instanceof AgentGone) return true
+    throw error
+  }
+}
+
+// ---- the end of an approved call's run
+
+/** Kept before the agent has it: where we die in between, it comes back, and must not be told that it may ask again. */
+async function endRun({ options, call, clearance }: Run, answer: () => KeptAnswer): Promise<void> {
+  const { approvalId, grantId } = clearance
+  if (approvalId !== null && grantId !== null) await options.runs.end(approvalId, call.id, answer())
+}
+
+/** Null for a call that has no run. */
+function runDelivery({ options, clearance: { approvalId, grantId } }: Run): (() => void) | null {
+  return approvalId === null || grantId === null ? null : deliveryOf(options, approvalId)
+}
+
+function keptAnswer(headers: Readonly<Record<string, string>>, body: Uint8Array): KeptAnswer {
+  const json = isJson(headers['content-type']) ? decoder.decode(body) : ''
+  const isResponse = memberText(json, ['result']) !== null || memberText(json, ['error']) !== null
+  return isResponse ? { kind: 'message', json } : { kind: 'not_kept' }
+}
+
+/** After the intent. Answers what is to be thrown. */
+async function failed(run: Run, error: unknown): Promise<unknown> {
+  // Nobody knows how it ends, and both the intent without outcome and the run without end say so.
+  if (error instanceof CutOff) return error
+  try {
+    await recordFailure(run, error)
+  } catch (cause) {
+    return endedWithFault(run, cause)
+  }
+  return endedWithFault(run, error)
+}
+
+async function endedWithFault({ options, call, clearance }: Run, error: unknown): Promise<unknown> {
+  const { approvalId, grantId } = clearance
+  if (approvalId === null || grantId === null || error instanceof CutOff) return error
+  return endWithFault(options, { approvalId, callId: call.id }, error)
+}
+
+/** Of a task's call, whose agent alone can do so. */
+const GIVEN_UP: KeptAnswer = {
+  kind: 'fault',
+  code: 'upstream_unreachable',
+  message: 'The agent gave the call up while it was on its way. It may have run, wholly or in part.',
+}
+
+/** Answers what is to be thrown: the fault, with which its agent's next identical call is a new one. */
+async function endWithFault(
+  options: GateOptions,
+  { approvalId, callId }: { approvalId: ApprovalId; callId: CallId },
+  error: unknown,
+): Promise<unknown> {
+  if (error instanceof AgentGone) {
+    await options.runs.end(approvalId, callId, GIVEN_UP)
+    return error
+  }
+  const fault =
+    error instanceof GatewayError
+      ? error
+      : new GatewayError('internal', `The gateway failed (${callId}).`, { cause: error })
+  await options.runs.end(approvalId, callId, { kind: 'fault', code: fault.code, message: fault.message })
+  return new RunFault(fault, deliveryOf(options, approvalId))
 }
 
 /**
@@ -501,9 +694,9 @@ function relayOf(run: Run, lease: Lease, events: AsyncIterable<StreamEvent>) {
  */
 function wrapState(run: Run, body: Uint8Array): Uint8Array {
   if (run.clearance.approvalId === null) return body
-  const text = new TextDecoder().decode(body)
+  const text = decoder.decode(body)
   const wrapped = wrapStateText(run, text)
-  return wrapped === text ? body : new TextEncoder().encode(wrapped)
+  return wrapped === text ? body : encoder.encode(wrapped)
 }
 
 function wrapStateText({ options, call, clearance }: Run, text: string): string {
@@ -588,8 +781,17 @@ async function recordFailure(run: Run, error: unknown): Promise<void> {
   const end =
     error instanceof AgentGone
       ? ({ outcome: left, error: null } as const)
-      : ({ outcome: 'upstream_failed', error: error instanceof GatewayError ? error.code : 'internal' } as const)
+      : ({ outcome: isOurs(error) ? 'refused' : 'upstream_failed', error: codeOf(error) } as const)
   await recordOutcome(run, { ...end, answerDigest: null })
+}
+
+function codeOf(error: unknown): ErrorCode {
+  return error instanceof GatewayError ? error.code : 'internal'
+}
+
+/** It never reached the upstream. */
+function isOurs(error: unknown): boolean {
+  return codeOf(error) === 'store_unavailable'
 }
 
 /** The outcome of a call that never reached the upstream. */

@@ -5,7 +5,9 @@
 import type { Approval } from '../approval/approval.ts'
 import type { CallId } from '../brands.ts'
 import { GatewayError } from '../errors.ts'
+import { editMembers, memberText } from '../json/edit.ts'
 import type { JsonObject } from '../json/value.ts'
+import type { KeptAnswer } from '../run/run.ts'
 import type { Era, RpcId } from './message.ts'
 
 /** Our key in `_meta`, by MCP's naming rules (MCP 2026-07-28 basic/index, "_meta"). */
@@ -16,6 +18,8 @@ export type Stop =
   | { readonly why: 'denied_by_policy'; readonly rule: string; readonly reason: string | null }
   | { readonly why: 'denied_by_reviewer' | 'expired' | 'cancelled'; readonly approval: Approval }
   | { readonly why: 'refused'; readonly approval: Approval; readonly detail: string }
+  /** Of an identical call that was approved and made: see run/run.ts. */
+  | { readonly why: 'outcome_unknown' | 'answer_lost' | 'answer_not_kept'; readonly approval: Approval }
 
 export function stopText(stop: Stop): string {
   switch (stop.why) {
@@ -35,6 +39,21 @@ export function stopText(stop: Stop): string {
       return `The approval ${stop.approval.id} was cancelled: ${sentence(stop.approval.cancelReason ?? 'no reason given')} The call was NOT executed.`
     case 'refused':
       return `Approval ${stop.approval.id} was given, but ${stop.detail} The call was NOT executed.`
+    case 'outcome_unknown':
+      return (
+        `It is not known whether the call of approval ${stop.approval.id} ran: the gateway stopped while it was on its ` +
+        'way. A reviewer has been asked; do not repeat it until they have said.'
+      )
+    case 'answer_lost':
+      return (
+        `The call of approval ${stop.approval.id} ran, as a reviewer found out, but its answer is lost: the gateway ` +
+        'stopped while it was on its way. Calling again with identical arguments asks for a second run.'
+      )
+    case 'answer_not_kept':
+      return (
+        `The call of approval ${stop.approval.id} ran, but its answer was too large to keep, or no JSON-RPC message. ` +
+        'Calling again with identical arguments asks for a second run.'
+      )
   }
 }
 
@@ -74,8 +93,14 @@ export function stopAnswer(options: {
   return { jsonrpc: '2.0', id, result: era === 'modern' ? { resultType: 'complete', ...result } : result }
 }
 
-/** For a client that can't wait any longer: nothing ran, nothing is lost, and the way back. */
+/** For a client that can't wait any longer: what ran, that nothing is lost, and the way back. */
 export function pendingText(approval: Approval): string {
+  if (approval.state === 'approved') {
+    return (
+      `The call of approval ${approval.id} is under way and has no answer yet. ` +
+      'Call again with identical arguments to wait for its answer: it is not run a second time.'
+    )
+  }
   return (
     `NOT executed: approval ${approval.id} is pending (rule "${approval.rule}", ` +
     `until ${new Date(approval.expiresAt).toISOString()}). ` +
@@ -96,6 +121,28 @@ export function pendingAnswer(options: { id: RpcId; era: Era; callId: CallId; ap
   const content = [{ type: 'text', text: pendingText(approval) }]
   const result: JsonObject = { content, isError: true, _meta: { [META_DECISION]: details } }
   return { jsonrpc: '2.0', id, result: era === 'modern' ? { resultType: 'complete', ...result } : result }
+}
+
+/** What an identical call was answered, for another of the agent's calls: its own id, and that nothing ran again. */
+export function replayedAnswer(options: {
+  id: RpcId
+  callId: CallId
+  approval: Approval
+  runCallId: CallId
+  answer: Extract<KeptAnswer, { kind: 'message' | 'fault' }>
+}): string {
+  const { id, callId, approval, runCallId, answer } = options
+  const details: JsonObject = { outcome: 'replayed', approval_id: approval.id, call_id: runCallId }
+  const decision = JSON.stringify(details)
+  if (answer.kind === 'fault') {
+    const text = JSON.stringify(faultAnswer(new GatewayError(answer.code, answer.message), id, callId))
+    return editMembers(text, ['error', 'data'], { [META_DECISION]: decision })
+  }
+  const text = editMembers(answer.json, [], { id: JSON.stringify(id) })
+  const hasMeta = memberText(text, ['result', '_meta'])?.startsWith('{')
+  return hasMeta
+    ? editMembers(text, ['result', '_meta'], { [META_DECISION]: decision })
+    : editMembers(text, ['result'], { _meta: `{${JSON.stringify(META_DECISION)}:${decision}}` })
 }
 
 /** A fault as a JSON-RPC error; without an `id` where it could not be read (MCP 2026-07-28 streamable-http, "Sending Messages"). */

@@ -28,7 +28,7 @@ export type KeptAnswer =
   | { readonly kind: 'message'; readonly json: string }
   /** The gateway's own fault after the fence. */
   | { readonly kind: 'fault'; readonly code: ErrorCode; readonly message: string }
-  /** It ran, but its answer was larger than KEPT_ANSWER_BYTES_MAX, or no JSON-RPC message. */
+  /** It ran, but its answer was larger than KEPT_ANSWER_BYTES_MAX, or no JSON-RPC message, or left to be fetched. */
   | { readonly kind: 'not_kept' }
 
 /** What became of an approval's one run. */

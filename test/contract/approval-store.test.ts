@@ -1,29 +1,44 @@
 /** What every ApprovalStore and Grants must do. Here the Redis one, from two connections as two gateways would. */
+import { setMaxListeners } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createApprovalStore, PENDING_PER_PRINCIPAL_MAX, type RedisApprovalStore } from '../../jobs/approvals/store.ts'
+import {
+  createApprovalStore,
+  PENDING_PER_PRINCIPAL_MAX,
+  PENDING_PER_UPSTREAM_MAX,
+  type RedisApprovalStore,
+} from '../../jobs/approvals/store.ts'
 import { createGrants } from '../../jobs/grants.ts'
 import { type Inbox, startInbox } from '../../jobs/inbox.ts'
+import type { RedisHandle } from '../../jobs/redis.ts'
+import { startRuns } from '../../jobs/runs.ts'
 import type { ApprovalEvent } from '../../src/approval/approval.ts'
 import type { ApprovalId, CallId, Fingerprint } from '../../src/brands.ts'
-import { principalId } from '../../src/brands.ts'
+import { epochMs, principalId } from '../../src/brands.ts'
 import { grantIdOf } from '../../src/grant/grant.ts'
-import type { Grants } from '../../src/ports.ts'
+import type { Grants, Runs } from '../../src/ports.ts'
+import type { KeptAnswer } from '../../src/run/run.ts'
+import { KEPT_ANSWER_BYTES_MAX } from '../../src/run/run.ts'
 import { aFreshApproval, cancelled, deadline, reviewed } from '../support/approvals.ts'
-import { silentLog, startTestRedis, type TestRedis } from '../support/redis.ts'
+import { aReviewer } from '../support/examples.ts'
+import { silentLog, startTestRedis, systemClock, type TestRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
 let server: TestRedis
 const inboxes: Inbox[] = []
+const services: { close(): Promise<void> }[] = []
 
 beforeAll(async () => {
   server = await startTestRedis()
 })
 afterAll(async () => {
+  await Promise.all(services.map((service) => service.close()))
   await Promise.all(inboxes.map((inbox) => inbox.close()))
   await server.stop()
 })
 
 interface Gateway {
+  readonly redis: RedisHandle
+  readonly runs: Runs
   readonly store: RedisApprovalStore
   readonly grants: Grants
   readonly inbox: Inbox
@@ -37,7 +52,10 @@ async function gateways<N extends number>(count: N): Promise<Gateway[]> {
       const redis = await server.connect(keyPrefix)
       const inbox = await startInbox(redis, silentLog)
       inboxes.push(inbox)
-      return { store: createApprovalStore({ redis, inbox }), grants: createGrants(redis), inbox }
+      const store = createApprovalStore({ redis, inbox })
+      const runs = await startRuns({ redis, inbox, store, clock: systemClock, log: silentLog })
+      services.push(runs)
+      return { redis, store, grants: createGrants(redis, inbox.replica), runs, inbox }
     }),
   )
 }
@@ -63,7 +81,7 @@ describe('opening', () => {
     })
   })
 
-  it('lets an identical call have an unused grant, and asks anew once it is used, ended or expired', async () => {
+  it('lets an identical call have an unused grant, leads it to the run of a used one, and asks anew once it ended or expired', async () => {
     const { store, grants } = await oneGateway()
     const approve = async (change = {}) => {
       const approval = aFreshApproval(change)
@@ -80,7 +98,7 @@ describe('opening', () => {
       grant: { id: grantIdOf(unused.id), state: 'active', fingerprint: unused.fingerprint, consumedBy: null },
     })
     await grants.consume(grantIdOf(unused.id), { fingerprint: unused.fingerprint, callId: 'call_1' as CallId })
-    expect(await again(unused.fingerprint)).toMatchObject({ outcome: 'opened' })
+    expect(await again(unused.fingerprint)).toMatchObject({ outcome: 'begun', approval: { id: unused.id } })
 
     const revoked = await approve()
     await grants.end(grantIdOf(revoked.id), 'revoked')
@@ -90,18 +108,41 @@ describe('opening', () => {
     expect(await again(outdated.fingerprint)).toMatchObject({ outcome: 'opened' })
   })
 
-  it.each([
-    ['denied', reviewed('deny')],
-    ['cancelled', cancelled()],
-    ['expired', deadline(Date.now() + 120_000)],
-  ])('asks anew after the earlier approval was %s', async (state, event) => {
+  it('asks anew after the earlier approval expired', async () => {
     const { store } = await oneGateway()
     const approval = aFreshApproval()
     await store.open(approval)
-    expect(await store.apply(approval.id, event)).toMatchObject({ ok: true, approval: { state } })
+    const expired = await store.apply(approval.id, deadline(Date.now() + 120_000))
+    expect(expired).toMatchObject({ ok: true, approval: { state: 'expired' } })
     expect(await store.open(aFreshApproval({ fingerprint: approval.fingerprint }))).toMatchObject({ outcome: 'opened' })
     expect((await store.listResolved(10)).map(({ id }) => id)).toEqual([approval.id])
   })
+
+  it.each([
+    ['denied', reviewed('deny')],
+    ['cancelled', cancelled()],
+  ])(
+    '[REQ-ONCE-4] leads an identical call to an approval that was %s until its agent has heard it',
+    async (state, event) => {
+      const { store, runs } = await oneGateway()
+      const approval = aFreshApproval()
+      await store.open(approval)
+      await runs.delivered(approval.id)
+      expect(await store.open(aFreshApproval({ fingerprint: approval.fingerprint }))).toMatchObject({
+        outcome: 'joined',
+      })
+      expect(await store.apply(approval.id, event)).toMatchObject({ ok: true, approval: { state } })
+      const again = () => store.open(aFreshApproval({ fingerprint: approval.fingerprint }))
+      for (let i = 0; i < 2; i++) {
+        expect(await again()).toMatchObject({ outcome: 'settled', approval: { id: approval.id, state } })
+      }
+      await runs.delivered(approval.id)
+      expect(await again()).toMatchObject({ outcome: 'opened' })
+      // The next question is another one: a late word about the first must not take it away.
+      await runs.delivered(approval.id)
+      expect(await again()).toMatchObject({ outcome: 'joined' })
+    },
+  )
 
   it('refuses one principal too many, and still lets others in', async () => {
     const { store } = await oneGateway()
@@ -114,6 +155,24 @@ describe('opening', () => {
     expect(await store.open(aFreshApproval({ principal: other }))).toMatchObject({ outcome: 'opened' })
     await store.apply(oldest.id, cancelled())
     expect(await store.open(aFreshApproval())).toMatchObject({ outcome: 'opened' })
+  })
+
+  it('refuses one upstream too many, names the limit, and still lets calls of others in', async () => {
+    const { store, redis } = await oneGateway()
+    const full = redis.key('approvals-on', 'busy')
+    const ids = Array.from({ length: PENDING_PER_UPSTREAM_MAX }, (_, i) => `apr_${i}`)
+    await redis.call('SADD', full, ...ids)
+    const limit = `${PENDING_PER_UPSTREAM_MAX} open approvals of one upstream ("busy")`
+    await expect(store.open(aFreshApproval({ upstream: 'busy' }))).rejects.toMatchObject({
+      code: 'too_many_holds',
+      message: expect.stringContaining(limit),
+    })
+    expect(await store.open(aFreshApproval())).toMatchObject({ outcome: 'opened' })
+    await redis.call('SREM', full, 'apr_0')
+    const last = aFreshApproval({ upstream: 'busy' })
+    expect(await store.open(last)).toMatchObject({ outcome: 'opened' })
+    await store.apply(last.id, cancelled())
+    expect(await store.open(aFreshApproval({ upstream: 'busy' }))).toMatchObject({ outcome: 'opened' })
   })
 })
 
@@ -230,5 +289,143 @@ describe('the fence', () => {
     if (setup.end) expect(await grants.end(id, 'revoked')).toBe(false)
     const fingerprint = setup.otherFingerprint ? aFreshApproval().fingerprint : approval.fingerprint
     expect(await grants.consume(id, { fingerprint, callId: 'call_1' as CallId })).toEqual({ ok: false, refusal })
+  })
+})
+
+describe('the run of an approved call', () => {
+  const answer: KeptAnswer = { kind: 'message', json: '{"jsonrpc":"2.0","id":1,"result":{}}' }
+  const never = new AbortController().signal
+  setMaxListeners(0, never)
+  const callId = 'call_1' as CallId
+
+  async function running({ store, grants }: Gateway) {
+    const approval = aFreshApproval()
+    await store.open(approval)
+    await store.apply(approval.id, reviewed('approve'))
+    const fence = await grants.consume(grantIdOf(approval.id), { fingerprint: approval.fingerprint, callId })
+    expect(fence.ok).toBe(true)
+    return approval
+  }
+  const lost = (at = Date.now()): ApprovalEvent => ({ type: 'run_lost', callId, at: epochMs(at) })
+  const resolved = (ran: boolean): ApprovalEvent => ({
+    type: 'run_resolved',
+    ran,
+    by: aReviewer('carol@example.com'),
+    at: epochMs(Date.now()),
+  })
+
+  it('[REQ-ONCE-2] tells every one that waits how it ended, in any process, before and after', async () => {
+    const [here, there] = (await gateways(2)) as [Gateway, Gateway]
+    const { id, fingerprint } = await running(here)
+    const waits = [here.runs.wait(id, never), there.runs.wait(id, never), there.runs.wait(id, never)]
+    await here.runs.end(id, callId, answer)
+    const end = { state: 'finished', callId, answer }
+    expect(await Promise.all(waits)).toEqual([end, end, end])
+    expect(await there.runs.wait(id, never)).toEqual(end)
+    expect(await there.store.open(aFreshApproval({ fingerprint }))).toMatchObject({ outcome: 'begun' })
+    await here.runs.delivered(id)
+    expect(await there.store.open(aFreshApproval({ fingerprint }))).toMatchObject({ outcome: 'opened' })
+    // Who comes back to this very approval still finds it.
+    expect(await there.runs.wait(id, never)).toEqual(end)
+  })
+
+  it('keeps the first end alone, only from the call that has the fence, and no answer that is too large', async () => {
+    const gateway = await oneGateway()
+    const { runs } = gateway
+    const { id } = await running(gateway)
+    await runs.end(id, 'call_2' as CallId, answer)
+    await runs.end(id, callId, { kind: 'message', json: `"${'x'.repeat(KEPT_ANSWER_BYTES_MAX)}"` })
+    await runs.end(id, callId, answer)
+    expect(await runs.wait(id, never)).toEqual({ state: 'finished', callId, answer: { kind: 'not_kept' } })
+    expect(await runs.wait('apr_never' as ApprovalId, never)).toEqual({ state: 'gone' })
+    const waiting = runs.wait((await running(gateway)).id, AbortSignal.abort(new Error('left')))
+    await expect(waiting).rejects.toThrow('left')
+  })
+
+  it('[REQ-ONCE-1] leads identical calls to a lost run until people have said what became of it', async () => {
+    const gateway = await oneGateway()
+    const { store, runs } = gateway
+    for (const ran of [true, false]) {
+      const { id, fingerprint } = await running(gateway)
+      const again = async () => (await store.open(aFreshApproval({ fingerprint }))).outcome
+      const waiting = runs.wait(id, never)
+      const unknown = { state: 'unknown', callId, by: null }
+      expect(await store.apply(id, resolved(ran))).toMatchObject({ ok: false, refusal: 'run_known' })
+      expect(await store.apply(id, lost())).toMatchObject({ ok: true, approval: { state: 'approved', run: unknown } })
+      expect(await store.apply(id, lost())).toMatchObject({ ok: false, refusal: 'run_known' })
+      expect(await waiting).toEqual({ state: 'unknown', callId })
+      expect((await store.listUnknown()).map((approval) => approval.id)).toEqual([id])
+      await runs.delivered(id)
+      expect(await again()).toBe('begun')
+
+      const said = { state: ran ? 'ran' : 'did_not_run', callId, by: aReviewer('carol@example.com') }
+      expect(await store.apply(id, resolved(ran))).toMatchObject({ ok: true, approval: { run: said } })
+      expect(await store.apply(id, resolved(!ran))).toMatchObject({ ok: false, refusal: 'run_known' })
+      expect(await store.listUnknown()).toEqual([])
+      expect(await runs.wait(id, never)).toEqual({ state: ran ? 'ran' : 'did_not_run', callId })
+      if (ran) {
+        expect(await again()).toBe('begun')
+        await runs.delivered(id)
+      }
+      expect(await again()).toBe('opened')
+    }
+  })
+
+  it('knows again where the gateway that was taken for lost says how it ended, unless people were first', async () => {
+    const gateway = await oneGateway()
+    const { store, runs } = gateway
+    const { id } = await running(gateway)
+    await store.apply(id, lost())
+    await runs.end(id, callId, answer)
+    expect(await store.get(id)).toMatchObject({ state: 'approved', run: null })
+    expect(await runs.wait(id, never)).toEqual({ state: 'finished', callId, answer })
+    expect(await store.listUnknown()).toEqual([])
+
+    const other = await running(gateway)
+    await store.apply(other.id, lost())
+    await store.apply(other.id, resolved(false))
+    await runs.end(other.id, callId, answer)
+    expect(await runs.wait(other.id, never)).toEqual({ state: 'did_not_run', callId })
+  })
+
+  it('has one history in every round of an end, a loss, two people, waits and deliveries at once', async () => {
+    const [here, there] = (await gateways(2)) as [Gateway, Gateway]
+    const seen = new Map<string, number>()
+    const rounds = 1_000
+    const oneRound = async (round: number) => {
+      const { id, fingerprint } = await running(round % 4 < 2 ? here : there)
+      const left = new AbortController()
+      const waits = [here.runs.wait(id, never), there.runs.wait(id, never), here.runs.wait(id, left.signal)]
+      const steps = [
+        // Its gateway is really gone in every other round.
+        async () => (round % 2 ? here.runs.end(id, callId, answer) : undefined),
+        () => there.store.apply(id, lost()).then(() => there.store.apply(id, resolved(false))),
+        () => here.store.apply(id, lost()).then(() => here.store.apply(id, resolved(true))),
+        () => there.runs.delivered(id),
+        async () => left.abort(new Error('left')),
+      ].sort(() => Math.random() - 0.5)
+      const [answers, ends] = await Promise.all([Promise.all(steps.map((step) => step())), Promise.allSettled(waits)])
+      const [approval, now] = [await there.store.get(id), await here.runs.wait(id, never)]
+      if (now.state === 'gone') throw new Error('an ended run is not to be found')
+      seen.set(now.state, (seen.get(now.state) ?? 0) + 1)
+      // Ended and lost exclude each other, but for an end that came late.
+      expect(now.state === 'finished' ? approval?.run : approval?.run?.state).toBe(
+        now.state === 'finished' ? null : now.state,
+      )
+      expect(answers.filter((each) => each && 'ok' in each && each.ok && each.approval.run?.by).length).toBeLessThan(2)
+      for (const end of ends) if (end.status === 'fulfilled') expect(end.value.state).not.toBe('gone')
+      const { outcome } = await here.store.open(aFreshApproval({ fingerprint }))
+      expect(
+        now.state === 'unknown' ? ['begun'] : now.state === 'did_not_run' ? ['opened'] : ['begun', 'opened'],
+      ).toContain(outcome)
+    }
+    for (let start = 0; start < rounds; start += 50) {
+      await Promise.all(Array.from({ length: 50 }, (_, i) => oneRound(start + i)))
+      // One principal may not have so many open questions.
+      const pending = await here.redis.call('ZRANGE', here.redis.key('approvals-pending'), 0, -1)
+      for (const id of pending as ApprovalId[]) await here.store.apply(id, cancelled())
+    }
+    expect([...seen.values()].reduce((sum, many) => sum + many, 0)).toBe(rounds)
+    expect(seen.size).toBeGreaterThan(2)
   })
 })

@@ -221,7 +221,7 @@ describe('Redis stopped (it answers nothing, the connection stands)', () => {
     server.signal('SIGCONT')
     await until('Redis answers again', () => here.store.get(approval.id).catch(() => null))
     expect(await here.store.get(approval.id)).toEqual(approval)
-    expect(await createGrants(here.redis).get(grantIdOf(approval.id))).toBeNull()
+    expect(await createGrants(here.redis, here.inbox.replica).get(grantIdOf(approval.id))).toBeNull()
   })
 })
 
@@ -341,7 +341,7 @@ describe('a grant that nobody uses', () => {
     ['approved before the worker started', false],
   ])('[REQ-REVOKE-1] is ended at its expiry and recorded: %s', async (_, workerFirst) => {
     const here = await aGateway(await aServer(), 'test')
-    const grants = createGrants(here.redis)
+    const grants = createGrants(here.redis, here.inbox.replica)
     const recorder = aRecorder()
     const start = () => {
       const worker = startGrantRevocation({ ...here, grants, recorder, clock, log })
@@ -377,7 +377,7 @@ describe('a review that took effect', () => {
     await here.holds.open(approval)
     await here.store.apply(approval.id, reviewed('approve', 'bob'))
     await here.store.apply(approval.id, reviewed('approve', 'carol'))
-    await createGrants(here.redis).end(grantIdOf(approval.id), 'revoked')
+    await createGrants(here.redis, here.inbox.replica).end(grantIdOf(approval.id), 'revoked')
     await longAgo(here)
     const recorder = aRecorder(1)
     aHoldsWorker(here, recorder)
@@ -409,7 +409,7 @@ describe('a review that took effect', () => {
 describe('a session', () => {
   it('is busy while something of it waits for people or for its call, and not for what others wait for', async () => {
     const here = await aGateway(await aServer(), 'test')
-    const grants = createGrants(here.redis)
+    const grants = createGrants(here.redis, here.inbox.replica)
     const isBusy = sessionBusy({ redis: here.redis, grants })
     const approval = aFreshApproval()
     const other = 'ses_other' as SessionId

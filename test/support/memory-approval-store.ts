@@ -45,6 +45,10 @@ export function createMemoryApprovalStore(): MemoryApprovalStore {
       const resolved = [...approvals.values()].filter((approval) => approval.state !== 'pending')
       return resolved.sort((a, b) => (b.resolvedAt ?? 0) - (a.resolvedAt ?? 0)).slice(0, max)
     },
+    listUnknown: async () => {
+      await arrive()
+      return [...approvals.values()].filter(({ run }) => run?.state === 'unknown')
+    },
     apply: async (id, event) => {
       await arrive()
       const approval = approvals.get(id)

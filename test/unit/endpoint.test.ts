@@ -19,7 +19,7 @@ async function statusWhere(definitions: { readonly cached: object; readonly fres
     targets: new Map([['files', {}]]),
     authenticator: { authenticate: () => ({ ok: true, principal: aPrincipal(), expiresAt: 0 }) },
     sessions: { touch: () => 'ses_1' },
-    gate: { pass: async () => ({ kind: 'whole', status: 200, headers: {}, body: new Uint8Array() }) },
+    gate: { pass: async () => ({ kind: 'whole', status: 200, headers: {}, body: new Uint8Array(), delivered: null }) },
     catalogue: { definition: async (_upstream: string, _tool: string, age: 'cached' | 'fresh') => definitions[age] },
     waitingRoom: { leave: () => undefined },
     rounds: { read: () => null },

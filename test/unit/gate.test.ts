@@ -6,14 +6,18 @@ import type { ApprovalId, CallId, PolicyVersion, SessionId } from '../../src/bra
 import { epochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import type { Attachment, Call, Exchange, UpstreamAnswer } from '../../src/gate/call.ts'
+import { AgentGone, CutOff } from '../../src/gate/call.ts'
 import type { GateOptions } from '../../src/gate/gate.ts'
 import { createGate } from '../../src/gate/gate.ts'
+import type { GrantRefusal } from '../../src/grant/grant.ts'
 import { openGrant } from '../../src/grant/grant.ts'
 import type { JsonObject } from '../../src/json/value.ts'
 import { createMasker } from '../../src/masking/masker.ts'
 import type { Effect } from '../../src/policy/decision.ts'
+import type { KeptAnswer, RunEnd } from '../../src/run/run.ts'
 import { Secret } from '../../src/secret.ts'
 import { anApproval, aPrincipal, aReviewer } from '../support/examples.ts'
+import { until } from '../support/until.ts'
 
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
@@ -50,9 +54,18 @@ function world(options: {
   patience?: AbortSignal
   /** Nobody ever decides. */
   undecided?: boolean
+  /** What the fence refuses; else it is taken. */
+  fence?: GrantRefusal
+  /** How the run of an identical call ended; it never does where this is left out. */
+  runEnds?: RunEnd
+  /** Redis has not heard of this replica for a while. */
+  unheardOf?: boolean
+  /** The agent is gone while its answer is written. */
+  unread?: boolean
 }) {
   const steps: string[] = []
   const recorded: AuditEvent[] = []
+  const kept: KeptAnswer[] = []
   let asked: Approval | null = null
   let definitionsAsked = 0
   const left = new AbortController()
@@ -98,6 +111,7 @@ function world(options: {
       get: async () => null,
       consume: async () => {
         steps.push('fence')
+        if (options.fence !== undefined) return { ok: false, refusal: options.fence }
         if (asked === null) throw new Error('nothing is held')
         return { ok: true, grant: openGrant(asked, epochMs(2_000)) }
       },
@@ -109,6 +123,17 @@ function world(options: {
         steps.push(`take ${nonce}`)
         return nonce !== 'used'
       },
+    },
+    runs: {
+      isVouchedFor: () => !options.unheardOf,
+      end: async (_id, _callId, answer) => {
+        steps.push(`run ended: ${answer.kind}`)
+        kept.push(answer)
+      },
+      get: async () => options.runEnds ?? null,
+      wait: async (_id, signal) =>
+        new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+      delivered: async () => void steps.push('delivered'),
     },
     recorder: {
       record: async (event, durability) => {
@@ -155,6 +180,7 @@ function world(options: {
   return {
     steps,
     recorded,
+    kept,
     pass: () =>
       createGate(gateOptions).pass(
         {
@@ -202,6 +228,7 @@ describe('the gate', () => {
       'forward',
       'return',
       'call.outcome:written',
+      'run ended: message',
     ])
   })
 
@@ -376,6 +403,128 @@ describe('the gate', () => {
     expect(await pass()).toMatchObject({ kind: 'pending', approval: { id: 'apr_1' } })
     expect(steps).toContain('hold')
     expect(steps).not.toContain('fence')
+  })
+
+  const answerOf = (text: string): KeptAnswer => ({
+    kind: 'message',
+    json: `{"jsonrpc":"2.0","id":77,"result":{"content":[{"type":"text","text":"${text}"}],"n":12345678901234567890}}`,
+  })
+  const ended = (answer: KeptAnswer): RunEnd => ({ state: 'finished', callId: 'call_first' as CallId, answer })
+
+  it('[REQ-ONCE-2] answers an identical call with what the first was answered, under its own id, and forwards nothing', async () => {
+    const { steps, recorded, pass } = world({
+      effect: 'require_approval',
+      fence: 'consumed',
+      runEnds: ended(answerOf('done')),
+    })
+    const reply = await pass()
+    if (reply.kind !== 'whole') throw new Error(`not an answer: ${reply.kind}`)
+    const text = new TextDecoder().decode(reply.body)
+    expect(text).toContain('12345678901234567890')
+    expect(JSON.parse(text)).toMatchObject({
+      id: 1,
+      result: {
+        content: [{ type: 'text', text: 'done' }],
+        _meta: { 'dev.countersign/decision': { outcome: 'replayed', approval_id: 'apr_1', call_id: 'call_first' } },
+      },
+    })
+    expect(steps).not.toContain('forward')
+    expect(recorded.at(-1)).toMatchObject({ type: 'call.outcome', outcome: 'replayed' })
+    expect(steps).not.toContain('delivered')
+    reply.delivered?.()
+    expect(steps.at(-1)).toBe('delivered')
+  })
+
+  it.each<[string, RunEnd, object]>([
+    ['nobody knows', { state: 'unknown', callId: CALL.id }, { why: 'outcome_unknown' }],
+    ['people found out that it ran', { state: 'ran', callId: CALL.id }, { why: 'answer_lost' }],
+    ['people found out that it did not run', { state: 'did_not_run', callId: CALL.id }, { why: 'refused' }],
+    ['its answer is kept no longer', { state: 'gone' }, { why: 'refused' }],
+    ['its answer could not be kept', ended({ kind: 'not_kept' }), { why: 'answer_not_kept' }],
+  ])('[REQ-ONCE-2] tells an identical call so where %s, and forwards nothing', async (_sentence, runEnds, stop) => {
+    const { steps, pass } = world({ effect: 'require_approval', fence: 'consumed', runEnds })
+    expect(await pass()).toMatchObject({ kind: 'stopped', stop })
+    expect(steps).not.toContain('forward')
+    expect(steps).not.toContain('lend')
+  })
+
+  it('answers a fault again as the fault that it was', async () => {
+    const fault = { kind: 'fault', code: 'upstream_unreachable', message: 'it broke off' } as const
+    const { pass } = world({ effect: 'require_approval', fence: 'consumed', runEnds: ended(fault) })
+    const reply = await pass()
+    if (reply.kind !== 'whole') throw new Error('not an answer')
+    expect(reply.status).toBe(502)
+    expect(JSON.parse(new TextDecoder().decode(reply.body))).toMatchObject({
+      id: 1,
+      error: { code: -32013, message: 'it broke off', data: { 'dev.countersign/decision': { outcome: 'replayed' } } },
+    })
+  })
+
+  it('lets a call that waits for an identical one’s answer come back for it when its patience ends', async () => {
+    const patience = new AbortController()
+    const { steps, pass } = world({ effect: 'require_approval', fence: 'consumed', patience: patience.signal })
+    const waiting = pass()
+    await until('it waits', () => steps.includes('fence'))
+    patience.abort()
+    expect(await waiting).toMatchObject({ kind: 'pending', approval: { state: 'approved' } })
+    expect(steps).not.toContain('forward')
+  })
+
+  it('asks nobody again after a denial, and notes when its agent has heard it', async () => {
+    const { steps, pass } = world({ effect: 'require_approval', settle: (asked) => ({ ...asked, state: 'denied' }) })
+    const reply = await pass()
+    if (reply.kind !== 'stopped') throw new Error('not stopped')
+    reply.delivered?.()
+    expect(steps.at(-1)).toBe('delivered')
+  })
+
+  it.each<[string, Parameters<typeof world>[0], string]>([
+    ['its grant’s use can’t be recorded', { effect: 'require_approval', failsAt: ofType('grant.ended') }, 'lend'],
+    ['its intent can’t be recorded', { effect: 'require_approval', failsAt: ofType('call.intent') }, 'lend'],
+    ['Redis has not heard of this gateway', { effect: 'require_approval', unheardOf: true }, 'lend'],
+    ['its outcome can’t be recorded', { effect: 'require_approval', failsAt: ofType('call.outcome') }, 'nothing'],
+  ])('[REQ-ONCE-1] ends the run with a fault where %s', async (_sentence, options, notDone) => {
+    const { steps, pass } = world(options)
+    await expect(pass()).rejects.toMatchObject({ delivered: expect.any(Function) })
+    expect(steps).toContain('run ended: fault')
+    expect(steps).not.toContain(notDone)
+  })
+
+  it('[REQ-ONCE-1] leaves the run without an end, and the intent without an outcome, where the gateway stops meanwhile', async () => {
+    const { steps, pass } = world({
+      effect: 'require_approval',
+      answer: () => Promise.reject(new CutOff('the gateway stops')),
+    })
+    await expect(pass()).rejects.toMatchObject({ name: 'CutOff' })
+    expect(steps.slice(-3)).toEqual(['lend', 'forward', 'return'])
+  })
+
+  it('[REQ-ONCE-3] keeps the answer of an approved stream although its agent has left, and of no allowed one', async () => {
+    const data = (value: unknown) => ({ id: null, event: null, retryMs: null, data: JSON.stringify(value) })
+    const stream = (): UpstreamAnswer => ({
+      kind: 'stream',
+      status: 200,
+      headers: {},
+      events: (async function* () {
+        yield data({ jsonrpc: '2.0', method: 'notifications/message', params: {} })
+        yield data({ jsonrpc: '2.0', id: 1, result: { content: [] } })
+      })(),
+    })
+    const left = () => {
+      throw new AgentGone('left')
+    }
+    const approved = world({ effect: 'require_approval', answer: stream })
+    const reply = await approved.pass()
+    if (reply.kind !== 'stream') throw new Error('not a stream')
+    await reply.relay(left)
+    expect(approved.steps.slice(-3)).toEqual(['call.outcome:written', 'run ended: message', 'return'])
+    expect(approved.kept).toEqual([{ kind: 'message', json: '{"jsonrpc":"2.0","id":1,"result":{"content":[]}}' }])
+
+    const allowed = world({ effect: 'allow', answer: stream })
+    const other = await allowed.pass()
+    if (other.kind !== 'stream') throw new Error('not a stream')
+    await expect(other.relay(left)).rejects.toMatchObject({ name: 'AgentGone' })
+    expect(allowed.recorded.at(-1)).toMatchObject({ outcome: 'abandoned' })
   })
 
   it.each<[string, Effect, AuditEvent['type']]>([

@@ -19,6 +19,7 @@ const outletOf = (written: string[]): Outlet => ({
   comment: (text) => void written.push(text),
   whole: () => undefined,
   end: () => undefined,
+  whenSent: () => undefined,
 })
 
 it('tells of waiting for a person only until the call goes to the MCP server, and nothing once it has left', () => {
