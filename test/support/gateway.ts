@@ -45,6 +45,8 @@ export interface GatewayOptions {
   readonly unready?: boolean
   readonly redisUrl?: string
   readonly recordings?: string
+  /** The same for two gateways makes them replicas; its own where left out. */
+  readonly keyPrefix?: string
 }
 
 export interface Gateway {
@@ -185,7 +187,7 @@ function settingsOf(
 ): string {
   return `
 gateway: { listen: "127.0.0.1:${port}"${options.maxBodyBytes ? `, maxBodyBytes: ${options.maxBodyBytes}` : ''} }
-redis: { url: "${options.redisUrl ?? redis.url}", keyPrefix: "${path.basename(directory)}" }
+redis: { url: "${options.redisUrl ?? redis.url}", keyPrefix: "${options.keyPrefix ?? path.basename(directory)}" }
 identity:
   issuers:
     - { issuer: "${issuer.issuer}", allowInsecureLoopbackIssuer: true }
