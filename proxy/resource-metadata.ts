@@ -54,6 +54,16 @@ export function resourceMetadataRouter(options: {
 }): Router {
   const { publicUrl, issuers, upstreams } = options
   const router = express.Router()
+  // Clients in browsers name their revision here too, for which a browser asks first (WHATWG Fetch §3.2.2).
+  router.options(`${WELL_KNOWN}/mcp/:name`, (_request, response) => {
+    response.set({
+      'access-control-allow-origin': '*',
+      'access-control-allow-methods': 'GET',
+      'access-control-allow-headers': 'MCP-Protocol-Version',
+      'access-control-max-age': String(MAX_AGE_S),
+    })
+    response.status(204).end()
+  })
   router.get(`${WELL_KNOWN}/mcp/:name`, (request, response) => {
     // RFC 9728 says nothing of it, but browser-based MCP clients read this from another origin, and it is public.
     response.set('access-control-allow-origin', '*')

@@ -301,6 +301,26 @@ export const requirements: readonly Requirement[] = [
     source: mcp('basic/transports/stdio, shutdown'),
     promise: 'The gateway’s stop ends every process that it started, with all that those started.',
   },
+  {
+    id: 'REQ-FORWARD-7',
+    source: 'MCP 2025-11-25 and 2026-07-28, basic/transports (backwards compatibility)',
+    promise: 'The deprecated HTTP+SSE transport is refused with a sentence, towards clients and upstreams.',
+  },
+  {
+    id: 'REQ-FORWARD-8',
+    source: mcp('basic/versioning, backward compatibility'),
+    promise: 'Error bodies by which a client tells a server’s era pass byte for byte.',
+  },
+  {
+    id: 'REQ-BATCH-1',
+    source: 'MCP 2025-03-26, basic/transports (sending messages to the server)',
+    promise: 'Each element of a batch is judged, forwarded and answered as a call of its own.',
+  },
+  {
+    id: 'REQ-CORS-1',
+    source: `WHATWG Fetch §3.2, ${mcp('basic/transports/streamable-http, security')}`,
+    promise: 'Pages of allowed origins can call and read answers, refusals included; pages of others can’t.',
+  },
   // MCP sessions
   {
     id: 'REQ-SESSION-1',

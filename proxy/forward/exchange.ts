@@ -147,7 +147,16 @@ function readWhole(response: IncomingMessage): Promise<Uint8Array> {
 
 async function* guarded(response: IncomingMessage, gone: AbortSignal) {
   try {
-    yield* readEvents(response)
+    for await (const event of readEvents(response)) {
+      // Its events name a second URL for the answers, which the settings don't (MCP 2024-11-05 basic/transports).
+      if (event.event === 'endpoint') {
+        throw new GatewayError(
+          'upstream_bad_answer',
+          'The MCP server speaks HTTP+SSE, the transport before 2025-03-26, which is not supported: it needs a newer version, or a bridge.',
+        )
+      }
+      yield event
+    }
   } catch (error) {
     if (gone.aborted) throw new AgentGone('the agent left while its call was running', { cause: error })
     throw error instanceof GatewayError ? error : brokenOff(error)

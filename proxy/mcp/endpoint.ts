@@ -24,19 +24,22 @@ import { exchangeFor } from '../forward/exchange-for.ts'
 import type { Sender } from '../forward/http-proxy.ts'
 import type { AnswerOptions } from './answer.ts'
 import { answer, answerFault, answerPending, sendJson } from './answer.ts'
+import { answerBatch } from './batch.ts'
 import type { ClientSessions } from './client-session.ts'
 import { createClientSessions } from './client-session.ts'
+import type { Door } from './door.ts'
+import { answerPreflight, checkDoor, isPreflight } from './door.ts'
 import type { Inquiry } from './inquiry.ts'
 import { newInquiry } from './inquiry.ts'
 import type { Lasting, LastingCall } from './lasting.ts'
 import { createLasting } from './lasting.ts'
 import { ResponseOutlet } from './outlet.ts'
-import type { Judged, ReadOptions, Sent } from './read-message.ts'
-import { readMessage } from './read-message.ts'
+import type { Judged, ReadOptions, Received, Sent } from './read-message.ts'
+import { judge, receive } from './read-message.ts'
 import type { TaskDesk } from './tasks.ts'
 import { aboutTask } from './tasks.ts'
 
-export interface EndpointOptions extends ReadOptions, AnswerOptions {
+export interface EndpointOptions extends ReadOptions, AnswerOptions, Door {
   readonly targets: ReadonlyMap<string, UpstreamTarget>
   readonly authenticator: Authenticator
   readonly gate: Gate
@@ -48,9 +51,6 @@ export interface EndpointOptions extends ReadOptions, AnswerOptions {
   /** For what an agent is given and must bring back unchanged: its session's id, the state of a call it retries. */
   readonly sealer: Sealer
   readonly newId: (prefix: IdPrefix) => string
-  /** Origins that browsers may call from, and host names under which this gateway answers. */
-  readonly origins: ReadonlySet<string>
-  readonly hosts: ReadonlySet<string>
   /** How often the sessions of calls under way are touched: well below the sessions' idle time. */
   readonly touchMs: number
 }
@@ -100,20 +100,34 @@ async function answerOne(
   response: ServerResponse,
   upstream: string,
 ): Promise<void> {
-  const outlet = new ResponseOutlet(request, response)
-  const inquiry = newInquiry(request, outlet, options.newId('call') as CallId)
+  const inquiry = newInquiry(request, new ResponseOutlet(request, response), options.newId('call') as CallId)
+  await answering(options, inquiry, () => serve(options, inquiry, response, upstream))
+}
+
+/** Never rejects: a fault is answered. */
+async function answering(options: Parts, inquiry: Inquiry, work: () => Promise<void>): Promise<void> {
   try {
-    await serve(options, inquiry, response, upstream)
+    await work()
   } catch (error) {
     answerFault(options, inquiry, error)
   } finally {
-    options.waitingRoom.leave(outlet)
+    options.waitingRoom.leave(inquiry.outlet)
   }
+}
+
+/** One HTTP request, once it is known who sent it. */
+interface Visit extends Sent {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly target: UpstreamTarget
+  /** Aborts when the agent's connection ends before its answer. */
+  readonly left: AbortSignal
 }
 
 async function serve(options: Parts, inquiry: Inquiry, response: ServerResponse, upstream: string): Promise<void> {
   const { request, outlet } = inquiry
-  checkOrigin(options, request)
+  checkDoor(options, request, response)
+  if (isPreflight(request)) return answerPreflight(request, response)
   const target = options.targets.get(upstream)
   if (target === undefined) throw new GatewayError('unknown_upstream', `There is no upstream "${upstream}".`)
   if (options.draining.aborted) throw new GatewayError('draining', 'This gateway is stopping.')
@@ -128,17 +142,38 @@ async function serve(options: Parts, inquiry: Inquiry, response: ServerResponse,
     return
   }
   const { principal } = authentication
-  const sent = { upstream, principal }
-  const judged = await readMessage(options, inquiry, sent)
-  const sessionHeaders = openSession(options, inquiry, sent)
-  if (await answerTask(options, inquiry, { upstream, principal, judged })) return
-  const call = await asCall(options, inquiry, upstream, principal, judged)
-  // It may have happened while the session was looked up: nobody would hear of it any more.
-  if (response.closed) throw new AgentGone('the agent left before its call was judged')
+  const visit: Visit = { request, response, target, upstream, principal, left: leftOf(response) }
+  const received = await receive(options, request)
+  if (received.kind !== 'batch') return passOne(options, visit, inquiry, received)
+  await answerBatch(visit, received.elements, (element, part) => {
+    const own = newInquiry(request, part, options.newId('call') as CallId)
+    return answering(options, own, () => passOne(options, visit, own, { kind: 'message', ...element }))
+  })
+}
+
+function leftOf(response: ServerResponse): AbortSignal {
   const left = new AbortController()
   response.once('close', () => {
     if (!response.writableFinished) left.abort()
   })
+  return left.signal
+}
+
+/** One message: judged, passed through the gate, and answered. */
+async function passOne(
+  options: Parts,
+  visit: Visit,
+  inquiry: Inquiry,
+  received: Exclude<Received, { kind: 'batch' }>,
+): Promise<void> {
+  const { request, response, target, upstream, principal, left } = visit
+  const { outlet } = inquiry
+  const judged = await judge(options, inquiry, visit, received)
+  const sessionHeaders = openSession(options, inquiry, visit)
+  if (await answerTask(options, inquiry, { upstream, principal, judged })) return
+  const call = await asCall(options, inquiry, upstream, principal, judged)
+  // It may have happened while the session was looked up: nobody would hear of it any more.
+  if (response.closed) throw new AgentGone('the agent left before its call was judged')
   let lasting: LastingCall | null = null
   const upstreamSide = exchangeFor(target, {
     principal: call.principal.id,
@@ -148,10 +183,10 @@ async function serve(options: Parts, inquiry: Inquiry, response: ServerResponse,
     mcpHeaders: judged.mcpHeaders,
     body: judged.bytes,
     // A listening stream has no end of its own: stopping must not wait for it.
-    gone: call.method === STREAM_METHOD ? AbortSignal.any([left.signal, options.draining]) : left.signal,
+    gone: call.method === STREAM_METHOD ? AbortSignal.any([left, options.draining]) : left,
     // Asked for by approved calls alone: an allowed call needs none.
     cutOff: () => {
-      lasting ??= options.lasting.begin(left.signal)
+      lasting ??= options.lasting.begin(left)
       return lasting.signal
     },
     socket: request.socket,
@@ -165,8 +200,8 @@ async function serve(options: Parts, inquiry: Inquiry, response: ServerResponse,
   // A listening stream does nothing by itself: a client that only listens is idle.
   if (call.method !== STREAM_METHOD) options.underWay.add(call)
   try {
-    const passed = await options.gate.pass(call, attach(options, inquiry, { response, left: left.signal }), exchange)
-    const reply = options.clientSessions.outgoing(passed, sent, inquiry)
+    const passed = await options.gate.pass(call, attach(options, inquiry, { response, left }), exchange)
+    const reply = options.clientSessions.outgoing(passed, visit, inquiry)
     if (reply.kind === 'pending' && inquiry.takesTasks) await answerByTask(options, inquiry, { call, judged, reply })
     else if (reply.kind === 'pending') answerPending(options, inquiry, call, reply.approval)
     else await answer(options, inquiry, reply)
@@ -204,17 +239,6 @@ async function answerByTask(
 
 function endLasting(call: LastingCall | null): void {
   call?.done()
-}
-
-/** A browser page must not reach a gateway on its user's machine (DNS rebinding; MCP streamable-http, "Security"). */
-function checkOrigin({ origins, hosts }: EndpointOptions, request: IncomingMessage): void {
-  const { origin, host } = request.headers
-  if (origin !== undefined && !origins.has(origin)) {
-    throw new GatewayError('origin_refused', 'Requests from this web origin are not accepted.')
-  }
-  if (host === undefined || !hosts.has(host.toLowerCase())) {
-    throw new GatewayError('host_refused', 'The Host header names another host than this gateway.')
-  }
 }
 
 /** What the upstream is told of its own session; the agent holds sealed ids in their place. */

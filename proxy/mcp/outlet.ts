@@ -119,11 +119,7 @@ export class ResponseOutlet implements Outlet {
   }
 
   whenSent(callback: () => void): void {
-    const response = this.#response
-    if (this.isGone) return
-    if (response.writableEnded) response.once('finish', callback)
-    // Behind everything else that waits to be sent; to the client it is nothing.
-    else response.write(':\n\n', (error) => (error ? undefined : callback()))
+    whenWritten(this.#response, callback)
   }
 
   #sendHead(): void {
@@ -150,4 +146,12 @@ export function drained(response: ServerResponse): Promise<void> {
     response.once('drain', go)
     response.once('close', go)
   })
+}
+
+/** Calls back once all that was written has left for the client; never where the client left before. */
+export function whenWritten(response: ServerResponse, callback: () => void): void {
+  if (response.destroyed) return
+  if (response.writableEnded) response.once('finish', callback)
+  // Behind everything else that waits to be sent; to the client it is nothing.
+  else response.write(':\n\n', (error) => (error ? undefined : callback()))
 }

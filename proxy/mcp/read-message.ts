@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http'
 import { GatewayError } from '../../src/errors.ts'
 import type { Call, Catalogue } from '../../src/gate/call.ts'
 import type { Principal } from '../../src/identity/principal.ts'
+import { elementsOf } from '../../src/json/elements.ts'
 import { parseStrict } from '../../src/json/strict.ts'
 import type { JsonObject, JsonValue } from '../../src/json/value.ts'
 import { checkHeaders, hasParamHeaders } from '../../src/mcp/headers.ts'
@@ -19,6 +20,8 @@ import {
   STREAM_METHOD,
 } from '../../src/mcp/message.ts'
 import { declaresTasks } from '../../src/task/task.ts'
+import type { Element } from './batch.ts'
+import { checkBatch, takesBatches } from './batch.ts'
 import { checkMediaType, readBody } from './body.ts'
 import type { Inquiry } from './inquiry.ts'
 import type { Rounds } from './rounds.ts'
@@ -50,38 +53,81 @@ export interface Sent {
   readonly principal: Principal
 }
 
-export async function readMessage(options: ReadOptions, inquiry: Inquiry, sent: Sent): Promise<Judged> {
-  const { request } = inquiry
+/** What came, before it is told what it is. */
+export type Received =
+  | { readonly kind: 'bodiless'; readonly method: string }
+  | ({ readonly kind: 'message' } & Element)
+  | { readonly kind: 'batch'; readonly elements: readonly Element[] }
+
+export async function receive({ bodyBytesMax }: ReadOptions, request: IncomingMessage): Promise<Received> {
   switch (request.method) {
     case 'POST':
-      return readPost(options, inquiry, sent)
+      return receivePost(request, bodyBytesMax)
     case 'GET':
-      return readBodiless(request, STREAM_METHOD)
+      refuseOldTransport(request)
+      refuseBody(request)
+      return { kind: 'bodiless', method: STREAM_METHOD }
     case 'DELETE':
-      return readBodiless(request, SESSION_END_METHOD)
+      refuseBody(request)
+      return { kind: 'bodiless', method: SESSION_END_METHOD }
     default:
       throw new GatewayError('method_not_allowed', 'The MCP endpoint accepts POST, GET and DELETE.')
   }
 }
 
-/** Legacy sessions' stream and end have no JSON-RPC method; policy knows them by a pseudo-method. */
-function readBodiless(request: IncomingMessage, method: string): Judged {
-  const { headers } = request
+async function receivePost(request: IncomingMessage, bodyBytesMax: number): Promise<Received> {
+  checkMediaType(request.headers)
+  const bytes = await readBody(request, bodyBytesMax)
+  const value = parsed(bytes)
+  if (!Array.isArray(value) || !takesBatches(request)) return { kind: 'message', bytes, value }
+  const elements = elementsOf(bytes).map((slice) => ({ bytes: slice, value: parsed(slice) }))
+  checkBatch(elements)
+  return { kind: 'batch', elements }
+}
+
+function parsed(bytes: Uint8Array): JsonValue {
+  const result = parseStrict(bytes)
+  if (!result.ok) throw new GatewayError('parse_error', result.problem.message)
+  return result.value
+}
+
+/**
+ * Every client that speaks streamable HTTP names a session or its revision by now. One that names neither looks for the
+ * `endpoint` event of the transport before (MCP 2025-03-26 basic/transports, "Backwards Compatibility"), and would wait
+ * for it on a stream that never has one.
+ */
+function refuseOldTransport({ headers }: IncomingMessage): void {
+  if (headers['mcp-session-id'] !== undefined || headers['mcp-protocol-version'] !== undefined) return
+  throw new GatewayError(
+    'method_not_allowed',
+    'This endpoint speaks streamable HTTP (MCP 2025-03-26 and later): POST a message to it. The HTTP+SSE transport of ' +
+      '2024-11-05 is not supported.',
+  )
+}
+
+function refuseBody({ method, headers }: IncomingMessage): void {
   if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0) {
-    throw new GatewayError('invalid_request', `A ${request.method} request must have no body.`)
+    throw new GatewayError('invalid_request', `A ${method} request must have no body.`)
   }
+}
+
+/** Legacy sessions' stream and end have no JSON-RPC method; policy knows them by a pseudo-method. */
+function judgeBodiless({ headers }: IncomingMessage, method: string): Judged {
   const version = headers['mcp-protocol-version']
   const mcpHeaders = typeof version === 'string' ? { 'mcp-protocol-version': version } : {}
   return { ...FIRST_ROUND, bytes: NOTHING, method, tool: null, arguments: {}, otherParams: null, mcpHeaders }
 }
 
-async function readPost(options: ReadOptions, inquiry: Inquiry, sent: Sent): Promise<Judged> {
+export async function judge(
+  options: ReadOptions,
+  inquiry: Inquiry,
+  sent: Sent,
+  received: Exclude<Received, { kind: 'batch' }>,
+): Promise<Judged> {
+  if (received.kind === 'bodiless') return judgeBodiless(inquiry.request, received.method)
+  const { bytes, value } = received
   const { headers } = inquiry.request
-  checkMediaType(headers)
-  const bytes = await readBody(inquiry.request, options.bodyBytesMax)
-  const parsed = parseStrict(bytes)
-  if (!parsed.ok) throw new GatewayError('parse_error', parsed.problem.message)
-  const classified = classify(parsed.value)
+  const classified = classify(value)
   if (!classified.ok) {
     inquiry.rpcId = classified.id
     throw new GatewayError(classified.code, classified.message)

@@ -70,7 +70,7 @@ const JUDGED_BY_FOLDED: ReadonlyMap<string, string> = new Map([...JUDGED_PARAMS]
 export function classify(value: JsonValue): Classified {
   if (Array.isArray(value)) {
     return refuse(
-      'Batches are not accepted: send each JSON-RPC message in a POST of its own (MCP 2025-06-18 and later).',
+      'Batches are not accepted here: send each JSON-RPC message in a POST of its own (MCP 2025-06-18 and later).',
     )
   }
   if (!isObject(value)) return refuse('The body is not a JSON-RPC object.')

@@ -83,7 +83,7 @@ describe('a malformed body', () => {
       -32700,
       /UTF-8/,
     ],
-    ['that is a batch', `[${CALL}]`, 400, -32600, /[Bb]atch/],
+    ['that is a batch of batches', `[[${CALL}]]`, 400, -32600, /[Bb]atch/],
     ['without jsonrpc', '{"id":1,"method":"ping"}', 400, -32600, /jsonrpc/],
     [
       'with a tool’s name that is a list',
