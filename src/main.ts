@@ -272,6 +272,7 @@ function startGateway(
   const tasks = createTasks(redis)
   const parkedCalls = createParkedCalls(redis)
   const taskOptions = {
+    runs,
     tasks,
     parkedCalls,
     approvals: store,

@@ -227,13 +227,13 @@ async function answerTask(
 /** Its client needs no connection to wait: it asks for the task. */
 async function answerByTask(
   { tasks }: EndpointOptions,
-  { request, outlet, rpcId: id }: Inquiry,
+  { request, outlet, rpcId: id, client }: Inquiry,
   { call, judged, reply }: { call: Call; judged: Judged; reply: Extract<Reply, { kind: 'pending' }> },
 ): Promise<void> {
   if (id === null) throw new GatewayError('internal', 'A message without an id was held.')
   const { accept } = request.headers
   const headers = { ...judged.mcpHeaders, ...(accept === undefined ? {} : { accept }) }
-  const result = await tasks.create({ call, approval: reply.approval, headers, client: null })
+  const result = await tasks.create({ call, approval: reply.approval, headers, client: client.name })
   sendJson(outlet, 200, {}, { jsonrpc: '2.0', id, result })
 }
 

@@ -6,7 +6,8 @@
  * A worker may run again after a crash, on another replica, so the task's state says what is still to be done:
  *
  *   waiting, answering   nothing was sent by it yet: it goes through the gate, whose own fence is taken once
- *   running              an earlier run sent it and never said how it ended: nobody knows, and nobody tries again
+ *   running              an earlier run sent it and never said here how it ended: where its answer was kept, that is it;
+ *                        else nobody knows, and nobody tries again
  *   anything else        is not the worker's turn
  *
  * What could not be sent because something was away is tried again until the approval may no longer be used.
@@ -23,13 +24,24 @@ import { summarisePrincipal } from '../../src/identity/principal.ts'
 import type { JsonObject } from '../../src/json/value.ts'
 import type { Stop } from '../../src/mcp/answers.ts'
 import { faultAnswer, stopAnswer, stopText } from '../../src/mcp/answers.ts'
-import type { ApprovalStore, Clock, Log, ParkedCall, ParkedCalls, Recorder, Sessions, Tasks } from '../../src/ports.ts'
+import type {
+  ApprovalStore,
+  Clock,
+  Log,
+  ParkedCall,
+  ParkedCalls,
+  Recorder,
+  Runs,
+  Sessions,
+  Tasks,
+} from '../../src/ports.ts'
 import type { Task, TaskEvent } from '../../src/task/task.ts'
 import { ANSWER_KEPT_MS, isOpen } from '../../src/task/task.ts'
+import { unreachable } from '../../src/unreachable.ts'
 import { callOfParked } from './parked.ts'
 import type { Rounds } from './rounds.ts'
 import type { TaskRoute } from './task-upstream.ts'
-import { answerText, continuedCall, eventOfAnswer, exchangeOf } from './task-upstream.ts'
+import { answerText, continuedCall, eventOfAnswer, exchangeOf, toldInstead } from './task-upstream.ts'
 
 /** Why a card was withdrawn; people read it there. */
 export const WITHDRAWN = 'Withdrawn by the agent.'
@@ -39,11 +51,20 @@ const CANCELLED_RUNNING =
 const LOST =
   'The gateway stopped while the MCP server had the call, so nobody knows whether it ran. ' +
   'It is not tried again; check before you repeat it.'
+const RAN =
+  'The call ran, as a reviewer found out, but its answer is lost: the gateway stopped while the MCP server had it.'
+const DID_NOT_RUN =
+  'The gateway stopped before the call ran, as a reviewer found out. Call again to ask for a new approval.'
+const ANOTHERS =
+  'An identical call has used the approval, and its MCP server has not done with that one. Follow that call instead.'
+const NOT_KEPT = 'The call ran, but its answer was too large to keep, or no JSON-RPC message.'
 
 /** How soon after an agent's cancel the request to the upstream is broken off. */
 const LOOK_MS = 1_000
 const RETRY_MIN_MS = 500
 const RETRY_MAX_MS = 15_000
+/** How often a worker asks for a run whose replica fell silent, until somebody has said that it is lost. */
+const ASK_AGAIN_MS = 2_000
 /** An upstream that only hands out a state wants to be asked again, not hammered. */
 const AGAIN_MS = 1_000
 /** How long a worker tries to say how a call ended while Redis is away. */
@@ -54,6 +75,7 @@ export interface TaskRunsOptions extends TaskRoute {
   readonly tasks: Tasks
   readonly parkedCalls: ParkedCalls
   readonly approvals: Pick<ApprovalStore, 'get'>
+  readonly runs: Pick<Runs, 'get' | 'delivered'>
   readonly gate: Gate
   readonly rounds: Pick<Rounds, 'read'>
   readonly sessions: Sessions
@@ -81,11 +103,39 @@ export function createTaskRuns(options: TaskRunsOptions): { run(id: TaskId): Pro
             }),
           )
         case 'running':
-          return end(options, task, failure(new GatewayError('internal', LOST), options.clock.now()))
+          return leftBehind(options, task)
         default:
           return 'done'
       }
     },
+  }
+}
+
+/** An earlier run died, or lost its lock, after it sent the call. */
+async function leftBehind(options: TaskRunsOptions, task: Task): Promise<TaskStep> {
+  const at = options.clock.now()
+  const lost = (why: string) => end(options, task, failure(new GatewayError('internal', why), at))
+  // The run that is known there is the approved call's first message to its server; later ones leave no trace but ours.
+  if (task.round > 0) return lost(LOST)
+  const run = await options.runs.get(task.approvalId)
+  if (run === null) return { againInMs: ASK_AGAIN_MS }
+  if (run.state === 'gone' || run.callId !== task.callId) return lost(LOST)
+  switch (run.state) {
+    case 'unknown':
+      return lost(LOST)
+    case 'ran':
+      return lost(RAN)
+    case 'did_not_run':
+      return lost(DID_NOT_RUN)
+    case 'finished': {
+      const { answer } = run
+      if (answer.kind === 'not_kept') return end(options, task, toldInstead(NOT_KEPT, at))
+      if (answer.kind === 'fault') return end(options, task, failure(new GatewayError(answer.code, answer.message), at))
+      const parked = await options.parkedCalls.get(task.callId)
+      return end(options, task, eventOfAnswer(answer.json, at), parked ?? undefined)
+    }
+    default:
+      return unreachable(run)
   }
 }
 
@@ -142,6 +192,7 @@ async function stopped(
 }
 
 function stopEvent(task: Task, stop: Stop, at: TaskEvent['at']): TaskEvent {
+  if (stop.why === 'outcome_unknown') return failure(new GatewayError('internal', stopText(stop)), at)
   const answer = stopAnswer({ id: 0, era: 'modern', isToolCall: true, callId: task.callId, stop })
   return { type: 'completed', result: JSON.stringify(answer.result), message: stopText(stop), at }
 }
@@ -206,19 +257,14 @@ interface Passed {
 async function settle(options: TaskRunsOptions, { task, parked, call }: Passed, reply: Reply): Promise<TaskStep> {
   const { clock } = options
   switch (reply.kind) {
-    case 'stopped': {
-      const step = await end(options, task, stopEvent(task, reply.stop, clock.now()))
-      reply.delivered?.()
-      return step
-    }
+    case 'stopped':
+      return end(options, task, stopEvent(task, reply.stop, clock.now()))
     case 'pending':
       return askedAnew(options, { task, parked }, reply.approval)
     default: {
       const event = eventOfAnswer(await answerText(reply, call.rpcId), clock.now())
-      const step = await end(options, task, event, parked)
-      // Its task keeps the answer from here on.
-      reply.delivered?.()
-      return step
+      // Delivered is what the agent has read of its task: one that lost the handle, and calls again, gets this answer.
+      return end(options, task, event, parked)
     }
   }
 }
@@ -230,6 +276,8 @@ async function askedAnew(
   approval: Approval,
 ): Promise<TaskStep> {
   const { id: approvalId, rule, expiresAt: decisionUntil, useWithinMs } = approval
+  // An identical call has used the approval, and is under way: its answer is this one's, too.
+  if (approval.state === 'approved') return { againInMs: backOffMs(options, approval) }
   const expiresAt = epochMs(decisionUntil + useWithinMs + ANSWER_KEPT_MS)
   await options.parkedCalls.park({ ...parked, approvalId }, expiresAt)
   const at = options.clock.now()
@@ -246,13 +294,17 @@ async function notSent(options: TaskRunsOptions, task: Task, error: unknown): Pr
   const isAway = fault.code === 'store_unavailable' || fault.code === 'upstream_unreachable'
   const approval = await options.approvals.get(task.approvalId)
   const at = options.clock.now()
-  if (isAway && approval?.state === 'approved' && approval.resolvedAt !== null) {
-    const ageMs = at - approval.resolvedAt
-    if (ageMs < approval.useWithinMs) {
-      return { againInMs: Math.min(RETRY_MAX_MS, Math.max(RETRY_MIN_MS, ageMs / 4)) }
-    }
+  // A fault after the fence has used the approval up.
+  const mayStill = isAway && !(error instanceof RunFault)
+  if (mayStill && approval?.state === 'approved' && approval.resolvedAt !== null) {
+    if (at - approval.resolvedAt < approval.useWithinMs) return { againInMs: backOffMs(options, approval) }
   }
   return end(options, task, failure(fault, at))
+}
+
+function backOffMs({ clock }: TaskRunsOptions, { resolvedAt }: Approval): number {
+  const ageMs = clock.now() - (resolvedAt ?? 0)
+  return Math.min(RETRY_MAX_MS, Math.max(RETRY_MIN_MS, ageMs / 4))
 }
 
 async function endSent(options: TaskRunsOptions, task: Task, error: unknown): Promise<TaskStep> {
@@ -260,9 +312,7 @@ async function endSent(options: TaskRunsOptions, task: Task, error: unknown): Pr
   if (error instanceof AgentGone) {
     return end(options, task, { type: 'cancelled', message: CANCELLED_RUNNING, isLetGo: true, at })
   }
-  const step = await end(options, task, failure(asFault(options, task, error), at))
-  if (error instanceof RunFault) error.delivered()
-  return step
+  return end(options, task, failure(asFault(options, task, error), at))
 }
 
 /**
@@ -272,7 +322,11 @@ async function endSent(options: TaskRunsOptions, task: Task, error: unknown): Pr
 async function end(options: TaskRunsOptions, task: Task, event: TaskEvent, parked?: ParkedCall): Promise<TaskStep> {
   const { tasks, parkedCalls } = options
   const outcome = await insist(() => tasks.apply(task.id, event))
-  if (!outcome.ok) return 'done'
+  if (!outcome.ok) {
+    // What an identical call was answered, and what it alone can be carried on with.
+    const isAnothers = outcome.refusal === 'not_now' && (event.type === 'asked' || event.type === 'delegated')
+    return isAnothers ? end(options, task, failure(new GatewayError('internal', ANOTHERS), event.at)) : 'done'
+  }
   if (!isOpen(outcome.task)) {
     await parkedCalls.forget(task.callId).catch(() => undefined)
     return 'done'

@@ -211,8 +211,13 @@ function kept(result: JsonText, at: TaskEvent['at']): Extract<TaskEvent, { type:
   const bytes = Buffer.byteLength(result)
   if (bytes <= TASK_ANSWER_BYTES_MAX) return { type: 'completed', result, message: null, at }
   const said = `The call WAS executed, but its answer of ${bytes} bytes is larger than what a task can keep.`
-  const instead: JsonObject = { resultType: 'complete', content: [{ type: 'text', text: said }], isError: true }
-  return { type: 'completed', result: JSON.stringify(instead), message: said, at }
+  return toldInstead(said, at)
+}
+
+/** For models, where the answer itself can't be had. */
+export function toldInstead(text: string, at: TaskEvent['at']): Extract<TaskEvent, { type: 'completed' }> {
+  const result: JsonObject = { resultType: 'complete', content: [{ type: 'text', text }], isError: true }
+  return { type: 'completed', result: JSON.stringify(result), message: text, at }
 }
 
 function upstreamTaskOf(task: JsonText, known: UpstreamTask | null): UpstreamTask {

@@ -26,6 +26,7 @@ import {
   createTaskResult,
   declaresTasks,
   getTaskResult,
+  isOpen,
   isOwnedBy,
   TASK_ID_PREFIX,
   TASKS_EXTENSION,
@@ -141,7 +142,10 @@ async function act(options: TaskDeskOptions, request: TaskRequest, task: Task): 
   switch (request.method) {
     case 'tasks/get': {
       const now = options.clock.now()
-      return getTaskResult(isPollDue(task, now) ? await polled(options, task) : task, now)
+      const shown = isPollDue(task, now) ? await polled(options, task) : task
+      // Its agent has the answer: from now on an identical call is a new call.
+      if (!isOpen(shown)) await options.runs.delivered(shown.approvalId)
+      return getTaskResult(shown, now)
     }
     case 'tasks/update':
       await update(options, request, task)
@@ -189,13 +193,16 @@ function cancelling({ state }: Task, at: TaskEvent['at']): TaskEvent {
 }
 
 /** Takes the question back, unless another client's task waits for the same people. */
-async function withdraw({ tasks, approvals, recorder, clock }: TaskDeskOptions, task: Task): Promise<void> {
+async function withdraw(options: TaskDeskOptions, task: Task): Promise<void> {
+  const { tasks, approvals, runs, recorder, clock } = options
   if ((await tasks.countFor(task.approvalId)) > 1) return
   const at = clock.now()
   const applied = await approvals.apply(task.approvalId, { type: 'cancelled', reason: WITHDRAWN, at })
   if (!applied.ok) return
   const { id: approval_id, sessionId: session_id } = applied.approval
   await recorder.record({ type: 'approval.resolved', at, session_id, approval_id, state: 'cancelled' }, 'written')
+  // Nobody need tell its agent, which may ask anew.
+  await runs.delivered(approval_id)
 }
 
 // ---- the upstream's own task behind ours

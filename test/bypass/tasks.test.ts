@@ -33,6 +33,7 @@ function deskOf(state: TaskState, others: readonly ReturnType<typeof aTask>[] = 
         return { ok: true, approval: anApproval({ state: 'cancelled' }) }
       },
     },
+    runs: { get: refuse, delivered: async () => undefined },
     gate: { pass: refuse, follow: refuse },
     parkedCalls: { get: refuse, park: refuse, forget: refuse },
     recorder: { record: async () => undefined },

@@ -75,6 +75,26 @@ describe('a held call of a client that knows tasks', () => {
     expect(sentFor('approved.txt')).toHaveLength(1)
   })
 
+  it('that is repeated gets the answer that nobody has read yet; once it was read, people are asked anew', async () => {
+    const { card } = await held('repeated.txt')
+    await reviewer.click(card.approvalId, 'approve')
+    await until('the server has answered', async () =>
+      (await gateway.events()).some(
+        ({ type, approval_id, outcome }) =>
+          type === 'call.outcome' && approval_id === card.approvalId && outcome === 'succeeded',
+      ),
+    )
+    const again = await until('the answer is kept', async () => {
+      const { result } = await client.call('write_file', write('repeated.txt'))
+      return result?.content ? result : null
+    })
+    expect(again.content?.[0]?.text).toContain('repeated.txt')
+    const { card: second } = await held('repeated.txt')
+    expect(second.approvalId).not.toBe(card.approvalId)
+    expect(sentFor('repeated.txt')).toHaveLength(1)
+    await reviewer.click(second.approvalId, 'deny')
+  })
+
   it('is recorded as held, approved, sent and answered, and its looks are not', async () => {
     const { task, card } = await held('recorded.txt')
     await reviewer.click(card.approvalId, 'approve')
