@@ -332,6 +332,12 @@ export const requirements: readonly Requirement[] = [
     source: 'MCP 2025-11-25, basic/transports (resumability and redelivery)',
     promise: 'A stream is resumed at the upstream by whom it was sent to, and by nobody else.',
   },
+  {
+    id: 'REQ-SESSION-3',
+    source: 'MCP 2025-11-25, basic/transports and client features',
+    promise:
+      'What a server asks, tells and hears back belongs to one session, however alike the ids of two clients are.',
+  },
   // Mask
   {
     id: 'REQ-MASK-1',
