@@ -5,7 +5,8 @@
  * between a decision and its repaint is made good by the next reconciliation.
  *
  *   no message yet, approval open      post
- *   no message yet, approval resolved  nothing: people must not be asked what is decided
+ *   no message yet, approval resolved  nothing: people must not be asked what is decided, unless it asks whether the
+ *                                      call ran
  *   message, older than the approval   update
  *
  * One job at a time for each channel, over every process: two versions of one card painted at once could be posted
@@ -147,7 +148,8 @@ async function paint(settings: PaintSettings, id: ApprovalId): Promise<RunResult
   const painted = await readPainted(redis, id, channel.name)
   if (painted && painted.version >= approval.version) return remember(settings, approval, painted)
   // Past its deadline and its job not run yet: that job's change brings us here again.
-  const open = approval.state === 'pending' && clock.now() < approval.expiresAt
+  const isAsked = approval.state === 'pending' && clock.now() < approval.expiresAt
+  const open = isAsked || approval.run?.state === 'unknown'
   if (!painted?.ref && approval.state === 'pending' && !open) return 'done'
   try {
     const ref = await show(settings, { approval, ref: painted?.ref ?? null, open })

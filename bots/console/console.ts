@@ -15,7 +15,7 @@ import type { Approval, Refusal, Reviewer } from '../../src/approval/approval.ts
 import type { Card } from '../../src/approval/card.ts'
 import type { ApprovalId } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
-import type { ApprovalStore, Channel, Clock, Log, MessageRef, Reviews } from '../../src/ports.ts'
+import type { ApprovalStore, Channel, Clock, Log, MessageRef, ReviewOutcome, Reviews } from '../../src/ports.ts'
 import { unreachable } from '../../src/unreachable.ts'
 import { loadAssets } from './assets.ts'
 import { createFeed, type Feed, isShownHere } from './feed.ts'
@@ -176,6 +176,7 @@ function mountSignedIn(router: Router, parts: SignedIn): void {
 
   const json = express.json({ inflate: false, limit: BODY_MAX_BYTES })
   router.post('/api/reviews', ...data, json, reviewHandler(parts))
+  router.post('/api/runs', ...data, json, runHandler(parts))
 
   router.post('/api/sign-out', ...data, (req, res) => {
     signIns.end(req, res)
@@ -183,14 +184,16 @@ function mountSignedIn(router: Router, parts: SignedIn): void {
   })
 }
 
+const APPROVAL_ID = z.string().regex(/^apr_[a-z0-9]{1,64}$/)
 const CLICK = z.strictObject({
-  approvalId: z.string().regex(/^apr_[a-z0-9]{1,64}$/),
+  approvalId: APPROVAL_ID,
   choice: z.enum(['approve', 'deny']),
   reason: z.string().trim().max(REASON_MAX_CHARS).nullable(),
 })
 
 /** One click is one call of reviews.submit. A refusal is an answer with its message, not an error. */
-function reviewHandler({ store, reviews, reviewer, cardOf, feed, log }: SignedIn): RequestHandler {
+function reviewHandler(parts: SignedIn): RequestHandler {
+  const { store, reviews, reviewer, log } = parts
   return async (req, res) => {
     if (!req.is('application/json')) return refuse(req, res, 'unsupported_body')
     const click = CLICK.safeParse(req.body)
@@ -207,14 +210,35 @@ function reviewHandler({ store, reviews, reviewer, cardOf, feed, log }: SignedIn
       channel: 'console',
     })
     log.info('console review', { approval_id: approvalId, choice, refusal: outcome.ok ? null : outcome.refusal })
-    feed.touch(approvalId)
-    const card = outcome.approval === null ? null : previewView(outcome.approval, cardOf(outcome.approval))
-    if (outcome.ok) res.json({ ok: true, card })
-    else
-      res
-        .status(statusOf(outcome.refusal))
-        .json({ ok: false, refusal: outcome.refusal, message: outcome.message, card })
+    answerClick(parts, res, approvalId, outcome)
   }
+}
+
+const RUN_CLICK = z.strictObject({ approvalId: APPROVAL_ID, ran: z.boolean() })
+
+/** What this person found out about a call of which nobody knows whether it ran. */
+function runHandler(parts: SignedIn): RequestHandler {
+  const { store, reviews, reviewer, log } = parts
+  return async (req, res) => {
+    if (!req.is('application/json')) return refuse(req, res, 'unsupported_body')
+    const click = RUN_CLICK.safeParse(req.body)
+    if (!click.success) return refuse(req, res, 'bad_request')
+    const approvalId = click.data.approvalId as ApprovalId
+    const approval = await store.get(approvalId)
+    if (approval === null || !isShownHere(approval)) return refuse(req, res, 'unknown_approval')
+    const { ran } = click.data
+    const outcome = await reviews.resolveRun({ approvalId, reviewer, ran })
+    log.info('console run resolved', { approval_id: approvalId, ran, refusal: outcome.ok ? null : outcome.refusal })
+    answerClick(parts, res, approvalId, outcome)
+  }
+}
+
+function answerClick({ feed, cardOf }: SignedIn, res: Response, id: ApprovalId, outcome: ReviewOutcome): void {
+  feed.touch(id)
+  const card = outcome.approval === null ? null : previewView(outcome.approval, cardOf(outcome.approval))
+  if (outcome.ok) res.json({ ok: true, card })
+  else
+    res.status(statusOf(outcome.refusal)).json({ ok: false, refusal: outcome.refusal, message: outcome.message, card })
 }
 
 function statusOf(refusal: Refusal): number {

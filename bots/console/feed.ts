@@ -62,15 +62,20 @@ export function createFeed({ store, cardOf, reviewerName, clock, log }: FeedOpti
   let behind = false
 
   const state = async (): Promise<StateView> => {
-    const [pending, resolved] = await Promise.all([store.listPending(), store.listResolved(DECIDED_SHOWN_MAX)])
-    const here = pending.filter(isShownHere)
+    const [pending, unknown, resolved] = await Promise.all([
+      store.listPending(),
+      store.listUnknown(),
+      store.listResolved(DECIDED_SHOWN_MAX),
+    ])
+    // First those of which nobody knows whether they ran: their agents are told not to go on.
+    const here = [...unknown, ...pending].filter(isShownHere)
     const view = (approval: Approval) => previewView(approval, cardOf(approval))
     return {
       now: clock.now(),
       reviewer: { name: reviewerName },
       pending: here.slice(0, PENDING_SHOWN_MAX).map(view),
       pendingMore: Math.max(0, here.length - PENDING_SHOWN_MAX),
-      decided: resolved.filter(isShownHere).map(view),
+      decided: resolved.filter((approval) => isShownHere(approval) && approval.run?.state !== 'unknown').map(view),
       sessions: summaries,
     }
   }

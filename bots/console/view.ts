@@ -31,6 +31,7 @@ export interface SummaryView {
   readonly endedAt: number
   readonly calls: readonly { readonly outcome: string; readonly count: number }[]
   readonly unknownOutcomes: number
+  readonly unknownResolved: number
   readonly approvals: readonly {
     readonly tool: string
     readonly state: string
@@ -44,6 +45,7 @@ export interface SummaryView {
 export interface StateView {
   readonly now: number
   readonly reviewer: { readonly name: string }
+  /** What waits for people: questions, and calls of which nobody knows whether they ran. */
   readonly pending: readonly CardView[]
   /** Pending ones that this state leaves out, because a page can't hold them. */
   readonly pendingMore: number
@@ -92,6 +94,7 @@ export function summaryView(summary: SessionSummary): SummaryView {
     endedAt: summary.endedAt,
     calls: Object.entries(calls).map(([outcome, count]) => ({ outcome: outcome.replaceAll('_', ' '), count })),
     unknownOutcomes: summary.unknownOutcomes,
+    unknownResolved: summary.unknownResolved,
     approvals: approvals.map(({ tool, state, reviewers }) => ({
       tool: visible(tool),
       state,

@@ -7,7 +7,14 @@
 import type { types } from '@slack/bolt'
 import type { Card, CardReview } from '../../src/approval/card.ts'
 import { visible } from '../../src/approval/visible.ts'
-import { APPROVE_ACTION, DENY_ACTION, DENY_WITH_REASON_ACTION, SHOW_ALL_ACTION } from './actions.ts'
+import {
+  APPROVE_ACTION,
+  DENY_ACTION,
+  DENY_WITH_REASON_ACTION,
+  IT_DID_NOT_RUN_ACTION,
+  IT_RAN_ACTION,
+  SHOW_ALL_ACTION,
+} from './actions.ts'
 import {
   ARGUMENT_BYTES_MAX,
   ARGUMENT_ROWS_MAX,
@@ -142,8 +149,18 @@ function actions(card: Card, complete: boolean): types.ActionsBlock | null {
       { type: 'button', text: plain('Deny with a reason…'), action_id: DENY_WITH_REASON_ACTION, value },
     )
   }
+  if (card.asksWhetherItRan) {
+    elements.push(
+      { type: 'button', text: plain('It ran'), action_id: IT_RAN_ACTION, value },
+      { type: 'button', text: plain('It did not run'), action_id: IT_DID_NOT_RUN_ACTION, value },
+    )
+  }
   if (!complete) elements.push({ type: 'button', text: plain('Show all arguments'), action_id: SHOW_ALL_ACTION, value })
   if (elements.length === 0) return null
   // A block's id must change with each repaint: docs.slack.dev/reference/block-kit/blocks/actions-block
-  return { type: 'actions', block_id: `${value}:${card.state}:${card.reviews.length}`, elements }
+  return {
+    type: 'actions',
+    block_id: `${value}:${card.asksWhetherItRan ? 'unknown' : card.state}:${card.reviews.length}`,
+    elements,
+  }
 }

@@ -20,6 +20,8 @@ import {
   DENY_ACTION,
   DENY_VIEW,
   DENY_WITH_REASON_ACTION,
+  IT_DID_NOT_RUN_ACTION,
+  IT_RAN_ACTION,
   NEXT_PAGE_ACTION,
   PREVIOUS_PAGE_ACTION,
   REASON_BLOCK,
@@ -159,6 +161,9 @@ async function act(options: ClicksOptions, click: Click, team: string): Promise<
     case DENY_WITH_REASON_ACTION:
       await options.web.views.open({ trigger_id: click.trigger_id, view: denyView(id) })
       return SAID_NOTHING
+    case IT_RAN_ACTION:
+    case IT_DID_NOT_RUN_ACTION:
+      return resolveRun(options, { id, ran: action === IT_RAN_ACTION, user: click.user.id }, team)
     case SHOW_ALL_ACTION:
       return showAll(options, click, id)
     default:
@@ -187,6 +192,18 @@ async function review({ reviewers, reviews }: ClicksOptions, wanted: Wanted, tea
   if (outcome.ok) return SAID_NOTHING
   const stale = outcome.approval !== null && outcome.approval.state !== 'pending' ? outcome.approval : null
   return { message: outcome.message, stale }
+}
+
+async function resolveRun(
+  { reviewers, reviews }: ClicksOptions,
+  { id, ran, user }: { readonly id: ApprovalId; readonly ran: boolean; readonly user: string },
+  team: string,
+): Promise<Answer> {
+  const who = await reviewers.whoClicked(user, team)
+  if (!who.ok) return { message: who.message, stale: null }
+  const outcome = await reviews.resolveRun({ approvalId: id, reviewer: who.reviewer, ran })
+  if (outcome.ok) return SAID_NOTHING
+  return { message: outcome.message, stale: outcome.refusal === 'run_known' ? outcome.approval : null }
 }
 
 async function showAll({ get, web }: ClicksOptions, click: Click, id: ApprovalId): Promise<Answer> {

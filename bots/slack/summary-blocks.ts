@@ -41,14 +41,17 @@ export function summaryMessage(summary: SessionSummary): SlackMessage {
   }
 }
 
-function calls({ calls, unknownOutcomes }: SessionSummary): types.RichTextSection {
+function calls({ calls, unknownOutcomes, unknownResolved }: SessionSummary): types.RichTextSection {
   const words = Object.entries(WORDS).flatMap(([outcome, word]) => {
     const number = calls[outcome as Outcome] ?? 0
     return number === 0 ? [] : [`${number.toLocaleString('en')} ${word}`]
   })
   const known = words.length === 0 ? 'none' : words.join(', ')
   const elements = [label('Calls: '), quoted(known)]
-  if (unknownOutcomes > 0) elements.push(label(`, ${unknownOutcomes} with an unknown outcome: check what they did`))
+  if (unknownOutcomes > 0) {
+    const found = unknownResolved === 0 ? '' : ` (${unknownResolved} found out since)`
+    elements.push(label(`, ${unknownOutcomes} with an unknown outcome${found}: check what they did`))
+  }
   return line(...elements)
 }
 

@@ -4,7 +4,7 @@
  * The headline leads with who and the verb, because a phone's notification shows little more. A person's name is what
  * they chose themselves, so what the channel verified (e-mail, else account) always stands last, in parentheses.
  */
-import type { Approval, Review, Reviewer } from './approval.ts'
+import type { Approval, LostRun, Review, Reviewer } from './approval.ts'
 import { argumentRows } from './argument-rows.ts'
 import type { Card, CardReview, Untrusted } from './card.ts'
 import { visible, visibleLines } from './visible.ts'
@@ -32,6 +32,7 @@ export function cardOf(approval: Approval): Card {
     reviews: approval.reviews.map(cardReview),
     outcome,
     resolvedAt: approval.resolvedAt,
+    asksWhetherItRan: approval.run?.state === 'unknown',
   }
 }
 
@@ -59,12 +60,19 @@ function outcomeOf(approval: Approval): Untrusted | null {
   return text === null ? null : visible(text)
 }
 
-function outcomeText({ state, reviews, quorum, cancelReason }: Approval): string | null {
+/** First what matters more by now. */
+function runText(run: LostRun | null): string {
+  if (run === null) return ''
+  if (run.by === null) return 'Outcome unknown: the gateway stopped while the call was on its way. '
+  return `${run.state === 'ran' ? 'It ran' : 'It did not run'}, says ${person(run.by)}. `
+}
+
+function outcomeText({ state, reviews, quorum, cancelReason, run }: Approval): string | null {
   switch (state) {
     case 'pending':
       return null
     case 'approved':
-      return `Approved by ${reviews.map((review) => person(review.reviewer)).join(' and ')}`
+      return `${runText(run)}Approved by ${reviews.map((review) => person(review.reviewer)).join(' and ')}`
     case 'denied': {
       const denial = reviews.findLast((review) => review.choice === 'deny')
       const by = denial === undefined ? 'Denied' : `Denied by ${person(denial.reviewer)}`

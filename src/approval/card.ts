@@ -36,6 +36,8 @@ export interface Card {
   /** `Approved by Bob` and the like; null while pending. */
   readonly outcome: Untrusted | null
   readonly resolvedAt: EpochMs | null
+  /** Nobody knows whether the approved call ran, and whoever may review is asked to find out. */
+  readonly asksWhetherItRan: boolean
 }
 
 export interface CardReview {

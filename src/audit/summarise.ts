@@ -1,5 +1,5 @@
 /** Counts a session up from its recorded events, and from nothing else. */
-import type { ApprovalId, EpochMs } from '../brands.ts'
+import type { ApprovalId, CallId, EpochMs } from '../brands.ts'
 import { STREAM_METHOD } from '../mcp/message.ts'
 import type { RecordedEvent } from './chain.ts'
 import { coveredByHash, recordingHash, recordingId } from './chain.ts'
@@ -29,6 +29,7 @@ export function summariseSession(sessionEvents: readonly RecordedEvent[]): Sessi
     endedAt: ended.at as EpochMs,
     calls: countCalls(events),
     unknownOutcomes: countUnknownOutcomes(events),
+    unknownResolved: countResolvedOutcomes(events),
     approvals: listApprovals(events),
     masked: addFindings(events),
     recordingId: recordingId(started.session_id),
@@ -49,12 +50,25 @@ export function countCalls(events: readonly AuditEvent[]): Partial<Record<Outcom
   return calls
 }
 
-/** A legacy client's listening stream may outlive its session; it does nothing that could be unknown. */
-export function countUnknownOutcomes(events: readonly AuditEvent[]): number {
+/**
+ * Intents without an outcome, and approved calls that were lost before their intent was on the disk. A legacy client's
+ * listening stream may outlive its session; it does nothing that could be unknown.
+ */
+function unknownCalls(events: readonly AuditEvent[]): ReadonlySet<CallId> {
   const intents = ofType(events, 'call.intent').filter(({ method }) => method !== STREAM_METHOD)
-  const open = new Set(intents.map((event) => event.call_id))
+  const open = new Set([...intents, ...ofType(events, 'call.outcome_unknown')].map((event) => event.call_id))
   for (const event of ofType(events, 'call.outcome')) open.delete(event.call_id)
-  return open.size
+  return open
+}
+
+export function countUnknownOutcomes(events: readonly AuditEvent[]): number {
+  return unknownCalls(events).size
+}
+
+/** A review may stand twice, recorded once more in another's place; a call is one call. */
+export function countResolvedOutcomes(events: readonly AuditEvent[]): number {
+  const unknown = unknownCalls(events)
+  return new Set(ofType(events, 'run.resolved').flatMap(({ call_id: id }) => (unknown.has(id) ? [id] : []))).size
 }
 
 /** In the order in which they were asked for. Reviews may stand in another replica's segment, under another clock. */

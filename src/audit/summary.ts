@@ -11,8 +11,10 @@ export interface SessionSummary {
   readonly endedAt: EpochMs
   /** Calls by outcome; absent: none. */
   readonly calls: Readonly<Partial<Record<Outcome, number>>>
-  /** Intents whose outcome is missing: the gateway fell in between, and nobody knows whether they ran. */
+  /** Calls whose outcome is missing: the gateway stopped in between. Nobody knew whether they ran. */
   readonly unknownOutcomes: number
+  /** Of those, the ones of which people have found out. */
+  readonly unknownResolved: number
   readonly approvals: readonly {
     readonly tool: string
     readonly state: 'pending' | 'approved' | 'denied' | 'expired' | 'cancelled'

@@ -287,6 +287,27 @@ test('it can all be done from the keyboard, which goes on with the next card', a
   await expect.poll(focused).toBe(`card ${second.id}`)
 })
 
+test('[REQ-ONCE-1] a lost call comes back to the top, asks whether it ran, and goes when that is said', async () => {
+  const [lost, open] = [rig.ask({ tool: 'delete_file' }), rig.ask()]
+  const page = await openConsole()
+  await rig.reviewElsewhere(lost.id, aReviewer('carol@example.com'), 'approve')
+  await page.waitForSelector(`#decided-list [data-approval="${lost.id}"]`)
+  await rig.store.apply(lost.id, { type: 'run_lost', callId: lost.callId, at: epochMs(rig.now()) })
+  const card = page.locator(`#pending-list [data-approval="${lost.id}"]`)
+  await card.waitFor()
+  const order = await pendingCards(page).evaluateAll((cards) => cards.map((each) => each.getAttribute('data-approval')))
+  expect(order).toEqual([lost.id, open.id])
+  expect(await page.title()).toBe('(2) Countersign')
+  expect(await card.innerText()).toContain('Outcome unknown: the gateway stopped while the call was on its way')
+  expect(await card.getByRole('button', { name: 'Approve' }).isVisible()).toBe(false)
+  await card.getByRole('button', { name: 'It did not run' }).click()
+  await page.waitForSelector(`#decided-list [data-approval="${lost.id}"]`)
+  const decidedText = await page.locator(`#decided-list [data-approval="${lost.id}"]`).innerText()
+  expect(decidedText).toContain('It did not run, says bob@example.com')
+  expect((await rig.store.get(lost.id))?.run).toMatchObject({ state: 'did_not_run' })
+  expect(await page.locator('.finding').first().isVisible()).toBe(false)
+})
+
 test('a session’s summary appears by itself', async () => {
   const page = await openConsole()
   await rig.console.channel.summarise(aSummary({ unknownOutcomes: 1 }))

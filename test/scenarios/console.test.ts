@@ -5,6 +5,7 @@ import { SIGN_IN_LIFE_MS } from '../../bots/console/sign-ins.ts'
 import { PREVIEW_MAX_CHARS } from '../../bots/console/view.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import type { ApprovalId } from '../../src/brands.ts'
+import { epochMs } from '../../src/brands.ts'
 import {
   aSummary,
   type ConsoleRig,
@@ -151,6 +152,36 @@ test('one click is one review, by the reviewer of the settings', async () => {
   const reviewer = { id: 'console:bob@example.com', email: 'bob@example.com', name: 'bob@example.com' }
   expect(rig.clicks).toEqual([
     { approvalId: approval.id, reviewer, choice: 'deny', reason: 'too broad', channel: 'console' },
+  ])
+})
+
+test('[REQ-ONCE-1] a lost call waits for people before everything else, and one click says whether it ran', async () => {
+  await start()
+  const cookie = await rig.signIn()
+  const say = (approvalId: string, ran: unknown) =>
+    rig.send('/console/api/runs', {
+      method: 'POST',
+      headers: { Origin: rig.url, Cookie: cookie, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ approvalId, ran }),
+    })
+  const open = rig.ask()
+  const lost = rig.ask({ tool: 'delete_file' })
+  await rig.reviewElsewhere(lost.id, aReviewer('carol@example.com'), 'approve')
+  expect((await say(lost.id, true)).status, 'its end is known').toBe(409)
+  await rig.store.apply(lost.id, { type: 'run_lost', callId: lost.callId, at: epochMs(rig.now()) })
+  const state = await stateFor(cookie)
+  expect(state.pending).toMatchObject([
+    { approvalId: lost.id, asksWhetherItRan: true, outcome: expect.stringContaining('Outcome unknown') },
+    { approvalId: open.id, asksWhetherItRan: false },
+  ])
+  expect(state.decided).toEqual([])
+  expect((await say(lost.id, 'yes')).status).toBe(400)
+  expect((await say(rig.ask({ channels: ['slack'] }).id, true)).status).toBe(404)
+  const answer = await say(lost.id, false)
+  expect(answer.status).toBe(200)
+  expect(JSON.parse(answer.text)).toMatchObject({ ok: true, card: { asksWhetherItRan: false } })
+  expect((await stateFor(cookie)).decided).toMatchObject([
+    { approvalId: lost.id, outcome: 'It did not run, says bob@example.com. Approved by carol (carol@example.com)' },
   ])
 })
 

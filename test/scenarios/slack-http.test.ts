@@ -4,6 +4,8 @@ import {
   APPROVE_ACTION,
   DENY_ACTION,
   DENY_WITH_REASON_ACTION,
+  IT_DID_NOT_RUN_ACTION,
+  IT_RAN_ACTION,
   NEXT_PAGE_ACTION,
   PREVIOUS_PAGE_ACTION,
   REASON_BLOCK,
@@ -14,7 +16,7 @@ import { ACK_WITHIN_MS, CLICK_API_TIMEOUT_MS } from '../../bots/slack/limits.ts'
 import type { Approval } from '../../src/approval/approval.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import type { SessionSummary } from '../../src/audit/summary.ts'
-import type { ApprovalId, SessionId } from '../../src/brands.ts'
+import type { ApprovalId, CallId, SessionId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { ChannelBusy, type MessageRef } from '../../src/ports.ts'
 import { ALICE, BOB, CAROL, pendingApproval, type SlackGateway, startSlackGateway } from '../support/slack-gateway.ts'
@@ -90,6 +92,26 @@ describe('a click', () => {
     expect((await gateway.slack.waitForEphemeral(({ userId }) => userId === BOB.id)).text).toContain('already reviewed')
     await click(ts, APPROVE_ACTION, CAROL.id)
     await shows(ts, 'Approved by Bob (bob@example.com) and Carol (carol@example.com)')
+  })
+
+  it('[REQ-ONCE-1] says whether a lost call ran, once, and the card says who said so and asks no more', async () => {
+    gateway = await startSlackGateway()
+    const ts = await gateway.ask()
+    await click(ts, APPROVE_ACTION)
+    await gateway.approvals.apply(ID, { type: 'run_lost', callId: 'call_1' as CallId, at: epochMs(Date.now()) })
+    await shows(ts, 'Outcome unknown: the gateway stopped while the call was on its way')
+    expect(await click(ts, IT_RAN_ACTION, ALICE.id)).toMatchObject({ ok: true })
+    await gateway.slack.waitForEphemeral(({ userId }) => userId === ALICE.id)
+    expect(await stored()).toMatchObject({ run: { state: 'unknown' } })
+    const copy = await gateway.postUnknownCopy(ID)
+    expect(await click(ts, IT_DID_NOT_RUN_ACTION, CAROL.id)).toMatchObject({ ok: true })
+    const card = await shows(ts, 'It did not run, says Carol (carol@example.com). Approved by Bob')
+    expect(JSON.stringify(card.blocks)).not.toContain(IT_RAN_ACTION)
+    expect(await click(copy, IT_RAN_ACTION)).toMatchObject({ ok: true })
+    const told = await gateway.slack.waitForEphemeral(({ userId }) => userId === BOB.id)
+    expect(JSON.stringify(told)).toContain('Carol has already said that it did not run')
+    await shows(copy, 'It did not run, says Carol')
+    expect(await stored()).toMatchObject({ run: { state: 'did_not_run', by: { name: 'Carol' } } })
   })
 
   it('of the agent’s owner changes nothing, and only the owner is told', async () => {
@@ -338,6 +360,7 @@ describe('posting', () => {
       endedAt: epochMs(Date.now()),
       calls: { succeeded: 2 },
       unknownOutcomes: 0,
+      unknownResolved: 0,
       approvals: [],
       masked: [],
       recordingId: 'rec_1',

@@ -5,6 +5,7 @@ import type { AuditEvent, Outcome } from '../../src/audit/events.ts'
 import type { ApprovalId, CallId, Fingerprint, GrantId, PolicyVersion, SessionId } from '../../src/brands.ts'
 import { epochMs, principalId } from '../../src/brands.ts'
 import type { PrincipalSummary } from '../../src/identity/principal.ts'
+import { aReviewer } from './examples.ts'
 
 export const ALICE: PrincipalSummary = {
   id: principalId('https://issuer.example', 'alice'),
@@ -47,6 +48,19 @@ export function intent(at: number, call: string, tool: string | null = 'read_fil
     grant_id: null,
     approved_by: [],
   }
+}
+
+export function outcomeUnknown(at: number, call: string): AuditEvent {
+  return { ...lostRun(at, call), type: 'call.outcome_unknown' }
+}
+
+export function runResolved(at: number, call: string): AuditEvent {
+  return { ...lostRun(at, call), type: 'run.resolved', ran: true, reviewer: aReviewer('carol@example.com') }
+}
+
+function lostRun(at: number, call: string) {
+  const approval_id = `apr_${call}` as ApprovalId
+  return { at: epochMs(at), session_id: SESSION, approval_id, call_id: `call_${call}` as CallId } as const
 }
 
 export function outcome(

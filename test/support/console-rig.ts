@@ -264,6 +264,7 @@ export function aSummary(change: Partial<SessionSummary> = {}): SessionSummary {
     endedAt: epochMs(Date.now()),
     calls: { succeeded: 14, denied_by_policy: 1, denied_by_reviewer: 1 },
     unknownOutcomes: 0,
+    unknownResolved: 0,
     approvals: [
       { tool: 'write_file', state: 'approved', reviewers: ['bob@example.com'] },
       { tool: 'move_file', state: 'denied', reviewers: ['carol@example.com'] },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Approval, ApprovalEvent, Review } from '../../src/approval/approval.ts'
 import { transition } from '../../src/approval/approval.ts'
+import type { CallId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { anApproval, aReviewer } from '../support/examples.ts'
 
@@ -76,6 +77,41 @@ describe('an approval', () => {
     ['a cancellation after expiry', having(pending, deadline(DEADLINE)), cancelled, 'already_resolved'],
   ])('refuses %s, and changes nothing', (_sentence, approval, event, refusal) => {
     expect(transition(approval, event)).toEqual({ ok: false, refusal, approval })
+  })
+})
+
+describe('an approved call of which nobody knows whether it ran', () => {
+  const callId = 'call_run' as CallId
+  const approved = having(pending, reviewed('bob@example.com', 'approve'))
+  const lost: ApprovalEvent = { type: 'run_lost', callId, at: epochMs(2_000) }
+  const ended: ApprovalEvent = { type: 'run_ended', at: epochMs(3_000) }
+  const resolved = (ran: boolean): ApprovalEvent => ({
+    type: 'run_resolved',
+    ran,
+    by: aReviewer('carol@example.com'),
+    at: epochMs(4_000),
+  })
+  const unknown = { state: 'unknown', callId, at: 2_000, by: null }
+
+  it.each<[string, ApprovalEvent[], Approval['run'] | object]>([
+    ['names the call that took the fence', [lost], unknown],
+    ['is known again where its gateway was only out of reach', [lost, ended], null],
+    ['ran, says a person', [lost, resolved(true)], { ...unknown, state: 'ran', at: 4_000, by: { name: 'carol' } }],
+    ['did not run, says a person', [lost, resolved(false)], { state: 'did_not_run', callId, by: { name: 'carol' } }],
+  ])('%s, and stays approved', (_sentence, events, run) => {
+    const after = having(approved, ...events)
+    expect(after).toMatchObject({ state: 'approved', run, version: approved.version + events.length })
+  })
+
+  it.each<[string, Approval, ApprovalEvent]>([
+    ['a loss of a call that was never approved', having(pending, reviewed('bob@example.com', 'deny')), lost],
+    ['a loss of a call that is still asked about', pending, lost],
+    ['a second loss', having(approved, lost), lost],
+    ['what a person says of a call whose end is known', approved, resolved(true)],
+    ['what a second person says', having(approved, lost, resolved(true)), resolved(false)],
+    ['an end after people have spoken', having(approved, lost, resolved(false)), ended],
+  ])('refuses %s, and changes nothing', (_sentence, approval, event) => {
+    expect(transition(approval, event)).toEqual({ ok: false, refusal: 'run_known', approval })
   })
 })
 

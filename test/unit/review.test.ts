@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Approval, Reviewer } from '../../src/approval/approval.ts'
 import type { AuditEvent } from '../../src/audit/events.ts'
+import type { CallId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { peopleOf } from '../../src/people/people.ts'
@@ -74,7 +75,14 @@ function rig(options: { fails?: AuditEvent['type'] } = {}) {
   })
   const submit = (reviewer: Reviewer, choice: 'approve' | 'deny' = 'approve') =>
     reviews.submit({ approvalId: approval.id, reviewer, choice, reason: ' because ', channel: 'console' })
-  return { submit, recorded, revoked, marked, store, approval }
+  const lose = async () => {
+    await submit(BOB)
+    await store.apply(approval.id, { type: 'run_lost', callId: 'call_run' as CallId, at: epochMs(2_000) })
+    recorded.splice(0)
+  }
+  const resolveRun = (reviewer: Reviewer, ran: boolean) =>
+    reviews.resolveRun({ approvalId: approval.id, reviewer, ran })
+  return { submit, lose, resolveRun, recorded, revoked, marked, store, approval }
 }
 
 describe('a review', () => {
@@ -106,5 +114,43 @@ describe('a review', () => {
     await expect(submit(BOB)).rejects.toMatchObject({ code: 'recording_failed' })
     expect(revoked).toEqual([approval.id.replace('apr_', 'gnt_')])
     expect(marked).toEqual([])
+  })
+})
+
+describe('what a person says of a call of which nobody knows whether it ran', () => {
+  it('[REQ-ONCE-1] counts, and is recorded with who said it', async () => {
+    const { lose, resolveRun, recorded, marked } = rig()
+    await lose()
+    expect(await resolveRun(CAROL, false)).toMatchObject({ ok: true, approval: { run: { state: 'did_not_run' } } })
+    expect(recorded).toEqual([
+      {
+        type: 'run.resolved',
+        at: 1_000,
+        session_id: anApproval().sessionId,
+        approval_id: anApproval().id,
+        call_id: 'call_run',
+        ran: false,
+        reviewer: CAROL,
+      },
+    ])
+    expect(marked.at(-1)).toBe(4)
+  })
+
+  it('changes nothing when it comes second, and says who was first', async () => {
+    const { lose, resolveRun, recorded } = rig()
+    await lose()
+    await resolveRun(CAROL, true)
+    const second = await resolveRun(BOB, false)
+    expect(second).toMatchObject({ ok: false, refusal: 'run_known', message: expect.stringContaining('carol has') })
+    expect(recorded).toHaveLength(1)
+  })
+
+  it('is refused of a call whose end is known, and of the agent’s owner', async () => {
+    const { submit, lose, resolveRun, store, approval } = rig()
+    await submit(BOB)
+    expect(await resolveRun(CAROL, true)).toMatchObject({ ok: false, refusal: 'run_known' })
+    await lose()
+    expect(await resolveRun(aReviewer('alice@example.com'), true)).toMatchObject({ ok: false, refusal: 'self_review' })
+    expect(await store.get(approval.id)).toMatchObject({ run: { state: 'unknown' } })
   })
 })

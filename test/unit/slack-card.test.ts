@@ -8,7 +8,7 @@ import { jsonBytes } from '../../bots/slack/text.ts'
 import type { Approval, Review } from '../../src/approval/approval.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import type { SessionSummary } from '../../src/audit/summary.ts'
-import type { SessionId } from '../../src/brands.ts'
+import type { CallId, SessionId } from '../../src/brands.ts'
 import { epochMs, principalId } from '../../src/brands.ts'
 import { ruleMessageBlocks, ruleModal } from '../support/slack-block-rules.ts'
 import { pendingApproval } from '../support/slack-gateway.ts'
@@ -27,6 +27,9 @@ function review(choice: Review['choice'], change: Partial<Review> = {}): Review 
 
 const resolvedAt = epochMs(ASKED_AT + 60_000)
 const carol = { id: 'slack:T0FAKE:U3', email: 'carol@example.com', name: 'Carol' }
+
+const approvedByBob = { state: 'approved', resolvedAt, reviews: [review('approve')] } as const
+const lostRun = { callId: 'call_run' as CallId, at: epochMs(ASKED_AT + 90_000) } as const
 
 const STATES: [string, Approval][] = [
   ['pending', approval()],
@@ -48,6 +51,8 @@ const STATES: [string, Approval][] = [
   ],
   ['denied', approval({ state: 'denied', resolvedAt, reviews: [review('deny', { reason: 'Not on a Friday.' })] })],
   ['expired', approval({ state: 'expired', resolvedAt: epochMs(ASKED_AT + 900_000) })],
+  ['approved-unknown', approval({ ...approvedByBob, run: { ...lostRun, state: 'unknown', by: null } })],
+  ['approved-did-not-run', approval({ ...approvedByBob, run: { ...lostRun, state: 'did_not_run', by: carol } })],
   ['cancelled', approval({ state: 'cancelled', resolvedAt, cancelReason: 'the agent withdrew' })],
 ]
 
@@ -61,6 +66,12 @@ describe('the card of each state', () => {
     const json = JSON.stringify(cardMessage(cardOf(one)).blocks)
     expect(json.includes('countersign_approve')).toBe(one.state === 'pending')
     expect(json.includes('countersign_deny')).toBe(one.state === 'pending')
+  })
+
+  it.each(STATES)('[REQ-ONCE-1] %s asks whether it ran only where nobody knows', (_name, one) => {
+    const json = JSON.stringify(cardMessage(cardOf(one)).blocks)
+    expect(json.includes('countersign_it_ran')).toBe(one.run?.state === 'unknown')
+    expect(json.includes('countersign_it_did_not_run')).toBe(one.run?.state === 'unknown')
   })
 })
 
@@ -269,6 +280,7 @@ describe('the summary', () => {
     endedAt: epochMs(ASKED_AT + 3_600_000),
     calls: { succeeded: 12, denied_by_policy: 2, denied_by_reviewer: 1 },
     unknownOutcomes: 1,
+    unknownResolved: 0,
     approvals: [
       { tool: 'write_file', state: 'approved', reviewers: ['Bob (bob@example.com)'] },
       { tool: 'move_file', state: 'expired', reviewers: [] },

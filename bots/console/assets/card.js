@@ -20,11 +20,17 @@ const REASON_MAX_CHARS = '500'
  * @typedef {{ message: string | null, card: CardView | null }} Answer
  * @typedef {{
  *   review(click: { approvalId: string, choice: 'approve' | 'deny', reason: string | null }): Promise<Answer>
+ *   resolveRun(click: { approvalId: string, ran: boolean }): Promise<Answer>
  *   whole(approvalId: string): Promise<CardView>
  *   repaint(card: CardView): void
  * }} Actions
  * @typedef {ReturnType<typeof createCard>} CardOnPage
  */
+
+/** Undecided, or nobody knows whether it ran. @param {CardView} view */
+export function waits(view) {
+  return view.state === 'pending' || view.asksWhetherItRan
+}
 
 /** @param {CardView} first @param {Actions} actions */
 export function createCard(first, actions) {
@@ -41,6 +47,7 @@ export function createCard(first, actions) {
     const settling = busy || performance.now() < settlesAt
     approve.setAttribute('aria-disabled', String(settling || !wholeShown))
     deny.setAttribute('aria-disabled', String(settling))
+    for (const button of [parts.ran, parts.didNotRun]) button.setAttribute('aria-disabled', String(settling))
   }
 
   const settle = () => {
@@ -50,7 +57,19 @@ export function createCard(first, actions) {
   }
 
   /** @param {Event} event */
-  const ready = (event) => !busy && view.state === 'pending' && event.timeStamp >= settlesAt
+  const ready = (event) => !busy && waits(view) && event.timeStamp >= settlesAt
+
+  /** @param {boolean} ran */
+  const resolveRun = async (ran) => {
+    busy = true
+    showReadiness()
+    told.textContent = 'Noting it…'
+    const { message, card } = await actions.resolveRun({ approvalId: id, ran })
+    busy = false
+    if (card !== null) actions.repaint(card)
+    told.textContent = message ?? ''
+    showReadiness()
+  }
 
   /** @param {'approve' | 'deny'} choice */
   const submit = async (choice) => {
@@ -74,6 +93,8 @@ export function createCard(first, actions) {
     event.preventDefault()
     if (ready(event)) void submit('deny')
   })
+  parts.ran.addEventListener('click', (event) => ready(event) && void resolveRun(true))
+  parts.didNotRun.addEventListener('click', (event) => ready(event) && void resolveRun(false))
   parts.showWhole.addEventListener('click', async () => {
     try {
       const whole = await actions.whole(id)
@@ -91,6 +112,8 @@ export function createCard(first, actions) {
   /** @param {CardView} next */
   const update = (next) => {
     if (next.version < view.version) return
+    // Buttons that have just appeared take no clicks at first.
+    if (next.asksWhetherItRan && !view.asksWhetherItRan) settle()
     view = next
     paint(parts, next)
   }
@@ -110,6 +133,12 @@ export function createCard(first, actions) {
       parts.ask.querySelector('summary')?.after(parts.because)
       parts.ask.open = false
       parts.ask.dataset.foldable = 'true'
+    },
+    /** It waits again. */
+    unfold: () => {
+      parts.ask.before(parts.because)
+      parts.ask.open = true
+      delete parts.ask.dataset.foldable
     },
     /** @param {number} now */
     tick: (now) => paintDeadline(parts, view, now),
@@ -141,6 +170,8 @@ function buildParts(view) {
       autocomplete: 'off',
       placeholder: 'Reason (optional)',
     }),
+    ran: el('button', { type: 'button' }, 'It ran'),
+    didNotRun: el('button', { type: 'button' }, 'It did not run'),
     because: why(view),
     told: el('p', { class: 'told', role: 'status' }),
   }
@@ -158,6 +189,16 @@ function buildParts(view) {
       parts.deny,
     ),
   )
+  const finding = el(
+    'div',
+    { class: 'finding' },
+    el(
+      'p',
+      {},
+      'Look on the MCP server whether it has happened, then say so here. Until then the agent is told not to repeat it.',
+    ),
+    el('div', { class: 'choices' }, parts.ran, parts.didNotRun),
+  )
   const element = el(
     'article',
     { class: 'card', tabindex: '-1', 'aria-labelledby': titleId },
@@ -173,6 +214,7 @@ function buildParts(view) {
     ask,
     parts.reviews,
     controls,
+    finding,
     parts.told,
   )
   element.dataset.approval = view.approvalId
@@ -185,7 +227,7 @@ function buildParts(view) {
       parts.showWhole,
     )
   }
-  return { ...parts, ask, controls, element }
+  return { ...parts, ask, controls, finding, element }
 }
 
 /** @param {CardView} view */
@@ -252,9 +294,11 @@ function lengthOf(text) {
 function paint(parts, view) {
   const pending = view.state === 'pending'
   parts.element.dataset.state = view.state
-  say(parts.badge, pending ? null : view.state)
+  say(parts.badge, pending ? null : view.asksWhetherItRan ? 'outcome unknown' : view.state)
   parts.deadline.hidden = !pending
   parts.controls.hidden = !pending
+  parts.finding.hidden = !view.asksWhetherItRan
+  parts.element.dataset.unknown = String(view.asksWhetherItRan)
   if (!pending) parts.cut.hidden = parts.cut.hidden || parts.args.dataset.all === 'true'
   paintOutcome(parts.outcome, view)
   paintReviews(parts.reviews, view)

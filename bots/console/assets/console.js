@@ -5,7 +5,7 @@
  * stays where it was for a moment, showing who decided, then goes to Decided; whoever works with the keyboard is put on
  * the next card.
  */
-import { createCard } from './card.js'
+import { createCard, waits } from './card.js'
 import { byId, say } from './dom.js'
 import { openLink } from './link.js'
 import { sessionElement } from './session.js'
@@ -39,26 +39,27 @@ let clockAheadMs = 0
 
 /** @type {import('./card.js').Actions} */
 const actions = {
-  review: async (click) => {
-    try {
-      const answer = await post('/console/api/reviews', click)
-      if (answer.status === 401) link.signedOut()
-      const body = await answer.json()
-      if (body.error) return { message: `${body.error.message} ${body.error.cure}`, card: null }
-      return { message: body.ok ? null : body.message, card: body.card }
-    } catch {
-      return {
-        message: 'No answer from the gateway. This card will show what was decided when it is back.',
-        card: null,
-      }
-    }
-  },
+  review: (click) => tell('/console/api/reviews', click),
+  resolveRun: (click) => tell('/console/api/runs', click),
   whole: async (approvalId) => {
     const answer = await fetch(`/console/api/approvals/${encodeURIComponent(approvalId)}`)
     if (!answer.ok) throw new Error(`status ${answer.status}`)
     return (await answer.json()).card
   },
   repaint: (card) => applyCard(card),
+}
+
+/** @param {string} url @param {unknown} click @returns {Promise<import('./card.js').Answer>} */
+async function tell(url, click) {
+  try {
+    const answer = await post(url, click)
+    if (answer.status === 401) link.signedOut()
+    const body = await answer.json()
+    if (body.error) return { message: `${body.error.message} ${body.error.cure}`, card: null }
+    return { message: body.ok ? null : body.message, card: body.card }
+  } catch {
+    return { message: 'No answer from the gateway. This card will show what was decided when it is back.', card: null }
+  }
 }
 
 /** @param {CardView} view @param {{ quietly?: boolean }} [how] */
@@ -74,25 +75,38 @@ function addCard(view, quietly) {
   const card = createCard(view, actions)
   cards.set(view.approvalId, card)
   card.tick(gatewayNow())
-  if (view.state === 'pending') {
-    pendingList.append(card.element)
+  if (waits(view)) {
+    putWaiting(card)
     if (!quietly) byId('announcer').textContent = `New: ${view.headline}`
   } else moveToDecided(card)
   card.measure()
 }
 
+/** Calls of which nobody knows whether they ran come first: their agents are told not to go on. @param {CardOnPage} card */
+function putWaiting(card) {
+  if (!card.view().asksWhetherItRan) return pendingList.append(card.element)
+  card.unfold()
+  pendingList.prepend(card.element)
+  return settlePending()
+}
+
 /** @param {CardOnPage} card @param {CardView} view */
 function updateCard(card, view) {
-  const wasPending = card.view().state === 'pending'
+  const wasWaiting = waits(card.view())
   const hadFocus = card.hasFocus()
   card.update(view)
-  if (!wasPending || card.view().state === 'pending') return
+  if (!wasWaiting && waits(card.view())) {
+    putWaiting(card)
+    byId('announcer').textContent = `${card.view().outcome ?? ''} ${card.view().headline}`
+    return
+  }
+  if (!wasWaiting || waits(card.view())) return
   // The button that was pressed is gone now, and the browser would start again at the top.
   if (hadFocus) card.focus()
   byId('announcer').textContent = card.view().outcome ?? ''
   settlePending()
   setTimeout(() => {
-    if (!cards.has(card.id)) return
+    if (!cards.has(card.id) || waits(card.view())) return
     const next = card.hasFocus() ? (nextPending(card) ?? byId('pending-title')) : null
     moveToDecided(card)
     settlePending()
@@ -129,7 +143,7 @@ function forget(element) {
 
 /** @param {CardOnPage} card */
 function nextPending(card) {
-  const waiting = pendingCards().filter((other) => other.view().state === 'pending')
+  const waiting = pendingCards().filter((other) => waits(other.view()))
   const after = card.element.compareDocumentPosition.bind(card.element)
   return waiting.find((other) => after(other.element) & Node.DOCUMENT_POSITION_FOLLOWING) ?? waiting[0]
 }
@@ -167,7 +181,7 @@ function addSession(summary) {
 }
 
 function paintCounts() {
-  const waiting = pendingCards().filter((card) => card.view().state === 'pending').length
+  const waiting = pendingCards().filter((card) => waits(card.view())).length
   const total = waiting + pendingMore
   document.title = total === 0 ? 'Countersign' : `(${total}) Countersign`
   byId('pending-title').textContent = total === 0 ? 'Waiting for you' : `Waiting for you (${total})`

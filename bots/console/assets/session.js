@@ -4,7 +4,10 @@ import { el, timeElement } from './dom.js'
 /** @param {import('../view.ts').SummaryView} summary */
 export function sessionElement(summary) {
   const calls = summary.calls.map(({ outcome, count }) => `${count} ${outcome}`)
-  if (summary.unknownOutcomes > 0) calls.push(`${summary.unknownOutcomes} with unknown outcome`)
+  if (summary.unknownOutcomes > 0) {
+    const found = summary.unknownResolved === 0 ? '' : ` (${summary.unknownResolved} found out since)`
+    calls.push(`${summary.unknownOutcomes} with unknown outcome${found}`)
+  }
   const approvals = summary.approvals.map(({ tool, state, reviewers }) =>
     reviewers.length === 0 ? `${tool} ${state}` : `${tool} ${state} by ${reviewers.join(' and ')}`,
   )
