@@ -8,7 +8,7 @@
  * Connections of a replica that died stay in the set; they count only while their replica says that it lives.
  */
 import type { CallId } from '../src/brands.ts'
-import type { HeldConnection, HeldConnections, HeldEnd, Log, RequestName } from '../src/ports.ts'
+import type { HeldConnection, HeldConnections, HeldEnd, Log } from '../src/ports.ts'
 import { approvalKeys } from './approvals/keys.ts'
 import type { Inbox } from './inbox.ts'
 import type { RedisHandle, RedisReply } from './redis.ts'
@@ -36,18 +36,20 @@ end
 `
 
 /**
- * KEYS  1 attached  2 held ends  3 held request, or absent
+ * KEYS  1 attached  2 held ends  3 held request
  * ARGV  1 call  2 connection  3 replica  4 approval  5 until  6 most ends kept  7 prefix of replicas
  * Answers  attached | cancelled, end, how many others wait
  */
 const ATTACH = defineScript(
   'held-attach',
   `${OTHERS}
-if KEYS[3] then
-  local was = string.match(redis.call('GET', KEYS[3]) or '', '^cancelled (%S+)$')
-  if was then return {'cancelled', was, othersOf(KEYS[1], ARGV[1], ARGV[7])} end
-  redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. ARGV[4], 'PXAT', ARGV[5])
-end
+local before = redis.call('GET', KEYS[3]) or ''
+local was = string.match(before, '^cancelled (%S+)$')
+if was then return {'cancelled', was, othersOf(KEYS[1], ARGV[1], ARGV[7])} end
+local call = string.match(before, '^(%S+) ')
+local held = ARGV[1] .. ' ' .. ARGV[4]
+if before == 'several' or (call and call ~= ARGV[1]) then held = 'several' end
+redis.call('SET', KEYS[3], held, 'PXAT', ARGV[5])
 redis.call('SADD', KEYS[1], ARGV[3] .. ' ' .. ARGV[2] .. ' ' .. ARGV[1])
 redis.call('PEXPIREAT', KEYS[1], ARGV[5])
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], '*', 'id', ARGV[1] .. ' ' .. ARGV[2] .. ' superseded')
@@ -57,16 +59,18 @@ return {'attached'}
 
 /**
  * KEYS  1 held request  2 held ends
- * ARGV  1 end  2 cancelled kept for, ms  3 prefix of attached  4 prefix of replicas  5 prefix of parked calls
+ * ARGV  1 end  2 cancelled kept for, ms, or 0  3 prefix of attached  4 prefix of replicas  5 prefix of parked calls
  *       6 most ends kept
  * Answers  unknown | held, call, approval, how many others wait
  */
 const CANCEL = defineScript(
   'held-cancel',
   `${OTHERS}
-local held = redis.call('GET', KEYS[1])
-redis.call('SET', KEYS[1], 'cancelled ' .. ARGV[1], 'PX', ARGV[2])
-local call, approval = string.match(held or '', '^(%S+) (apr%S+)$')
+local held = redis.call('GET', KEYS[1]) or ''
+if held == 'several' then return {'unknown'} end
+if ARGV[2] ~= '0' then redis.call('SET', KEYS[1], 'cancelled ' .. ARGV[1], 'PX', ARGV[2])
+else redis.call('DEL', KEYS[1]) end
+local call, approval = string.match(held, '^(%S+) (apr%S+)$')
 if not call then return {'unknown'} end
 redis.call('DEL', ARGV[5] .. call)
 local others = othersOf(ARGV[3] .. approval, call, ARGV[4])
@@ -78,14 +82,14 @@ return {'held', call, approval, others}
 /**
  * A request's name stays unless it names this call: after a cancellation it says so, for whoever is late.
  *
- * KEYS  1 attached  2 held request, or absent
+ * KEYS  1 attached  2 held request
  * ARGV  1 member  2 call
  */
 const SETTLE = defineScript(
   'held-settle',
   `
 redis.call('SREM', KEYS[1], ARGV[1])
-if KEYS[2] and string.match(redis.call('GET', KEYS[2]) or '', '^(%S+) ') == ARGV[2] then redis.call('DEL', KEYS[2]) end
+if string.match(redis.call('GET', KEYS[2]) or '', '^(%S+) ') == ARGV[2] then redis.call('DEL', KEYS[2]) end
 return 1
 `,
 )
@@ -123,10 +127,10 @@ export function startHeldConnections(options: {
       const local: Local = { connection: `${inbox.replica}/${count}`, ending: new AbortController() }
       // First here, then in Redis: a cancellation that comes in between is heard.
       const forget = remember(here, callId, local)
-      const requests = request === null ? [] : [keys.heldRequest(request)]
       const attached = keys.attached(approvalId)
+      const requested = keys.heldRequest(request.digest)
       const args = [callId, local.connection, inbox.replica, approvalId, until, ENDS_MAX, keys.replica('')]
-      const reply = await redis.run(ATTACH, [attached, keys.heldEnds, ...requests], args).catch((error: unknown) => {
+      const reply = await redis.run(ATTACH, [attached, keys.heldEnds, requested], args).catch((error: unknown) => {
         forget()
         throw error
       })
@@ -143,14 +147,15 @@ export function startHeldConnections(options: {
       return {
         cancelled,
         ended: local.ending.signal,
-        settled: () => over(() => redis.run(SETTLE, [attached, ...requests], [member, callId])),
+        settled: () => over(() => redis.run(SETTLE, [attached, requested], [member, callId])),
         left: () => over(() => redis.call('SREM', attached, member)),
       }
     },
-    async cancel(request: RequestName, end) {
+    async cancel(request, end) {
       const prefixes = [redis.key('attached', ''), keys.replica(''), redis.key('parked-call', '')]
-      const args = [end, CANCELLED_KEPT_MS, ...prefixes, ENDS_MAX]
-      const reply = await redis.run(CANCEL, [keys.heldRequest(request), keys.heldEnds], args)
+      // Without a session a later request of another client could be taken for this one.
+      const args = [end, request.hasSession ? CANCELLED_KEPT_MS : 0, ...prefixes, ENDS_MAX]
+      const reply = await redis.run(CANCEL, [keys.heldRequest(request.digest), keys.heldEnds], args)
       const [word, callId, approvalId, others] = reply as [string, CallId, never, number]
       return word === 'held' ? { callId, approvalId, isAlone: Number(others) === 0 } : null
     },

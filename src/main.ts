@@ -18,8 +18,10 @@ import type { SlackChannel } from '../bots/slack/slack-channel.ts'
 import { createSlackChannel } from '../bots/slack/slack-channel.ts'
 import type { RedisApprovalStore } from '../jobs/approvals/store.ts'
 import { createApprovalStore } from '../jobs/approvals/store.ts'
+import { startClientBudgets } from '../jobs/client-budgets.ts'
 import { startGrantRevocation } from '../jobs/grant-revocation.ts'
 import { createGrants } from '../jobs/grants.ts'
+import { startHeldConnections } from '../jobs/held-connections.ts'
 import { createHolds, startHoldsWorker } from '../jobs/holds.ts'
 import type { Inbox } from '../jobs/inbox.ts'
 import { startInbox } from '../jobs/inbox.ts'
@@ -42,8 +44,10 @@ import { createStaticBroker } from '../proxy/broker/static.ts'
 import { createCatalogue } from '../proxy/catalogue.ts'
 import { createSender } from '../proxy/forward/http-proxy.ts'
 import { closeIdle, createHttpServer } from '../proxy/http-server.ts'
+import { createBudgets } from '../proxy/mcp/budget.ts'
 import type { Endpoint } from '../proxy/mcp/endpoint.ts'
 import { createEndpoint } from '../proxy/mcp/endpoint.ts'
+import { createLegacyHolds } from '../proxy/mcp/legacy-hold.ts'
 import { CONTINUATION_LIFE_MS, createRounds } from '../proxy/mcp/rounds.ts'
 import { createTaskRuns } from '../proxy/mcp/task-runs.ts'
 import { createTaskDesk } from '../proxy/mcp/tasks.ts'
@@ -238,7 +242,7 @@ function startGateway(
     () => undefined,
   )
   const sender = createSender()
-  const waitingRoom = createWaitingRoom()
+  const waitingRoom = createWaitingRoom(clock)
   closers.push(
     () => upstreams.close(),
     () => authenticator.close(),
@@ -283,6 +287,26 @@ function startGateway(
     targets: upstreams.targets,
     recorder,
   }
+  const learned = startClientBudgets(redis, log)
+  const connections = startHeldConnections({ redis, inbox, log })
+  closers.push(
+    () => learned.close(),
+    () => connections.close(),
+  )
+  const budgets = createBudgets(settings.holds, learned)
+  const legacyHolds = createLegacyHolds({
+    waitingRoom,
+    connections,
+    parked: parkedCalls,
+    approvals: store,
+    runs,
+    recorder,
+    budgets,
+    sealer,
+    draining,
+    clock,
+    log,
+  })
   const endpoint = createEndpoint({
     targets: upstreams.targets,
     tasks: createTaskDesk({ ...taskOptions, clock, newId, log }),
@@ -294,7 +318,9 @@ function startGateway(
     waitingRoom,
     sealer,
     rounds,
-    budgetMs: settings.holds.defaultBudgetMs,
+    budgets,
+    legacyHolds,
+    parked: parkedCalls,
     newId,
     origins: new Set(
       [settings.gateway.publicUrl, ...settings.gateway.allowedOrigins].map((item) => new URL(item).origin),

@@ -147,8 +147,13 @@ export interface ClientBudgets {
   gaveUp(kind: ClientKind, waitedMs: number, how: 'said' | 'left'): void
 }
 
-/** A request as its client names it: a digest over principal, upstream, MCP session and JSON-RPC id. */
-export type RequestName = string & { readonly __requestName: true }
+/** A request as its client names it. */
+export interface RequestName {
+  /** Over principal, OAuth client, upstream, MCP session and JSON-RPC id. */
+  readonly digest: string
+  /** Without a session two clients of one principal may mean two requests by it. */
+  readonly hasSession: boolean
+}
 
 /** Why a held connection must end without an answer. */
 export type HeldEnd =
@@ -190,11 +195,13 @@ export interface HeldConnections {
   attach(held: {
     readonly callId: CallId
     readonly approvalId: ApprovalId
-    /** Null where the client has no session: then nobody can tell whose request a cancellation means. */
-    readonly request: RequestName | null
+    readonly request: RequestName
     readonly until: EpochMs
   }): Promise<HeldConnection>
-  /** Ends the call wherever it is held and forgets it, so that it can't come back. Null: no such call is held. */
+  /**
+   * Ends the call wherever it is held and forgets it, so that it can't come back. Null: no such call is held, or several
+   * are, and nobody can tell which one is meant.
+   */
   cancel(request: RequestName, end: 'timed_out' | 'withdrawn'): Promise<CancelledHold | null>
 }
 

@@ -120,6 +120,26 @@ export const requirements: readonly Requirement[] = [
   },
   { id: 'REQ-HOLD-7', source: readme, promise: 'SIGTERM ends the service in order, and what is held stays held.' },
   {
+    id: 'REQ-LEGACY-1',
+    source: readme,
+    promise: 'A held call is answered as pending before its client’s own time-out, and an identical call joins it.',
+  },
+  {
+    id: 'REQ-LEGACY-2',
+    source: 'MCP 2025-11-25, basic/transports',
+    promise: 'A client whose stream is cut while its call is held comes back to any replica and gets its one result.',
+  },
+  {
+    id: 'REQ-LEGACY-3',
+    source: 'MCP 2025-11-25, basic/utilities/cancellation',
+    promise: 'A cancelled call runs no more; a time-out leaves its question open, and any other reason withdraws it.',
+  },
+  {
+    id: 'REQ-LEGACY-4',
+    source: readme,
+    promise: 'Only the client that was given an id comes back by it, and coming back never runs a call twice.',
+  },
+  {
     id: 'REQ-ROUND-1',
     source: mcp('basic/patterns/mrtr'),
     promise:

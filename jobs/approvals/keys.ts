@@ -13,7 +13,7 @@
  *   waiters:<id>             set     the replicas with a connection that waits
  *   inbox:<replica>          stream  id of each approval that was resolved
  *   attached:<id>            set     <replica> <connection> <call> of each connection that waits
- *   held-request:<digest>    string  <call> <approval>, or cancelled <end>; see held-connections.ts
+ *   held-request:<digest>    string  <call> <approval>, `several`, or cancelled <end>; see held-connections.ts
  *   held-ends                stream  id: <call> <connection that stays> <end>, of connections that must end
  *   replica:<id>             string  lives as long as the replica does
  *   reviews-unrecorded       zset    <approval>:<how many reviews it has>, or <approval>:lost or :resolved for its run,
@@ -46,7 +46,7 @@ export interface ApprovalKeys {
   waiters(id: ApprovalId): string
   inbox(replica: string): string
   attached(id: ApprovalId): string
-  heldRequest(name: string): string
+  heldRequest(digest: string): string
   readonly heldEnds: string
   replica(id: string): string
   grant(id: GrantId): string
@@ -75,7 +75,7 @@ export function approvalKeys({ key }: Pick<RedisHandle, 'key'>): ApprovalKeys {
     waiters: (id) => key('waiters', id),
     inbox: (replica) => key('inbox', replica),
     attached: (id) => key('attached', id),
-    heldRequest: (name) => key('held-request', name),
+    heldRequest: (digest) => key('held-request', digest),
     heldEnds: key('held-ends'),
     replica: (id) => key('replica', id),
     grant: (id) => key('grant', id),

@@ -61,17 +61,23 @@ function upstreamHeaders(
   lease: Lease,
 ): Record<string, string> {
   const headers: Record<string, string> = { 'user-agent': USER_AGENT, 'accept-encoding': 'identity' }
-  for (const name of REQUEST_HEADERS) {
-    const value = incoming[name]
-    if (typeof value === 'string') headers[name] = value
-  }
-  Object.assign(headers, mcpHeaders)
+  Object.assign(headers, listedHeaders(incoming), mcpHeaders)
   if (method === 'POST') {
     headers['content-type'] = 'application/json'
     headers['content-length'] = String(body.length)
   }
   // Last, so that nothing of the agent's can stand where the credential goes.
   for (const [name, secret] of lease.headers) headers[name] = secret.reveal()
+  return headers
+}
+
+/** Those that pass. */
+export function listedHeaders(incoming: ExchangeOptions['incoming']): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const name of REQUEST_HEADERS) {
+    const value = incoming[name]
+    if (typeof value === 'string') headers[name] = value
+  }
   return headers
 }
 

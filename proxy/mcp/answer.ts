@@ -6,6 +6,7 @@ import { AgentGone, CutOff, RunFault } from '../../src/gate/call.ts'
 import type { JsonObject } from '../../src/json/value.ts'
 import { faultAnswer, pendingAnswer, stopAnswer } from '../../src/mcp/answers.ts'
 import type { Log } from '../../src/ports.ts'
+import { RETRY_MS } from '../response/sse.ts'
 import type { Inquiry } from './inquiry.ts'
 import type { Headers, Outlet } from './outlet.ts'
 import type { Rounds } from './rounds.ts'
@@ -85,6 +86,7 @@ export function answerFault(
   if (outlet.isGone) return
   if (outlet.hasBegun && rpcId === null) {
     // A listening stream answers no message that a fault could belong to: its end is what the client knows.
+    if (options.draining.aborted) void outlet.event({ id: null, event: null, data: '', retryMs: RETRY_MS })
     outlet.end()
     return
   }

@@ -14,17 +14,21 @@ import { AgentGone } from '../../src/gate/call.ts'
 import type { Gate } from '../../src/gate/gate.ts'
 import type { Principal } from '../../src/identity/principal.ts'
 import { summarisePrincipal } from '../../src/identity/principal.ts'
+import { isObject } from '../../src/json/value.ts'
 import { faultAnswer } from '../../src/mcp/answers.ts'
 import { STREAM_METHOD } from '../../src/mcp/message.ts'
-import type { Sessions } from '../../src/ports.ts'
+import type { ParkedCalls, Sessions } from '../../src/ports.ts'
 import type { Sealer } from '../../src/sealing/seal.ts'
 import type { Authenticator } from '../authenticate/authenticator.ts'
+import { listedHeaders } from '../forward/exchange.ts'
 import type { UpstreamTarget } from '../forward/exchange-for.ts'
 import { exchangeFor } from '../forward/exchange-for.ts'
 import type { Sender } from '../forward/http-proxy.ts'
+import { RETRY_MS } from '../response/sse.ts'
 import type { AnswerOptions } from './answer.ts'
 import { answer, answerFault, answerPending, sendJson } from './answer.ts'
 import { answerBatch } from './batch.ts'
+import type { Budgets } from './budget.ts'
 import type { ClientSessions } from './client-session.ts'
 import { createClientSessions } from './client-session.ts'
 import type { Door } from './door.ts'
@@ -33,9 +37,13 @@ import type { Inquiry } from './inquiry.ts'
 import { newInquiry } from './inquiry.ts'
 import type { Lasting, LastingCall } from './lasting.ts'
 import { createLasting } from './lasting.ts'
-import { ResponseOutlet } from './outlet.ts'
+import type { LegacyAttachment, LegacyHolds } from './legacy-hold.ts'
+import { placesOf } from './legacy-hold.ts'
 import type { Judged, ReadOptions, Received, Sent } from './read-message.ts'
 import { judge, receive } from './read-message.ts'
+import { ResumableOutlet } from './resumable-outlet.ts'
+import type { Cursor } from './resume.ts'
+import { isOurCursor, resume } from './resume.ts'
 import type { TaskDesk } from './tasks.ts'
 import { aboutTask } from './tasks.ts'
 
@@ -46,8 +54,10 @@ export interface EndpointOptions extends ReadOptions, AnswerOptions, Door {
   readonly sessions: Sessions
   readonly sender: Sender
   readonly tasks: TaskDesk
-  /** How long one request of a held call waits before its client gets an answer that brings it back. */
-  readonly budgetMs: number
+  readonly budgets: Budgets
+  readonly legacyHolds: LegacyHolds
+  /** Calls whose clients come back for the answer. */
+  readonly parked: ParkedCalls
   /** For what an agent is given and must bring back unchanged: its session's id, the state of a call it retries. */
   readonly sealer: Sealer
   readonly newId: (prefix: IdPrefix) => string
@@ -100,7 +110,7 @@ async function answerOne(
   response: ServerResponse,
   upstream: string,
 ): Promise<void> {
-  const inquiry = newInquiry(request, new ResponseOutlet(request, response), options.newId('call') as CallId)
+  const inquiry = newInquiry(request, new ResumableOutlet(request, response), options.newId('call') as CallId)
   await answering(options, inquiry, () => serve(options, inquiry, response, upstream))
 }
 
@@ -143,6 +153,8 @@ async function serve(options: Parts, inquiry: Inquiry, response: ServerResponse,
   }
   const { principal } = authentication
   const visit: Visit = { request, response, target, upstream, principal, left: leftOf(response) }
+  const lastEventId = request.headers['last-event-id']
+  if (request.method === 'GET' && isOurCursor(lastEventId)) return passBack(options, visit, inquiry, lastEventId)
   const received = await receive(options, request)
   if (received.kind !== 'batch') return passOne(options, visit, inquiry, received)
   await answerBatch(visit, received.elements, (element, part) => {
@@ -159,6 +171,17 @@ function leftOf(response: ServerResponse): AbortSignal {
   return left.signal
 }
 
+/** A message as it goes through the gate. */
+interface Passing {
+  readonly call: Call
+  readonly method: 'POST' | 'GET' | 'DELETE'
+  /** The agent's headers, of which the listed ones pass, and those that are made from the body. */
+  readonly incoming: IncomingMessage['headers']
+  readonly mcpHeaders: Readonly<Record<string, string>>
+  /** Not null where the call was held before, and its client comes back for the answer. */
+  readonly cursor: Cursor | null
+}
+
 /** One message: judged, passed through the gate, and answered. */
 async function passOne(
   options: Parts,
@@ -166,22 +189,56 @@ async function passOne(
   inquiry: Inquiry,
   received: Exclude<Received, { kind: 'batch' }>,
 ): Promise<void> {
-  const { request, response, target, upstream, principal, left } = visit
-  const { outlet } = inquiry
+  const { request, upstream, principal } = visit
   const judged = await judge(options, inquiry, visit, received)
   const sessionHeaders = openSession(options, inquiry, visit)
   if (await answerTask(options, inquiry, { upstream, principal, judged })) return
-  const call = await asCall(options, inquiry, upstream, principal, judged)
+  await passOn(options, visit, inquiry, {
+    call: await asCall(options, inquiry, upstream, principal, judged),
+    method: request.method as Passing['method'],
+    incoming: { accept: request.headers.accept, ...sessionHeaders },
+    mcpHeaders: judged.mcpHeaders,
+    cursor: null,
+  })
+}
+
+/** A client comes back for the answer of a call that was held. */
+async function passBack(options: Parts, visit: Visit, inquiry: Inquiry, lastEventId: string): Promise<void> {
+  const { principal, upstream } = visit
+  const { outlet } = inquiry
+  openSession(options, inquiry, visit)
+  const resumed = await resume(options, { lastEventId, principal, upstream })
+  if (resumed === null) return outlet.whole(204, {}, '')
+  const { call, cursor, parked, progressToken } = resumed
+  const touched = options.sessions.touch(summarisePrincipal(principal), upstream)
+  const sessionId = touched instanceof Promise ? await touched : touched
+  Object.assign(inquiry, { callId: call.id, rpcId: call.rpcId, isToolCall: true, progressToken })
+  // From here on it is a stream, whatever comes of the call; and one that can be cut again.
+  if (outlet instanceof ResumableOutlet) outlet.prime(...placesOf(options.sealer, call, cursor))
+  const { headers } = parked
+  await passOn(options, visit, inquiry, {
+    call: { ...call, sessionId },
+    method: 'POST',
+    incoming: headers,
+    mcpHeaders: headers,
+    cursor,
+  })
+}
+
+async function passOn(options: Parts, visit: Visit, inquiry: Inquiry, passing: Passing): Promise<void> {
+  const { request, response, target, left } = visit
+  const { outlet } = inquiry
+  const { call } = passing
   // It may have happened while the session was looked up: nobody would hear of it any more.
   if (response.closed) throw new AgentGone('the agent left before its call was judged')
   let lasting: LastingCall | null = null
   const upstreamSide = exchangeFor(target, {
     principal: call.principal.id,
     sender: options.sender,
-    method: request.method as 'POST' | 'GET' | 'DELETE',
-    incoming: { accept: request.headers.accept, ...sessionHeaders },
-    mcpHeaders: judged.mcpHeaders,
-    body: judged.bytes,
+    method: passing.method,
+    incoming: passing.incoming,
+    mcpHeaders: passing.mcpHeaders,
+    body: call.bytes,
     // A listening stream has no end of its own: stopping must not wait for it.
     gone: call.method === STREAM_METHOD ? AbortSignal.any([left, options.draining]) : left,
     // Asked for by approved calls alone: an allowed call needs none.
@@ -191,23 +248,40 @@ async function passOne(
     },
     socket: request.socket,
   })
+  const legacy = inquiry.era === 'legacy' ? attachLegacy(options, inquiry, passing, left) : null
   const exchange: Exchange = {
-    send(lease, how) {
+    async send(lease, how) {
+      // What was never told of the call has nothing to cancel.
+      if (legacy !== null && (await isCancelledHold(options, inquiry, call))) return ACCEPTED
+      legacy?.forwarded()
       options.waitingRoom.forwarded(outlet)
       return upstreamSide.send(lease, how)
     },
   }
   // A listening stream does nothing by itself: a client that only listens is idle.
   if (call.method !== STREAM_METHOD) options.underWay.add(call)
+  let isAnswered = false
   try {
-    const passed = await options.gate.pass(call, attach(options, inquiry, { response, left }), exchange)
-    const reply = options.clientSessions.outgoing(passed, visit, inquiry)
-    if (reply.kind === 'pending' && inquiry.takesTasks) await answerByTask(options, inquiry, { call, judged, reply })
-    else if (reply.kind === 'pending') answerPending(options, inquiry, call, reply.approval)
-    else await answer(options, inquiry, reply)
+    const attachment = legacy ?? attach(options, inquiry, { response, left, call })
+    const passed = await options.gate.pass(call, attachment, exchange)
+    const reply = options.clientSessions.outgoing(passed, call, inquiry)
+    if (reply.kind === 'pending' && inquiry.takesTasks) await answerByTask(options, inquiry, { passing, reply })
+    else if (reply.kind === 'pending') {
+      // Its client comes back by itself, to another replica or to this one when it is up again.
+      if (options.draining.aborted && outlet instanceof ResumableOutlet && outlet.isPrimed) {
+        return outlet.endForNow(RETRY_MS)
+      }
+      answerPending(options, inquiry, call, reply.approval)
+    } else await answer(options, inquiry, reply)
+    isAnswered = true
+  } catch (error) {
+    if (!(error instanceof AgentGone) || (legacy?.end ?? null) === null) throw error
+    // A cancelled request gets no answer (MCP 2025-11-25 basic/utilities/cancellation, "Behavior Requirements").
+    if (outlet instanceof ResumableOutlet) outlet.endUnanswered()
   } finally {
     options.underWay.delete(call)
     endLasting(lasting)
+    legacy?.close(isAnswered ? 'answered' : 'cut')
   }
 }
 
@@ -228,11 +302,12 @@ async function answerTask(
 async function answerByTask(
   { tasks }: EndpointOptions,
   { request, outlet, rpcId: id, client }: Inquiry,
-  { call, judged, reply }: { call: Call; judged: Judged; reply: Extract<Reply, { kind: 'pending' }> },
+  { passing, reply }: { passing: Passing; reply: Extract<Reply, { kind: 'pending' }> },
 ): Promise<void> {
   if (id === null) throw new GatewayError('internal', 'A message without an id was held.')
+  const { call, mcpHeaders } = passing
   const { accept } = request.headers
-  const headers = { ...judged.mcpHeaders, ...(accept === undefined ? {} : { accept }) }
+  const headers = { ...mcpHeaders, ...(accept === undefined ? {} : { accept }) }
   const result = await tasks.create({ call, approval: reply.approval, headers, client: client.name })
   sendJson(outlet, 200, {}, { jsonrpc: '2.0', id, result })
 }
@@ -274,30 +349,63 @@ async function asCall(
 
 // ---- while it is held
 
+const CANCELLED_METHOD = 'notifications/cancelled'
+const ACCEPTED = { kind: 'whole', status: 202, headers: {}, body: new Uint8Array(0) } as const
+
+async function isCancelledHold(options: EndpointOptions, { session }: Inquiry, call: Call): Promise<boolean> {
+  if (call.method !== CANCELLED_METHOD) return false
+  const { principal, upstream, arguments: params } = call
+  return options.legacyHolds.cancelled({
+    principal,
+    upstream,
+    session: session?.upstreamId ?? null,
+    params: isObject(params) ? params : {},
+  })
+}
+
+function attachLegacy(
+  options: EndpointOptions,
+  { request, outlet, progressToken, client, session }: Inquiry,
+  { call, cursor, incoming, mcpHeaders }: Passing,
+  left: AbortSignal,
+): LegacyAttachment {
+  return options.legacyHolds.attach({
+    call,
+    request,
+    outlet,
+    progressToken,
+    client: client.name,
+    session: session?.upstreamId ?? null,
+    cursor,
+    headers: () => ({ ...listedHeaders(incoming), ...mcpHeaders }),
+    left,
+  })
+}
+
 function attach(
   options: EndpointOptions,
-  inquiry: Inquiry,
-  { response, left }: { readonly response: ServerResponse; readonly left: AbortSignal },
+  { outlet, progressToken, takesTasks, client }: Inquiry,
+  { response, left, call }: { readonly response: ServerResponse; readonly left: AbortSignal; readonly call: Call },
 ): Attachment {
-  const { outlet, progressToken } = inquiry
-  let gone: AbortSignal | null = null
-  const patience = new AbortController()
-  if (inquiry.takesTasks) patience.abort()
+  const hasToken = progressToken !== null
+  const oauthClient = call.principal.client
+  const budget = new AbortController()
+  if (takesTasks) budget.abort()
+  let patience: AbortSignal | null = null
   return {
     held(approval) {
-      if (inquiry.takesTasks) return
-      if (inquiry.era === 'modern') {
-        const timer = setTimeout(() => patience.abort(), options.budgetMs)
-        response.once('close', () => clearTimeout(timer))
-      }
+      if (takesTasks) return
+      const budgetMs = options.budgets.patienceOf({ client: client.name, oauthClient, hasToken, era: 'modern' })
+      const timer = setTimeout(() => budget.abort(), budgetMs ?? undefined)
+      response.once('close', () => clearTimeout(timer))
       // A client that takes no stream waits without a sign of life: better than refusing it.
       if (outlet.takesStream) options.waitingRoom.enter(outlet, approval, progressToken)
     },
-    // Made only when a call is held: an allowed call needs none.
-    get gone() {
-      gone ??= AbortSignal.any([left, options.draining])
-      return gone
+    gone: left,
+    // A leg that is merely cut is an error to its client; the round that it gets instead leads it to another replica.
+    get patience() {
+      patience ??= AbortSignal.any([budget.signal, options.draining])
+      return patience
     },
-    patience: patience.signal,
   }
 }

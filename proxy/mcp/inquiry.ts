@@ -9,7 +9,7 @@ import type { Waited } from './rounds.ts'
 export interface Inquiry {
   readonly request: IncomingMessage
   readonly outlet: Outlet
-  readonly callId: CallId
+  callId: CallId
   rpcId: RpcId | null
   era: Era
   isToolCall: boolean

@@ -109,7 +109,9 @@ export class ResponseOutlet implements Outlet {
     // A refused body may still be on its way; closing says that nobody reads it.
     if (!this.#request.complete) this.#response.shouldKeepAlive = false
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
-    this.#response.writeHead(status, { ...headers, 'content-length': String(bytes.length) })
+    // RFC 9110 §8.6: a 204 has no Content-Length.
+    const length = status === 204 ? {} : { 'content-length': String(bytes.length) }
+    this.#response.writeHead(status, { ...headers, ...length })
     this.#response.end(bytes)
   }
 

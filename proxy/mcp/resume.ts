@@ -59,7 +59,10 @@ export async function resume(
 ): Promise<Resumed | null> {
   const { principal, upstream } = from
   const value = sealer.open('stream-event', from.lastEventId, boundTo(principal, upstream))
-  if (value === null) throw new GatewayError('invalid_request', 'Last-Event-ID names no stream of this client.')
+  // Events of the MCP server are sealed for the same purpose, and name no call.
+  if (typeof value?.call !== 'string') {
+    throw new GatewayError('invalid_request', 'Last-Event-ID names no stream of this client.')
+  }
   const cursor: Cursor = {
     callId: value.call as CallId,
     arrivedAt: value.at as EpochMs,

@@ -6,7 +6,9 @@
  * client gave a token (MCP 2025-11-25 and 2026-07-28 basic/…/progress: the value must grow with each notification).
  */
 import type { Approval } from '../../src/approval/approval.ts'
+import type { EpochMs } from '../../src/brands.ts'
 import type { RpcId } from '../../src/mcp/message.ts'
+import type { Clock } from '../../src/ports.ts'
 import type { Outlet } from './outlet.ts'
 
 /** Below the 60 s after which common clients and proxies give an idle connection up, with room for a lost tick. */
@@ -33,10 +35,10 @@ export interface WaitingRoom {
   close(): void
 }
 
-export function createWaitingRoom(): WaitingRoom {
+export function createWaitingRoom(clock: Clock): WaitingRoom {
   const waiting = new Map<Outlet, Waiting>()
   const timer = setInterval(() => {
-    for (const entry of waiting.values()) tell(entry)
+    for (const entry of waiting.values()) tell(entry, clock.now())
   }, TICK_MS)
   timer.unref()
   return {
@@ -46,7 +48,7 @@ export function createWaitingRoom(): WaitingRoom {
       const isForwarded = approval.state !== 'pending'
       const entry: Waiting = { outlet, approval, progressToken, progress: 0, isForwarded }
       waiting.set(outlet, entry)
-      tell(entry)
+      tell(entry, clock.now())
     },
     streams(outlet) {
       waiting.set(outlet, { outlet, approval: null, progressToken: null, progress: 0, isForwarded: true })
@@ -60,7 +62,7 @@ export function createWaitingRoom(): WaitingRoom {
   }
 }
 
-function tell(entry: Waiting): void {
+function tell(entry: Waiting, now: EpochMs): void {
   const { outlet, approval, progressToken } = entry
   if (entry.isForwarded || approval === null) {
     outlet.comment('waiting for the MCP server')
@@ -72,7 +74,8 @@ function tell(entry: Waiting): void {
   }
   // A client that doesn't read is not written to for ever: its next tick comes when it has read.
   if (outlet.isFull || outlet.isGone) return
-  entry.progress += 1
+  // Seconds since people were asked, because it must also grow where another replica told the client before.
+  entry.progress = Math.max(entry.progress + 1, Math.floor((now - approval.requestedAt) / 1_000))
   const until = new Date(approval.expiresAt).toISOString()
   const message = `Waiting for a person to approve (approval ${approval.id}, rule "${approval.rule}", until ${until}).`
   const params = { progressToken, progress: entry.progress, message }

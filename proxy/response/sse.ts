@@ -44,10 +44,14 @@ function decode(decoder: InstanceType<typeof TextDecoder>, chunk: Uint8Array): s
   }
 }
 
-/** One event as it goes over the wire. Data may hold line breaks; an id or a name may not. */
+/**
+ * One event as it goes over the wire. Data may hold line breaks; an id or a name may not. Where only `retry` is told, no
+ * event comes of it, and so nothing that a client could take for a message.
+ */
 export function formatEvent({ id, event, data, retryMs }: StreamEvent): string {
   let text = ''
   if (retryMs !== null) text += `retry: ${retryMs}\n`
+  if (retryMs !== null && id === null && event === null && data === '') return `${text}\n`
   if (event !== null) text += `event: ${oneLine(event)}\n`
   if (id !== null) text += `id: ${oneLine(id)}\n`
   for (const line of data.split(/\r\n|\r|\n/)) text += `data: ${line}\n`
@@ -61,9 +65,6 @@ export function messageEvent(data: string): string {
 
 /** How long a client waits before it comes back. Clients try twice: a gateway that restarts has twice as long. */
 export const RETRY_MS = 5_000
-/** Says nothing but when to come back: for a stream that ends before it is over (MCP 2025-11-25 basic/transports). */
-export const RETRY = `retry: ${RETRY_MS}\n\n`
-
 function oneLine(text: string): string {
   return text.replace(/[\r\n\0]/g, '')
 }

@@ -74,9 +74,12 @@ export function isSameWait(oneMs: number, otherMs: number): boolean {
   return Math.abs(oneMs - otherMs) <= Math.max(oneMs, otherMs) * 0.1
 }
 
+/** mcp-remote passes its client's name on and appends this; the time-out is that client's. */
+const VIA_MCP_REMOTE = / \(via mcp-remote [^)]*\)$/
+
 /** As the settings write it and Redis keeps it. Null for what is no name. */
 export function clientName(claimed: string | null): string | null {
-  const name = claimed?.trim().toLowerCase() ?? ''
+  const name = claimed?.trim().toLowerCase().replace(VIA_MCP_REMOTE, '') ?? ''
   return name === '' || name.length > CLIENT_NAME_LENGTH_MAX ? null : name
 }
 

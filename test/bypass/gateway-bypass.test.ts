@@ -125,7 +125,7 @@ describe('a call whose agent leaves while it is looked up', () => {
       },
       catalogue: { definition: fails, known: fails },
       sender: { send: fails, close: fails },
-      waitingRoom: createWaitingRoom(),
+      waitingRoom: createWaitingRoom({ now: () => epochMs(Date.now()) }),
       rounds: { read: () => null },
       newId: () => 'call_1',
       origins: new Set(),

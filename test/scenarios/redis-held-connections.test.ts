@@ -59,7 +59,7 @@ beforeEach(() => {
 })
 
 function aHold(approvalId = `apr_${count}` as ApprovalId, suffix = ''): Hold {
-  const request = `request-${count}${suffix}` as RequestName
+  const request: RequestName = { digest: `request-${count}${suffix}`, hasSession: true }
   return { callId: `call_${count}${suffix}` as CallId, approvalId, request }
 }
 const attach = (replica: Replica, which: Hold = hold) => replica.held.attach({ ...which, until: until60() })
@@ -110,6 +110,18 @@ describe('a cancellation', () => {
     const connection = await attach(one)
     expect(connection.cancelled).toEqual({ end: 'withdrawn', isAlone: true })
     expect(connection.ended.reason).toBe('withdrawn')
+  })
+
+  it('without a session means nothing where two clients may mean it, and nothing that comes later', async () => {
+    const request = { ...hold.request, hasSession: false }
+    const first = await attach(one, { ...hold, request })
+    const second = await attach(other, { ...aHold(hold.approvalId, '-b'), request })
+    expect(await one.held.cancel(request, 'withdrawn')).toBeNull()
+    expect([first.ended.aborted, second.ended.aborted]).toEqual([false, false])
+
+    const later = { ...request, digest: `${request.digest}-c` }
+    expect(await one.held.cancel(later, 'withdrawn')).toBeNull()
+    expect((await attach(one, { ...aHold(hold.approvalId, '-c'), request: later })).cancelled).toBeNull()
   })
 
   it('of a call that went to the MCP server is none of a hold', async () => {

@@ -86,10 +86,10 @@ describe('the gateway is told to stop while it holds a call', () => {
     const name = 'stopped.txt'
     const gateway = await startGateway()
     const agent = await connectAgent('legacy', gateway.mcp, await gateway.token())
-    const call = agent.call('write_file', write(name)).catch((error: Error) => error)
+    // Its client comes back by itself (legacy-hold.test.ts), or not: the approval is there either way.
+    agent.call('write_file', write(name)).catch(() => undefined)
     const card = await onlyCard(await gateway.console())
     expect(await gateway.stop()).toBe(0)
-    expect(String(await call)).toContain('its approval stays open: call again with identical arguments')
     expect(existsSync(path.join(world.files, name))).toBe(false)
     await gateway.restart()
     expect((await onlyCard(await gateway.console())).approvalId).toBe(card.approvalId)
@@ -125,7 +125,7 @@ describe('the gateway is told to stop while a client listens and a call runs', (
     await isRunning
     const stopped = gateway.stop()
     await gateway.process.line(/stopping/)
-    expect(await listening.text(), 'no message, only an end').toBe('')
+    expect(await listening.text(), 'no message, only when to come back').toBe('retry: 5000\n\n')
     finish()
     expect(await (await call).json()).toMatchObject({ id: 7, result: {} })
     expect(await stopped).toBe(0)

@@ -45,6 +45,8 @@ export interface GatewayOptions {
   readonly unready?: boolean
   readonly redisUrl?: string
   readonly recordings?: string
+  /** Under which agents reach it, where something stands before it. */
+  readonly publicUrl?: string
   /** The same for two gateways makes them replicas; its own where left out. */
   readonly keyPrefix?: string
 }
@@ -140,14 +142,14 @@ async function startGateway(world: World, directory: string, options: GatewayOpt
   let running = await launch(settingsFile, options)
   const gateway: Gateway = {
     url,
-    mcp: new URL(`${url}/mcp/files`),
+    mcp: new URL(`${options.publicUrl ?? url}/mcp/files`),
     directory,
     recordings,
     settingsFile,
     get process() {
       return running
     },
-    token: (resource = `${url}/mcp/files`) => world.issuer.tokenFor(ALICE, resource),
+    token: (resource = `${options.publicUrl ?? url}/mcp/files`) => world.issuer.tokenFor(ALICE, resource),
     async console() {
       const [, link] = await running.line(/(http:\S+\/console\/open\?code=\S+)/)
       return openConsole(String(link))
@@ -186,7 +188,10 @@ function settingsOf(
   }: { port: number; recordings: string; options: GatewayOptions; directory: string },
 ): string {
   return `
-gateway: { listen: "127.0.0.1:${port}"${options.maxBodyBytes ? `, maxBodyBytes: ${options.maxBodyBytes}` : ''} }
+gateway:
+  listen: "127.0.0.1:${port}"
+  ${options.maxBodyBytes === undefined ? '' : `maxBodyBytes: ${options.maxBodyBytes}`}
+  ${options.publicUrl === undefined ? '' : `publicUrl: "${options.publicUrl}"`}
 redis: { url: "${options.redisUrl ?? redis.url}", keyPrefix: "${options.keyPrefix ?? path.basename(directory)}" }
 identity:
   issuers:

@@ -78,7 +78,7 @@ export async function startWire(options: {
   const [behindPort, port] = await Promise.all([portOf(behind), portOf(server)])
   const target = (name: string) => targetOf(new URL(`http://127.0.0.1:${behindPort}/${name}`))
   const sender = createSender()
-  const waitingRoom = createWaitingRoom()
+  const waitingRoom = createWaitingRoom({ now: () => epochMs(Date.now()) })
   const ids = createIds(randomBytes)
   const never = () => {
     throw new Error('is not to be asked')
@@ -121,6 +121,7 @@ export async function startWire(options: {
     catalogue: { definition: never, known: () => null },
     sessions: { touch: () => 'ses_1' },
     rounds: { read: () => null },
+    legacyHolds: NOTHING_HELD,
     sender,
     waitingRoom,
     sealer: options.sealer ?? aSealer(),
@@ -155,6 +156,19 @@ export async function startWire(options: {
 }
 
 const BOTH = 'application/json, text/event-stream'
+
+/** For a policy by which nothing is held. */
+export const NOTHING_HELD = {
+  attach: ({ left }: { left: AbortSignal }) => ({
+    gone: left,
+    patience: null,
+    end: null,
+    held: () => Promise.reject(new Error('is not to be held')),
+    forwarded: () => undefined,
+    close: () => undefined,
+  }),
+  cancelled: async () => false,
+}
 
 /** Answers each request with its own id, and `initialize` with a session that later requests must name. */
 export const echoing: Upstream = ({ method, headers, body }, response) => {

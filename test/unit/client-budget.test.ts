@@ -68,6 +68,7 @@ describe('why a client cancels', () => {
 
 it.each<[string, string | null, string | null]>([
   ['is trimmed and in lower case', ' Claude Code ', 'claude code'],
+  ['is that of the client behind mcp-remote', 'Claude Code (via mcp-remote 0.15.1)', 'claude code'],
   ['is none where it is empty', '  ', null],
   ['is none where it is too long', 'x'.repeat(129), null],
   ['is none where there is none', null, null],

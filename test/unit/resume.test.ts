@@ -7,7 +7,7 @@ import type { ApprovalId, CallId, SessionId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import type { Principal } from '../../src/identity/principal.ts'
 import type { ParkedCall, ParkedCalls } from '../../src/ports.ts'
-import { createSealer, KEY_BYTES } from '../../src/sealing/seal.ts'
+import { boundTo, createSealer, KEY_BYTES } from '../../src/sealing/seal.ts'
 import { Secret } from '../../src/secret.ts'
 import { aPrincipal } from '../support/examples.ts'
 
@@ -52,6 +52,10 @@ it.each<[string, Parameters<typeof come>[0]]>([
   ['the same person’s other OAuth client’s', { principal: { ...principal, client: 'other' } }],
   ['another upstream’s', { upstream: 'pg-prod' }],
   ['forged', { lastEventId: `${id.slice(0, -2)}AA` }],
+  [
+    'that of an event of the MCP server',
+    { lastEventId: sealer.seal('stream-event', { e: '1' }, boundTo(principal, 'files')) },
+  ],
   ['made for another purpose', { lastEventId: sealer.seal('mcp-session', { call: 'call_1' }, 'x') }],
 ])('refuses an id that is %s', async (_sentence, from) => {
   await expect(come(from)).rejects.toMatchObject({ code: 'invalid_request' })

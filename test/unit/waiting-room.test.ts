@@ -2,6 +2,7 @@
 import { afterEach, expect, it, vi } from 'vitest'
 import type { Outlet } from '../../proxy/mcp/outlet.ts'
 import { createWaitingRoom } from '../../proxy/mcp/waiting.ts'
+import { epochMs } from '../../src/brands.ts'
 import { anApproval } from '../support/examples.ts'
 
 const TICK_MS = 10_000
@@ -24,15 +25,17 @@ const outletOf = (written: string[]): Outlet => ({
 
 it('tells of waiting for a person only until the call goes to the MCP server, and nothing once it has left', () => {
   vi.useFakeTimers()
-  const room = createWaitingRoom()
+  const room = createWaitingRoom({ now: () => epochMs(Date.now()) })
   const written: string[] = []
   const outlet = outletOf(written)
   const heard = () => written.splice(0).join('')
 
-  room.enter(outlet, anApproval(), 'tok')
+  const approval = anApproval()
+  vi.setSystemTime(approval.requestedAt)
+  room.enter(outlet, approval, 'tok')
   expect(heard()).toContain('"progress":1')
   vi.advanceTimersByTime(TICK_MS)
-  expect(heard()).toContain('"progress":2,"message":"Waiting for a person')
+  expect(heard()).toContain('"progress":10,"message":"Waiting for a person')
   room.forwarded(outlet)
   vi.advanceTimersByTime(TICK_MS)
   expect(heard(), 'a comment: the progress is now the server’s own').toBe('waiting for the MCP server')
@@ -44,7 +47,7 @@ it('tells of waiting for a person only until the call goes to the MCP server, an
 
 it('keeps a stream of the MCP server’s alive with comments alone', () => {
   vi.useFakeTimers()
-  const room = createWaitingRoom()
+  const room = createWaitingRoom({ now: () => epochMs(Date.now()) })
   const written: string[] = []
   room.streams(outletOf(written))
   expect(written).toEqual([])
