@@ -126,9 +126,16 @@ export async function mcporter(): Promise<RealClient> {
         await writeFile(config, JSON.stringify({ imports: [], mcpServers: { gateway } }))
         return ['--config', config, 'call', `gateway.${tool}`, '--args', JSON.stringify(args), '--output', 'json']
       })
-      return answerIn(ended, (said) => said)
+      return answerIn(ended, resultOfMcporter)
     },
   }
+}
+
+/** It prints `structuredContent` alone where there is one, and where it gave up `{ server, tool, error, issue }`. */
+function resultOfMcporter(said: unknown): unknown {
+  if (hasContent(said)) return said
+  const isFault = typeof said === 'object' && said !== null && 'issue' in said
+  return isFault ? null : { content: [{ text: JSON.stringify(said) }] }
 }
 
 /** mcp-remote has no time-out of its own: what counts is the one of the client before it, here SDK v1's default. */
@@ -197,8 +204,12 @@ function answerIn({ out, err }: Ended, pick: (said: unknown) => unknown): RealAn
   } catch {
     throw new Error(`it printed no JSON: ${out}${err}`)
   }
-  if (typeof said !== 'object' || said === null || !('content' in said)) throw new Error(out + err)
+  if (!hasContent(said)) throw new Error(out + err)
   return answerOf(said)
+}
+
+function hasContent(said: unknown): said is { readonly content: readonly { text?: string }[] } {
+  return typeof said === 'object' && said !== null && 'content' in said && Array.isArray(said.content)
 }
 
 function answerOf(answer: object): RealAnswer {
