@@ -78,7 +78,7 @@ function maskHead(event: StreamEvent, secrets: readonly Secret[]): StreamEvent {
 }
 
 /** `text` is null where nothing changes: the original bytes then stay what they are. */
-function maskMessage(masker: Masker, bytes: Uint8Array, secrets: readonly Secret[], shape: Shape | null) {
+export function maskMessage(masker: Masker, bytes: Uint8Array, secrets: readonly Secret[], shape: Shape | null) {
   const parsed = parseStrict(bytes, ANSWER_LIMITS)
   if (!parsed.ok) {
     // The problem's message quotes keys, and a key can be the credential.
@@ -111,7 +111,7 @@ function idOf(message: JsonValue): RpcId | null {
   return typeof message.id === 'string' || typeof message.id === 'number' ? message.id : null
 }
 
-function byStatus(status: number): Outcome {
+export function byStatus(status: number): Outcome {
   return status < 400 ? 'succeeded' : 'upstream_failed'
 }
 
