@@ -202,6 +202,11 @@ export const requirements: readonly Requirement[] = [
     promise:
       'A denial that nobody was there to hear is told to the agent that comes back, once, and nobody is asked again.',
   },
+  {
+    id: 'REQ-LARGE-1',
+    source: readme,
+    promise: 'A large answer of an allowed call is masked and handed on while it arrives; cut off, it is no answer.',
+  },
   // Card
   {
     id: 'REQ-CARD-1',

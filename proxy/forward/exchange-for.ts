@@ -3,7 +3,7 @@
  * An allowed call ends with its agent's connection. An approved one outlives that: people approved it for one run.
  */
 import type { PrincipalId } from '../../src/brands.ts'
-import type { Exchange, StreamEvent } from '../../src/gate/call.ts'
+import type { Exchange } from '../../src/gate/call.ts'
 import { AgentGone } from '../../src/gate/call.ts'
 import type { StdioUpstream } from '../stdio/stdio-upstream.ts'
 import type { ExchangeOptions } from './exchange.ts'
@@ -26,11 +26,11 @@ export function exchangeFor(target: UpstreamTarget, options: WayOptions): Exchan
   const exchangeUntil = (gone: AbortSignal): Exchange =>
     'kind' in target ? target.exchange({ ...rest, gone }) : createExchange({ ...rest, gone, target })
   return {
-    async send(lease, { outlivesAgent } = { outlivesAgent: false }) {
-      if (!outlivesAgent || cutOff === null) return exchangeUntil(options.gone).send(lease)
+    async send(lease, how) {
+      if (!how?.outlivesAgent || cutOff === null) return exchangeUntil(options.gone).send(lease, how)
       const signal = cutOff()
       try {
-        const answer = await exchangeUntil(signal).send(lease)
+        const answer = await exchangeUntil(signal).send(lease, how)
         return answer.kind === 'stream' ? { ...answer, events: untilCutOff(answer.events, signal) } : answer
       } catch (error) {
         throw whyOf(error, signal)
@@ -39,7 +39,7 @@ export function exchangeFor(target: UpstreamTarget, options: WayOptions): Exchan
   }
 }
 
-async function* untilCutOff(events: AsyncIterable<StreamEvent>, signal: AbortSignal): AsyncGenerator<StreamEvent> {
+async function* untilCutOff<Event>(events: AsyncIterable<Event>, signal: AbortSignal): AsyncGenerator<Event> {
   try {
     yield* events
   } catch (error) {

@@ -9,7 +9,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Lease } from '../../src/credential/lease.ts'
 import { GatewayError } from '../../src/errors.ts'
-import type { AnswerHead, Exchange, UpstreamAnswer } from '../../src/gate/call.ts'
+import type { AnswerHead, Exchange, LargeEvent, StreamEvent, UpstreamAnswer } from '../../src/gate/call.ts'
 import { AgentGone } from '../../src/gate/call.ts'
 import { holdsCredential } from '../../src/masking/credential.ts'
 import { EVENT_BYTES_MAX, readEvents } from '../response/sse.ts'
@@ -17,6 +17,8 @@ import type { Sender, Target, UpstreamRequest } from './http-proxy.ts'
 
 /** A whole answer is masked as one value, so it is held in memory once. */
 export const ANSWER_BYTES_MAX = EVENT_BYTES_MAX
+/** A larger one goes through in pieces, where its agent and its call allow it. */
+export const LARGE_BYTES = 1024 * 1024
 const USER_AGENT = 'countersign'
 
 /**
@@ -42,12 +44,12 @@ export interface ExchangeOptions {
 
 export function createExchange(options: ExchangeOptions): Exchange {
   return {
-    async send(lease) {
+    async send(lease, { takesPieces } = { outlivesAgent: false, takesPieces: false }) {
       const { sender, target, method, body, gone, socket } = options
       try {
         const headers = upstreamHeaders(options, lease)
         const response = await sender.send({ method, target, headers, body, signal: gone, socket })
-        return await readAnswer(response, lease, gone)
+        return await readAnswer(response, { lease, gone, takesPieces })
       } catch (error) {
         if (gone.aborted) throw new AgentGone('the agent left while its call was running', { cause: error })
         throw error
@@ -81,7 +83,14 @@ export function listedHeaders(incoming: ExchangeOptions['incoming']): Record<str
   return headers
 }
 
-async function readAnswer(response: IncomingMessage, lease: Lease, gone: AbortSignal): Promise<UpstreamAnswer> {
+interface Reading {
+  readonly lease: Lease
+  readonly gone: AbortSignal
+  readonly takesPieces: boolean
+}
+
+async function readAnswer(response: IncomingMessage, reading: Reading): Promise<UpstreamAnswer> {
+  const { lease, takesPieces } = reading
   const status = response.statusCode ?? 502
   const refusal = refusalOf(response, status)
   if (refusal !== null) {
@@ -90,9 +99,39 @@ async function readAnswer(response: IncomingMessage, lease: Lease, gone: AbortSi
   }
   const head: AnswerHead = { status, headers: answerHeaders(response, lease) }
   if (status === 200 && isEventStream(head.headers['content-type'])) {
-    return { ...head, kind: 'stream', events: guarded(response, gone) }
+    return { ...head, kind: 'stream', events: guarded(response, reading, eventsOf(response, takesPieces)) }
   }
-  return { ...head, kind: 'whole', body: await readWhole(response) }
+  const mayBeLarge = takesPieces && status === 200 && isJson(head.headers['content-type'])
+  if (!mayBeLarge) return { ...head, kind: 'whole', body: await readWhole(response) }
+  const begun = await readBegun(response)
+  return 'body' in begun
+    ? { ...head, kind: 'whole', body: begun.body }
+    : { ...head, kind: 'pieces', chunks: guarded(response, reading, begun.chunks) }
+}
+
+/** The whole body where it is small, else what has come of it and what is still to come. */
+async function readBegun(
+  response: IncomingMessage,
+): Promise<{ readonly body: Uint8Array } | { readonly chunks: AsyncIterable<Uint8Array> }> {
+  const begun: Buffer[] = []
+  let length = 0
+  const iterator = (response as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
+  try {
+    while (length <= LARGE_BYTES) {
+      const { done, value } = await iterator.next()
+      if (done === true) return { body: begun.length === 1 ? (begun[0] as Buffer) : Buffer.concat(begun) }
+      begun.push(value)
+      length += value.length
+    }
+  } catch (cause) {
+    throw brokenOff(cause)
+  }
+  return { chunks: continued(begun, iterator) }
+}
+
+async function* continued(begun: Buffer[], iterator: AsyncIterator<Buffer>): AsyncGenerator<Uint8Array> {
+  yield* begun.splice(0)
+  for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value
 }
 
 function refusalOf(response: IncomingMessage, status: number): GatewayError | null {
@@ -126,6 +165,10 @@ function answerHeaders(response: IncomingMessage, lease: Lease): Record<string, 
   return headers
 }
 
+function isJson(contentType: string | undefined): boolean {
+  return contentType !== undefined && /^application\/json\s*(?:;|$)/i.test(contentType)
+}
+
 function isEventStream(contentType: string | undefined): boolean {
   return contentType !== undefined && /^text\/event-stream\s*(?:;|$)/i.test(contentType)
 }
@@ -151,18 +194,27 @@ function readWhole(response: IncomingMessage): Promise<Uint8Array> {
   })
 }
 
-async function* guarded(response: IncomingMessage, gone: AbortSignal) {
-  try {
-    for await (const event of readEvents(response)) {
-      // Its events name a second URL for the answers, which the settings don't (MCP 2024-11-05 basic/transports).
-      if (event.event === 'endpoint') {
-        throw new GatewayError(
-          'upstream_bad_answer',
-          'The MCP server speaks HTTP+SSE, the transport before 2025-03-26, which is not supported: it needs a newer version, or a bridge.',
-        )
-      }
-      yield event
+async function* eventsOf(response: IncomingMessage, takesPieces: boolean): AsyncGenerator<StreamEvent | LargeEvent> {
+  for await (const event of readEvents(response, takesPieces ? LARGE_BYTES : null)) {
+    // Its events name a second URL for the answers, which the settings don't (MCP 2024-11-05 basic/transports).
+    if (event.event === 'endpoint') {
+      throw new GatewayError(
+        'upstream_bad_answer',
+        'The MCP server speaks HTTP+SSE, the transport before 2025-03-26, which is not supported: it needs a newer version, or a bridge.',
+      )
     }
+    yield event
+  }
+}
+
+/** Says why a reading broke off, and leaves no connection behind. */
+async function* guarded<Item>(
+  response: IncomingMessage,
+  { gone }: Reading,
+  items: AsyncIterable<Item>,
+): AsyncGenerator<Item> {
+  try {
+    yield* items
   } catch (error) {
     if (gone.aborted) throw new AgentGone('the agent left while its call was running', { cause: error })
     throw error instanceof GatewayError ? error : brokenOff(error)

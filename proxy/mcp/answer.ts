@@ -8,7 +8,7 @@ import { faultAnswer, pendingAnswer, stopAnswer } from '../../src/mcp/answers.ts
 import type { Log } from '../../src/ports.ts'
 import { RETRY_MS } from '../response/sse.ts'
 import type { Inquiry } from './inquiry.ts'
-import type { Headers, Outlet } from './outlet.ts'
+import type { Headers, Outlet, Pieces } from './outlet.ts'
 import type { Rounds } from './rounds.ts'
 import type { WaitingRoom } from './waiting.ts'
 
@@ -60,9 +60,17 @@ export async function answer(
         // Not only at the stream's end: its agent may act on the answer at once, and its server may keep the stream open.
         if (isAnswer) tellDelivered(outlet, reply)
         return written
-      })
+      }, outlet.pieces?.event)
       return outlet.isGone ? undefined : outlet.end()
+    case 'pieces':
+      await reply.relay((piece) => piecesOf(outlet).body(reply.status, reply.headers, piece))
+      return outlet.end()
   }
+}
+
+function piecesOf({ pieces }: Outlet): Pieces {
+  if (pieces === null) throw new GatewayError('internal', 'An answer came in pieces to whom it was not asked for.')
+  return pieces
 }
 
 function tellDelivered(outlet: Outlet, { delivered }: Delivery): void {

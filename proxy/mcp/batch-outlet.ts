@@ -38,6 +38,7 @@ export class StreamAnswers implements Answers {
 }
 
 class StreamPart implements Outlet {
+  readonly pieces = null
   readonly takesStream = true
   readonly hasBegun = true
   readonly #response: ServerResponse
@@ -103,6 +104,7 @@ export class JsonAnswers implements Answers {
 }
 
 class JsonPart implements Outlet {
+  readonly pieces = null
   readonly takesStream = false
   readonly hasBegun = true
   readonly isFull = false
@@ -140,6 +142,7 @@ class JsonPart implements Outlet {
 
 /** For what has no answer: of a batch of nothing else, one status tells what became of it. */
 export class Unanswered implements Outlet {
+  readonly pieces = null
   readonly takesStream = false
   readonly hasBegun = false
   readonly isFull = false

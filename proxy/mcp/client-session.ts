@@ -11,7 +11,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { GatewayError } from '../../src/errors.ts'
-import type { Reply, StreamEvent } from '../../src/gate/call.ts'
+import type { LargeEvent, Reply, StreamEvent } from '../../src/gate/call.ts'
 import type { Principal } from '../../src/identity/principal.ts'
 import type { Era } from '../../src/mcp/message.ts'
 import type { Sealer } from '../../src/sealing/seal.ts'
@@ -95,7 +95,10 @@ export function createClientSessions(sealer: Sealer): ClientSessions {
     const id = sealer.seal('mcp-session', { s: upstreamId, c: client.name }, bound)
     return { ...others, 'mcp-session-id': remember({ id, upstreamId, clientName: client.name, bound }).id }
   }
-  const outgoingEvent = (event: StreamEvent, { principal, upstream }: Holder): StreamEvent =>
+  const outgoingEvent = <Event extends StreamEvent | LargeEvent>(
+    event: Event,
+    { principal, upstream }: Holder,
+  ): Event =>
     event.id === null
       ? event
       : {
@@ -119,13 +122,17 @@ export function createClientSessions(sealer: Sealer): ClientSessions {
       throw new GatewayError('invalid_request', 'Last-Event-ID names no event that this client got on this route.')
     },
     outgoing(reply, holder, inquiry) {
-      if (reply.kind !== 'whole' && reply.kind !== 'stream') return reply
+      if (reply.kind === 'stopped' || reply.kind === 'pending') return reply
       const headers = outgoingHeaders(reply.headers, holder, inquiry)
-      if (reply.kind === 'whole') return headers === reply.headers ? reply : { ...reply, headers }
+      if (reply.kind !== 'stream') return headers === reply.headers ? reply : { ...reply, headers }
       return {
         ...reply,
         headers,
-        relay: (write) => reply.relay((event, isAnswer) => write(outgoingEvent(event, holder), isAnswer)),
+        relay: (write, writeLarge) =>
+          reply.relay(
+            (event, isAnswer) => write(outgoingEvent(event, holder), isAnswer),
+            writeLarge && ((event) => writeLarge(outgoingEvent(event, holder))),
+          ),
       }
     },
   }

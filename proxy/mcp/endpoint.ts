@@ -255,7 +255,7 @@ async function passOn(options: Parts, visit: Visit, inquiry: Inquiry, passing: P
       if (legacy !== null && (await isCancelledHold(options, inquiry, call))) return ACCEPTED
       legacy?.forwarded()
       options.waitingRoom.forwarded(outlet)
-      return upstreamSide.send(lease, how)
+      return upstreamSide.send(lease, how && { ...how, takesPieces: how.takesPieces && outlet.pieces !== null })
     },
   }
   // A listening stream does nothing by itself: a client that only listens is idle.

@@ -3,9 +3,9 @@
  * answers needn't know which.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { StreamEvent } from '../../src/gate/call.ts'
+import type { LargeEvent, StreamEvent } from '../../src/gate/call.ts'
 import { AgentGone } from '../../src/gate/call.ts'
-import { formatEvent, messageEvent } from '../response/sse.ts'
+import { formatEvent, formatHead, formatPiece, messageEvent } from '../response/sse.ts'
 
 export type Headers = Readonly<Record<string, string>>
 
@@ -28,8 +28,17 @@ export interface Outlet {
   whole(status: number, headers: Headers, body: Uint8Array | string): void
   /** The stream has nothing more to say. */
   end(): void
+  /** For a large answer; null where its response is shared with others, and it must come whole. */
+  readonly pieces: Pieces | null
   /** Calls back once all that was written has left for the client; never where the client left before. */
   whenSent(callback: () => void): void
+}
+
+export interface Pieces {
+  /** An event whose data comes in chunks. Rejects with AgentGone. */
+  event(event: LargeEvent): Promise<void>
+  /** A part of the body. Resolves when more may be written; throws AgentGone. `end` ends it. */
+  body(status: number, headers: Headers, piece: Uint8Array): Promise<void> | void
 }
 
 export const STREAM_HEADERS = {
@@ -55,6 +64,8 @@ export class ResponseOutlet implements Outlet {
   readonly #response: ServerResponse
   #head: { readonly status: number; readonly headers: Headers } | null = null
   #headTimer: NodeJS.Timeout | null = null
+  /** A large answer has begun, and its end has not come. */
+  #isWithin = false
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.#request = request
@@ -94,14 +105,50 @@ export class ResponseOutlet implements Outlet {
     if (!this.#response.write(formatEvent(event))) return drained(this.#response)
   }
 
+  get pieces(): Pieces {
+    return {
+      event: (event) => this.#largeEvent(event),
+      body: (status, headers, piece) => this.#bodyPiece(status, headers, piece),
+    }
+  }
+
+  async #largeEvent(event: LargeEvent): Promise<void> {
+    this.#sendHead()
+    await this.#write(`${formatHead(event)}data: `)
+    this.#isWithin = true
+    for await (const chunk of event.chunks) await this.#write(formatPiece(chunk))
+    this.#isWithin = false
+    await this.#write('\n\n')
+  }
+
+  #bodyPiece(status: number, headers: Headers, piece: Uint8Array): Promise<void> | void {
+    if (!this.hasBegun) {
+      this.#response.setTimeout(0)
+      this.#response.writeHead(status, headers)
+      this.#isWithin = true
+    }
+    return this.#write(piece)
+  }
+
+  #write(text: string | Uint8Array): Promise<void> | void {
+    if (this.isGone) throw new AgentGone('the agent left while its answer was streaming')
+    if (!this.#response.write(text)) return drained(this.#response)
+  }
+
   comment(text: string): void {
-    if (this.isGone || this.isFull) return
+    // Within an event's data it would be data.
+    if (this.isGone || this.isFull || this.#isWithin) return
     this.#sendHead()
     this.#response.write(`: ${text}\n\n`)
   }
 
   whole(status: number, headers: Headers, body: Uint8Array | string): void {
     this.#forgetHead()
+    if (this.#isWithin) {
+      // A fault in the middle of a large answer: whatever were added, its client could take it for a part of that.
+      this.#response.destroy()
+      return
+    }
     if (this.hasBegun) {
       this.#response.end(messageEvent(typeof body === 'string' ? body : Buffer.from(body).toString('utf8')))
       return

@@ -142,7 +142,7 @@ function textOf({ bytes }: ParkedCall): string {
 
 /** The JSON-RPC message that answers `id`, as text. */
 export async function answerText(
-  reply: Extract<Reply, { kind: 'whole' | 'stream' }>,
+  reply: Extract<Reply, { kind: 'whole' | 'stream' | 'pieces' }>,
   id: RpcId | null,
 ): Promise<JsonText> {
   if (reply.kind === 'whole') {
@@ -150,6 +150,8 @@ export async function answerText(
     if (isJson) return Buffer.from(reply.body).toString('utf8')
     throw new GatewayError('upstream_bad_answer', `The MCP server answered ${reply.status} without JSON.`)
   }
+  // Asked for by no approved call.
+  if (reply.kind === 'pieces') throw new GatewayError('internal', 'The answer of a task’s call came in pieces.')
   let answer: string | null = null
   await reply.relay(({ data }) => {
     if (data !== '' && memberText(data, ['id']) === JSON.stringify(id) && memberText(data, ['method']) === null) {

@@ -70,7 +70,10 @@ export function maskEvent(
 }
 
 /** An id is a handle that must come back unchanged, so one that carries the credential is dropped; so is such a name. */
-function maskHead(event: StreamEvent, secrets: readonly Secret[]): StreamEvent {
+export function maskHead<Head extends Pick<StreamEvent, 'id' | 'event'>>(
+  event: Head,
+  secrets: readonly Secret[],
+): Head {
   const clean = (text: string | null) => (text !== null && holdsCredential(text, secrets) ? null : text)
   const id = clean(event.id)
   const name = clean(event.event)

@@ -57,9 +57,14 @@ export interface Exchange {
   /**
    * Sends the judged bytes under the lease. Rejects with a GatewayError `upstream_…`, with `AgentGone` where the agent
    * left, or with `CutOff`. An approved call outlives its agent: people approved it once, so it is not broken off, and
-   * its answer waits for whoever comes back.
+   * its answer waits for whoever comes back. `takesPieces`: a large answer may come in pieces.
    */
-  send(lease: Lease, options?: { readonly outlivesAgent: boolean }): Promise<UpstreamAnswer>
+  send(lease: Lease, options?: SendOptions): Promise<UpstreamAnswer>
+}
+
+export interface SendOptions {
+  readonly outlivesAgent: boolean
+  readonly takesPieces: boolean
 }
 
 export interface AnswerHead {
@@ -70,7 +75,9 @@ export interface AnswerHead {
 
 export type UpstreamAnswer =
   | (AnswerHead & { readonly kind: 'whole'; readonly body: Uint8Array })
-  | (AnswerHead & { readonly kind: 'stream'; readonly events: AsyncIterable<StreamEvent> })
+  /** A JSON body that is too large to be held. Its chunks are read once. */
+  | (AnswerHead & { readonly kind: 'pieces'; readonly chunks: AsyncIterable<Uint8Array> })
+  | (AnswerHead & { readonly kind: 'stream'; readonly events: AsyncIterable<StreamEvent | LargeEvent> })
 
 /** One server-sent event (WHATWG HTML §9.2.6). */
 export interface StreamEvent {
@@ -78,6 +85,11 @@ export interface StreamEvent {
   readonly event: string | null
   readonly data: string
   readonly retryMs: number | null
+}
+
+/** An event whose data is too large to be held. Its chunks are UTF-8, and are read to their end before the next event. */
+export interface LargeEvent extends Omit<StreamEvent, 'data'> {
+  readonly chunks: AsyncIterable<Uint8Array>
 }
 
 /** What the gate hands back. Faults are thrown as GatewayError. */
@@ -94,8 +106,15 @@ export type Reply =
        * GatewayError where the upstream broke off; the agent must then be told. An approved call's goes on to its answer
        * also where `write` throws `AgentGone`.
        */
-      relay(write: (event: StreamEvent, isAnswer: boolean) => void | Promise<void>): Promise<void>
+      relay(write: WriteEvent, writeLarge?: (event: LargeEvent) => Promise<void>): Promise<void>
     } & Delivery)
+  | (AnswerHead & {
+      readonly kind: 'pieces'
+      /** Hands on the masked body. The outcome is recorded before its last piece is written. */
+      relay(write: (piece: Uint8Array) => void | Promise<void>): Promise<void>
+    } & Delivery)
+
+export type WriteEvent = (event: StreamEvent, isAnswer: boolean) => void | Promise<void>
 
 /** To be called once the agent has the answer whole: until then the next identical call gets the same one. */
 export interface Delivery {

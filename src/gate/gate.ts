@@ -31,9 +31,20 @@ import type { ApprovalTerms, ChannelName, Decision, Policy } from '../policy/dec
 import type { ApprovalStore, Clock, Continuations, Grants, Holds, Ids, Log, Recorder, Runs } from '../ports.ts'
 import type { KeptAnswer, RunEnd } from '../run/run.ts'
 import { unreachable } from '../unreachable.ts'
-import { isJson, maskAnswer, maskEvent } from './answer.ts'
-import type { Attachment, Call, Catalogue, Continuation, Exchange, Reply, StreamEvent } from './call.ts'
+import { isJson, maskAnswer, maskEvent, maskHead } from './answer.ts'
+import type {
+  Attachment,
+  Call,
+  Catalogue,
+  Continuation,
+  Exchange,
+  LargeEvent,
+  Reply,
+  StreamEvent,
+  WriteEvent,
+} from './call.ts'
 import { AgentGone, CutOff, RunFault } from './call.ts'
+import { createLargeMask, maskedPieces } from './large.ts'
 import { shapeOf } from './listing.ts'
 
 const encoder = new TextEncoder()
@@ -539,10 +550,14 @@ async function forward(options: GateOptions, call: Call, exchange: Exchange, cle
     isIntended = true
     if (delivered !== null && !options.runs.isVouchedFor()) throw new GatewayError('store_unavailable', UNHEARD_OF)
     lease = await options.broker.lend(call.upstream)
-    const answer = await exchange.send(lease, { outlivesAgent: approvalId !== null })
+    const shape = shapeOfAnswers(run)
+    // What is kept, or cut down to what policy allows, is looked at whole.
+    const takesPieces = approvalId === null && shape === null && call.rpcId !== null
+    const answer = await exchange.send(lease, { outlivesAgent: approvalId !== null, takesPieces })
+    if (answer.kind === 'pieces') return { ...answer, relay: relayPiecesOf(run, lease, answer.chunks), delivered }
     if (answer.kind === 'stream') return { ...answer, relay: relayOf(run, lease, answer.events), delivered }
     lease.release()
-    const masked = maskAnswer(options.masker, answer, lease.secrets, shapeOfAnswers(run))
+    const masked = maskAnswer(options.masker, answer, lease.secrets, shape)
     countFindings(run, masked.findings)
     const body = wrapState(run, masked.body)
     await recordOutcome(run, { outcome: masked.outcome, answerDigest: sha256(body), error: null })
@@ -566,9 +581,48 @@ interface Run {
   readonly findings: Map<string, number>
 }
 
+/** A body that is too large to be held. */
+function relayPiecesOf(run: Run, lease: Lease, chunks: AsyncIterable<Uint8Array>) {
+  return async (write: (piece: Uint8Array) => void | Promise<void>): Promise<void> => {
+    const mask = createLargeMask(run.options.masker, lease.secrets)
+    let isRecorded = false
+    try {
+      const pieces = maskedPieces(mask, chunks, async ({ findings, outcome }, answerDigest) => {
+        countFindings(run, findings)
+        isRecorded = true
+        await recordOutcome(run, { outcome: outcome ?? 'succeeded', answerDigest, error: null })
+      })
+      for await (const piece of pieces) await write(piece)
+    } catch (error) {
+      throw isRecorded ? error : await failed(run, error)
+    } finally {
+      lease.release()
+    }
+  }
+}
+
+/** True where it was the call's answer, which is then recorded. */
+async function relayLarge(
+  run: Run,
+  lease: Lease,
+  event: LargeEvent,
+  write: ((event: LargeEvent) => Promise<void>) | undefined,
+): Promise<boolean> {
+  if (write === undefined) throw new GatewayError('internal', 'A large event came to whom it was not asked for.')
+  const mask = createLargeMask(run.options.masker, lease.secrets)
+  let isAnswer = false
+  const chunks = maskedPieces(mask, event.chunks, async ({ findings, outcome, id }, answerDigest) => {
+    countFindings(run, findings)
+    isAnswer = outcome !== null && id === run.call.rpcId
+    if (isAnswer && outcome !== null) await recordOutcome(run, { outcome, answerDigest, error: null })
+  })
+  await write({ ...maskHead(event, lease.secrets), chunks })
+  return isAnswer
+}
+
 /** A stream's outcome is recorded before its last event is handed on, or when it breaks off. */
-function relayOf(run: Run, lease: Lease, events: AsyncIterable<StreamEvent>) {
-  return async (write: (event: StreamEvent, isAnswer: boolean) => void | Promise<void>): Promise<void> => {
+function relayOf(run: Run, lease: Lease, events: AsyncIterable<StreamEvent | LargeEvent>) {
+  return async (write: WriteEvent, writeLarge?: (event: LargeEvent) => Promise<void>): Promise<void> => {
     const { call, options, clearance } = run
     const shape = shapeOfAnswers(run)
     let isRecorded = false
@@ -577,6 +631,11 @@ function relayOf(run: Run, lease: Lease, events: AsyncIterable<StreamEvent>) {
     try {
       for await (const event of events) {
         isResumable ||= event.id !== null
+        if ('chunks' in event) {
+          if (isRecorded) throw new GatewayError('upstream_bad_answer', 'The MCP server went on after its answer.')
+          isRecorded = await relayLarge(run, lease, event, writeLarge)
+          continue
+        }
         const masked = maskEvent(options.masker, event, lease.secrets, shape)
         countFindings(run, masked.findings)
         let handedOn = masked.event

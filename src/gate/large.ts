@@ -7,6 +7,7 @@
  * is recorded before the last byte is handed on: an answer whose outcome can't be recorded stays without its end, which
  * no reader takes for an answer.
  */
+import { createHash } from 'node:crypto'
 import type { Finding, Outcome } from '../audit/events.ts'
 import { GatewayError } from '../errors.ts'
 import { createSplitter, SplitError, type Step } from '../json/split.ts'
@@ -46,12 +47,36 @@ export function createLargeMask(masker: Masker, secrets: readonly Secret[]): Lar
     end() {
       withheldWhere(() => splitter.end())
       return {
-        findings: [...findings].map(([detector, count]) => ({ detector, count })),
+        findings: [...findings]
+          .map(([detector, count]) => ({ detector, count }))
+          .sort((a, b) => (a.detector < b.detector ? -1 : 1)),
         outcome: outcomeOf(seen),
         id: seen.id,
       }
     },
   }
+}
+
+/**
+ * Every masked piece. `conclude` gets what the whole was, and the digest of what was handed on, before the last piece is:
+ * where it rejects, the answer stays without its end.
+ */
+export async function* maskedPieces(
+  mask: LargeMask,
+  chunks: AsyncIterable<Uint8Array>,
+  conclude: (end: LargeEnd, digest: string) => Promise<void>,
+): AsyncGenerator<Uint8Array> {
+  const digest = createHash('sha256')
+  let last: Uint8Array | null = null
+  for await (const chunk of chunks) {
+    const steps = mask.feed(chunk)
+    if (steps.length === 0) continue
+    if (last !== null) yield last
+    last = steps.length === 1 ? (steps[0] as Uint8Array) : Buffer.concat(steps)
+    digest.update(last)
+  }
+  await conclude(mask.end(), digest.digest('hex'))
+  if (last !== null) yield last
 }
 
 interface Seen {

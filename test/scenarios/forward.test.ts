@@ -199,7 +199,10 @@ describe('what comes back', () => {
 async function drain(answer: Awaited<ReturnType<ReturnType<typeof exchangeWith>['send']>>): Promise<StreamEvent[]> {
   if (answer.kind !== 'stream') throw new Error('not a stream')
   const events: StreamEvent[] = []
-  for await (const event of answer.events) events.push(event)
+  for await (const event of answer.events) {
+    if ('chunks' in event) throw new Error('nobody asked for pieces')
+    events.push(event)
+  }
   return events
 }
 

@@ -21,6 +21,7 @@ const outletOf = (written: string[]): Outlet => ({
   whole: () => undefined,
   end: () => undefined,
   whenSent: () => undefined,
+  pieces: null,
 })
 
 it('tells of waiting for a person only until the call goes to the MCP server, and nothing once it has left', () => {
