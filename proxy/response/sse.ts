@@ -102,6 +102,7 @@ export function messageEvent(data: string): string {
 
 /** How long a client waits before it comes back. Clients try twice: a gateway that restarts has twice as long. */
 export const RETRY_MS = 5_000
+
 function oneLine(text: string): string {
   return text.replace(/[\r\n\0]/g, '')
 }
