@@ -55,3 +55,14 @@ test('an upstream that does not exist has no metadata', async () => {
   expect(response.status).toBe(404)
   expect(await response.json()).toMatchObject({ error: 'unknown_upstream' })
 })
+
+test('[REQ-CORS-1] a page may read it with the header that the SDK sends along', async () => {
+  const url = `${publicUrl}/.well-known/oauth-protected-resource/mcp/files`
+  const origin = 'https://anyone.example'
+  const asked = { 'access-control-request-method': 'GET', 'access-control-request-headers': 'mcp-protocol-version' }
+  const told = await fetch(url, { method: 'OPTIONS', headers: { origin, ...asked } })
+  expect(told.status).toBe(204)
+  expect(told.headers.get('access-control-allow-origin')).toBe('*')
+  expect(told.headers.get('access-control-allow-headers')?.toLowerCase()).toContain('mcp-protocol-version')
+  expect((await fetch(url, { headers: { origin } })).headers.get('access-control-allow-origin')).toBe('*')
+})
