@@ -11,6 +11,8 @@ export interface ConsoleReviewer {
   /** `GET /console/api/state`, as JSON text and parsed. */
   state(): Promise<{ readonly text: string; readonly json: ConsoleState }>
   click(approvalId: string, choice: 'approve' | 'deny', reason?: string): Promise<ClickAnswer>
+  /** "It ran" or "It did not run", of a call of which nobody knows. */
+  resolveRun(approvalId: string, ran: boolean): Promise<ClickAnswer>
 }
 
 export interface ConsoleState {
@@ -30,6 +32,7 @@ export interface ShownCard {
   readonly tool: string
   readonly arguments: readonly { readonly name: string; readonly value: string }[]
   readonly outcome: string | null
+  readonly asksWhetherItRan: boolean
 }
 
 export async function openConsole(link: string): Promise<ConsoleReviewer> {
@@ -50,13 +53,16 @@ export async function openConsole(link: string): Promise<ConsoleReviewer> {
       if (!answer.ok) throw new Error(`the console answered ${answer.status}: ${text}`)
       return { text, json: JSON.parse(text) as ConsoleState }
     },
-    async click(approvalId, choice, reason) {
-      const answer = await fetch(`${origin}/console/api/reviews`, {
-        method: 'POST',
-        headers: { ...headers, 'content-type': 'application/json' },
-        body: JSON.stringify({ approvalId, choice, reason: reason ?? null }),
-      })
-      return { status: answer.status, body: (await answer.json()) as ClickAnswer['body'] }
-    },
+    click: (approvalId, choice, reason) => post('reviews', { approvalId, choice, reason: reason ?? null }),
+    resolveRun: (approvalId, ran) => post('runs', { approvalId, ran }),
+  }
+
+  async function post(what: 'reviews' | 'runs', body: object): Promise<ClickAnswer> {
+    const answer = await fetch(`${origin}/console/api/${what}`, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    return { status: answer.status, body: (await answer.json()) as ClickAnswer['body'] }
   }
 }
