@@ -16,6 +16,7 @@ beforeAll(async () => {
   world = await startWorld()
 })
 afterEach(async () => {
+  world.tap.intercept = null
   await Promise.all(gateways.splice(0).map((gateway) => gateway.stop()))
 })
 afterAll(() => world?.close())
@@ -115,7 +116,8 @@ describe('the gateway is told to stop while a client listens and a call runs', (
         return true
       }
     })
-    const listening = await fetch(gateway.mcp, { headers })
+    // A client of today names its revision.
+    const listening = await fetch(gateway.mcp, { headers: { ...headers, 'mcp-protocol-version': '2025-11-25' } })
     const body = '{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"list_allowed_directories"}}'
     const call = fetch(gateway.mcp, {
       method: 'POST',
