@@ -48,6 +48,7 @@ import { createBudgets } from '../proxy/mcp/budget.ts'
 import type { Endpoint } from '../proxy/mcp/endpoint.ts'
 import { createEndpoint } from '../proxy/mcp/endpoint.ts'
 import { createLegacyHolds } from '../proxy/mcp/legacy-hold.ts'
+import { createModernHolds } from '../proxy/mcp/modern-hold.ts'
 import { CONTINUATION_LIFE_MS, createRounds } from '../proxy/mcp/rounds.ts'
 import { createTaskRuns } from '../proxy/mcp/task-runs.ts'
 import { createTaskDesk } from '../proxy/mcp/tasks.ts'
@@ -318,7 +319,7 @@ function startGateway(
     waitingRoom,
     sealer,
     rounds,
-    budgets,
+    modernHolds: createModernHolds({ waitingRoom, parked: parkedCalls, budgets, sealer, draining, clock }),
     legacyHolds,
     parked: parkedCalls,
     newId,

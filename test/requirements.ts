@@ -207,6 +207,11 @@ export const requirements: readonly Requirement[] = [
     source: readme,
     promise: 'A large answer of an allowed call is masked and handed on while it arrives; cut off, it is no answer.',
   },
+  {
+    id: 'REQ-ROUND-3',
+    source: readme,
+    promise: 'A gateway that is killed in the middle of a round and restarted costs its client nothing but time.',
+  },
   // Card
   {
     id: 'REQ-CARD-1',

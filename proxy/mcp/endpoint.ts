@@ -28,7 +28,6 @@ import { RETRY_MS } from '../response/sse.ts'
 import type { AnswerOptions } from './answer.ts'
 import { answer, answerFault, answerPending, sendJson } from './answer.ts'
 import { answerBatch } from './batch.ts'
-import type { Budgets } from './budget.ts'
 import type { ClientSessions } from './client-session.ts'
 import { createClientSessions } from './client-session.ts'
 import type { Door } from './door.ts'
@@ -39,6 +38,7 @@ import type { Lasting, LastingCall } from './lasting.ts'
 import { createLasting } from './lasting.ts'
 import type { LegacyAttachment, LegacyHolds } from './legacy-hold.ts'
 import { placesOf } from './legacy-hold.ts'
+import type { ModernHolds } from './modern-hold.ts'
 import type { Judged, ReadOptions, Received, Sent } from './read-message.ts'
 import { judge, receive } from './read-message.ts'
 import { ResumableOutlet } from './resumable-outlet.ts'
@@ -54,7 +54,7 @@ export interface EndpointOptions extends ReadOptions, AnswerOptions, Door {
   readonly sessions: Sessions
   readonly sender: Sender
   readonly tasks: TaskDesk
-  readonly budgets: Budgets
+  readonly modernHolds: ModernHolds
   readonly legacyHolds: LegacyHolds
   /** Calls whose clients come back for the answer. */
   readonly parked: ParkedCalls
@@ -209,10 +209,11 @@ async function passBack(options: Parts, visit: Visit, inquiry: Inquiry, lastEven
   openSession(options, inquiry, visit)
   const resumed = await resume(options, { lastEventId, principal, upstream })
   if (resumed === null) return outlet.whole(204, {}, '')
-  const { call, cursor, parked, progressToken } = resumed
+  const { call, cursor, parked, progressToken, era } = resumed
   const touched = options.sessions.touch(summarisePrincipal(principal), upstream)
   const sessionId = touched instanceof Promise ? await touched : touched
-  Object.assign(inquiry, { callId: call.id, rpcId: call.rpcId, isToolCall: true, progressToken })
+  const waited = cursor.round === 0 ? null : { approvalId: parked.approvalId, round: cursor.round }
+  Object.assign(inquiry, { callId: call.id, rpcId: call.rpcId, isToolCall: true, progressToken, era, waited })
   // From here on it is a stream, whatever comes of the call; and one that can be cut again.
   if (outlet instanceof ResumableOutlet) outlet.prime(...placesOf(options.sealer, call, cursor))
   const { headers } = parked
@@ -262,7 +263,7 @@ async function passOn(options: Parts, visit: Visit, inquiry: Inquiry, passing: P
   if (call.method !== STREAM_METHOD) options.underWay.add(call)
   let isAnswered = false
   try {
-    const attachment = legacy ?? attach(options, inquiry, { response, left, call })
+    const attachment = legacy ?? attachModern(options, inquiry, passing, visit)
     const passed = await options.gate.pass(call, attachment, exchange)
     const reply = options.clientSessions.outgoing(passed, call, inquiry)
     if (reply.kind === 'pending' && inquiry.takesTasks) await answerByTask(options, inquiry, { passing, reply })
@@ -363,6 +364,26 @@ async function isCancelledHold(options: EndpointOptions, { session }: Inquiry, c
   })
 }
 
+function attachModern(
+  options: Parts,
+  { outlet, progressToken, takesTasks, client, waited }: Inquiry,
+  { call, cursor, incoming, mcpHeaders }: Passing,
+  { left, response }: Visit,
+): Attachment {
+  return options.modernHolds.attach({
+    call,
+    outlet,
+    progressToken,
+    takesTasks,
+    client: client.name,
+    cursor,
+    round: waited?.round ?? 0,
+    headers: () => ({ ...listedHeaders(incoming), ...mcpHeaders }),
+    left,
+    response,
+  })
+}
+
 function attachLegacy(
   options: EndpointOptions,
   { request, outlet, progressToken, client, session }: Inquiry,
@@ -380,32 +401,4 @@ function attachLegacy(
     headers: () => ({ ...listedHeaders(incoming), ...mcpHeaders }),
     left,
   })
-}
-
-function attach(
-  options: EndpointOptions,
-  { outlet, progressToken, takesTasks, client }: Inquiry,
-  { response, left, call }: { readonly response: ServerResponse; readonly left: AbortSignal; readonly call: Call },
-): Attachment {
-  const hasToken = progressToken !== null
-  const oauthClient = call.principal.client
-  const budget = new AbortController()
-  if (takesTasks) budget.abort()
-  let patience: AbortSignal | null = null
-  return {
-    held(approval) {
-      if (takesTasks) return
-      const budgetMs = options.budgets.patienceOf({ client: client.name, oauthClient, hasToken, era: 'modern' })
-      const timer = setTimeout(() => budget.abort(), budgetMs ?? undefined)
-      response.once('close', () => clearTimeout(timer))
-      // A client that takes no stream waits without a sign of life: better than refusing it.
-      if (outlet.takesStream) options.waitingRoom.enter(outlet, approval, progressToken)
-    },
-    gone: left,
-    // A leg that is merely cut is an error to its client; the round that it gets instead leads it to another replica.
-    get patience() {
-      patience ??= AbortSignal.any([budget.signal, options.draining])
-      return patience
-    },
-  }
 }

@@ -47,7 +47,7 @@ import type { WaitingRoom } from './waiting.ts'
 
 const FIRST_RESUMABLE_REVISION = '2025-11-25'
 /** After the deadline nobody decides any more; a client that comes back later than this hears nothing of use. */
-const RESUMABLE_AFTER_MS = 60 * 60 * 1_000
+export const RESUMABLE_AFTER_MS = 60 * 60 * 1_000
 /** A card has a line for it. */
 const REASON_LENGTH_MAX = 200
 
@@ -206,7 +206,7 @@ function attach(options: LegacyHoldsOptions, request: LegacyRequest): LegacyAtta
       if (cancelled?.end === 'withdrawn' && cancelled.isAlone) await withdraw(options, approval.id, null)
       if (ended.aborted) return leave()
       ended.addEventListener('abort', leave, { once: true })
-      if (cursor === null) resumable?.prime(...placesOf(options.sealer, call, { arrivedAt, answerBy }))
+      if (cursor === null) resumable?.prime(...placesOf(options.sealer, call, { arrivedAt, answerBy, round: 0 }))
       if (outlet.takesStream) options.waitingRoom.enter(outlet, approval, request.progressToken)
     },
     forwarded() {
@@ -233,7 +233,7 @@ function attach(options: LegacyHoldsOptions, request: LegacyRequest): LegacyAtta
 export function placesOf(
   sealer: Sealer,
   call: Call,
-  when: Pick<Cursor, 'arrivedAt' | 'answerBy'>,
+  when: Pick<Cursor, 'arrivedAt' | 'answerBy' | 'round'>,
 ): [first: StreamEvent, last: StreamEvent] {
   const event = (isOver: boolean, retryMs: number | null): StreamEvent => {
     const id = sealCursor(sealer, { ...when, callId: call.id, isOver }, call)

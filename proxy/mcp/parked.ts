@@ -5,7 +5,7 @@
 import { GatewayError } from '../../src/errors.ts'
 import type { Call } from '../../src/gate/call.ts'
 import { parseStrict } from '../../src/json/strict.ts'
-import type { RpcId } from '../../src/mcp/message.ts'
+import type { Era, RpcId } from '../../src/mcp/message.ts'
 import { classify, parseToolCall } from '../../src/mcp/message.ts'
 import type { ParkedCall } from '../../src/ports.ts'
 
@@ -44,9 +44,10 @@ export function callOfParked(parked: ParkedCall): Call {
   }
 }
 
-/** By which its client hears of progress. Throws as `callOfParked`. */
-export function progressTokenOf(parked: ParkedCall): RpcId | null {
-  return read(parked).params.progressToken
+/** By which its client hears of progress, and how it speaks. Throws as `callOfParked`. */
+export function clientOfParked(parked: ParkedCall): { readonly progressToken: RpcId | null; readonly era: Era } {
+  const { message, params } = read(parked)
+  return { progressToken: params.progressToken, era: message.era }
 }
 
 function read(parked: ParkedCall) {

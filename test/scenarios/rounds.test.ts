@@ -61,7 +61,7 @@ async function call(id: number, args: object, more: object = {}, bearer = token)
     }),
   })
   const text = await answer.text()
-  const data = /^data: (.*)$/m.exec(text)?.[1] ?? text
+  const data = /^data: (.+)$/m.exec(text)?.[1] ?? text
   return JSON.parse(data) as RawAnswer
 }
 
@@ -78,6 +78,26 @@ it('[REQ-ROUND-1] the official SDK’s client comes back round after round, and 
   const seen = world.tap.callsOf('write_file')
   expect(seen).toHaveLength(1)
   expect(seen[0]?.body).not.toContain('requestState')
+})
+
+it('[REQ-ROUND-3] a client whose gateway dies in the middle of a round has its one result from the next', async () => {
+  const settings = 'channels: { console: { reviewer: bob@example.com } }\nholds: { defaultBudget: 50s }'
+  const dying = await world.startGateway({ settings })
+  const before = world.tap.callsOf('write_file').length
+  const agent = await connectAgent('modern', dying.mcp, await dying.token())
+  let heard = 0
+  const answered = agent.call('write_file', write('survives.txt'), { onprogress: () => void heard++ })
+  const first = await dying.console()
+  const card = await until('the card is shown', async () => (await first.state()).json.pending[0])
+  // Behind the event by which it can come back.
+  await until('the client has something of its stream', () => heard > 0)
+  await dying.kill()
+  await dying.restart()
+  const second = await dying.console()
+  await second.click(card.approvalId, 'approve')
+  expect(await answered).toMatchObject({ isError: false })
+  expect(world.tap.callsOf('write_file')).toHaveLength(before + 1)
+  await agent.close()
 })
 
 it('[REQ-ROUND-1] who was denied between two rounds hears it, instead of asking people again', async () => {

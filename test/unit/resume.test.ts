@@ -29,7 +29,7 @@ const CALL: ParkedCall = {
 const parkedCalls = (call: ParkedCall | null) =>
   ({ get: async (id: CallId) => (id === call?.callId ? call : null) }) as unknown as ParkedCalls
 
-const cursor: Cursor = { callId: CALL.callId, arrivedAt: epochMs(1), answerBy: epochMs(2), isOver: false }
+const cursor: Cursor = { callId: CALL.callId, arrivedAt: epochMs(1), answerBy: epochMs(2), round: 0, isOver: false }
 const id = sealCursor(sealer, cursor, { principal, upstream: 'files' })
 const come = (from: { lastEventId?: string; principal?: Principal; upstream?: string }, parked = parkedCalls(CALL)) =>
   resume({ sealer, parked }, { lastEventId: id, principal, upstream: 'files', ...from })
