@@ -40,7 +40,6 @@ interface Row {
   readonly rung: Rung
   /** Of its calls, one after the other with identical arguments, until one has the result. Repeats count once. */
   readonly endings: readonly Ending[]
-  readonly isProgram?: boolean
 }
 
 const ONE_RESULT: readonly Ending[] = ['result']
@@ -125,7 +124,7 @@ const ROWS = [...LIBRARIES, ...PROGRAMS]
 
 /** From when the last of them called: now the time-out of each is over. */
 const WAIT_MS = 65_000
-/** Two more than any of them needs: what goes round for ever is to fail, not to hang. */
+/** More than any of them needs on a slow machine: what goes round for ever is to fail, not to hang. */
 const CALLS_MAX = 4
 
 /** No rule but the one that holds, and a deadline that nobody meets here. */
