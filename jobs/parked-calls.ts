@@ -18,7 +18,7 @@ export function createParkedCalls(redis: RedisHandle): ParkedCalls {
       return typeof text === 'string' ? (JSON.parse(text) as ParkedCall) : null
     },
     async forget(id) {
-      await redis.call('DEL', keyOf(id))
+      return Number(await redis.call('DEL', keyOf(id))) === 1
     },
   }
 }

@@ -125,7 +125,8 @@ export interface ParkedCalls {
   /** Durable when it resolves. Rejects with `store_unavailable`. */
   park(call: ParkedCall, until: EpochMs): Promise<void>
   get(id: CallId): Promise<ParkedCall | null>
-  forget(id: CallId): Promise<void>
+  /** True for the first who takes it away. */
+  forget(id: CallId): Promise<boolean>
 }
 
 /** What an upstream asked about an approved call, on its way through the client and back. */

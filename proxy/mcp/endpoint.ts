@@ -9,7 +9,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { CallId, IdPrefix } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
-import type { Attachment, Call, Exchange, Reply } from '../../src/gate/call.ts'
+import type { Attachment, Call, Exchange, Reply, SendOptions } from '../../src/gate/call.ts'
 import { AgentGone } from '../../src/gate/call.ts'
 import type { Gate } from '../../src/gate/gate.ts'
 import type { Principal } from '../../src/identity/principal.ts'
@@ -254,6 +254,7 @@ async function passOn(options: Parts, visit: Visit, inquiry: Inquiry, passing: P
     async send(lease, how) {
       // What was never told of the call has nothing to cancel.
       if (legacy !== null && (await isCancelledHold(options, inquiry, call))) return ACCEPTED
+      if (passing.cursor !== null) await takeBack(options, call, how)
       legacy?.forwarded()
       options.waitingRoom.forwarded(outlet)
       return upstreamSide.send(lease, how && { ...how, takesPieces: how.takesPieces && outlet.pieces !== null })
@@ -284,6 +285,16 @@ async function passOn(options: Parts, visit: Visit, inquiry: Inquiry, passing: P
     endLasting(lasting)
     legacy?.close(isAnswered ? 'answered' : 'cut')
   }
+}
+
+/**
+ * Policy may have come to allow what was held. No fence then keeps a client that comes back again from running its call
+ * again, so that the first takes the call away.
+ */
+async function takeBack({ parked }: EndpointOptions, call: Call, how: SendOptions | undefined): Promise<void> {
+  const isApproved = how?.outlivesAgent === true
+  if (isApproved || (await parked.forget(call.id))) return
+  throw new GatewayError('invalid_request', 'This call was made already, and its answer was not kept.')
 }
 
 /** True where it was about a task of ours, and is answered. */

@@ -105,7 +105,7 @@ export class ResponseOutlet implements Outlet {
     if (!this.#response.write(formatEvent(event))) return drained(this.#response)
   }
 
-  get pieces(): Pieces {
+  get pieces(): Pieces | null {
     return {
       event: (event) => this.#largeEvent(event),
       body: (status, headers, piece) => this.#bodyPiece(status, headers, piece),

@@ -9,7 +9,7 @@
  * of it is kept.
  */
 import type { StreamEvent } from '../../src/gate/call.ts'
-import type { Headers } from './outlet.ts'
+import type { Headers, Pieces } from './outlet.ts'
 import { ResponseOutlet } from './outlet.ts'
 
 export class ResumableOutlet extends ResponseOutlet {
@@ -30,6 +30,11 @@ export class ResumableOutlet extends ResponseOutlet {
     if (this.#last === null || (event.id === null && event.retryMs === null)) return super.event(event)
     // The server's own priming event, or its wish when to come back: neither is for this client.
     if (event.data !== '') return super.event({ ...event, id: null, retryMs: null })
+  }
+
+  /** In this stream an answer is one event, behind which the last id comes. */
+  override get pieces(): Pieces | null {
+    return this.#last === null ? super.pieces : null
   }
 
   override whole(status: number, headers: Headers, body: Uint8Array | string): void {

@@ -1,5 +1,6 @@
 /** How clients of MCP 2025-11-25 and earlier wait, come back and give up: the official SDK, and raw HTTP. */
 import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import type { StreamableHTTPClientTransportOptions } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
@@ -24,6 +25,7 @@ afterEach(async () => {
 })
 afterAll(() => world?.close())
 
+const ALLOW_ALL = 'version: 1\nrules: [{ id: all, effect: allow }]\n'
 const CHANNELS = 'channels: { console: { reviewer: bob@example.com } }'
 
 async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
@@ -328,6 +330,22 @@ describe('on the wire', () => {
     const replayed = await client.get(primed.id)
     expect(await replayed.text()).toContain('"id":7')
     expect(sentFor('twice.txt')).toHaveLength(1)
+  })
+
+  it('[REQ-LEGACY-4] also where policy has come to allow the call, which no fence then keeps from a second run', async () => {
+    const gateway = await startGateway()
+    const client = await rawClient(gateway, '2025-11-25')
+    const primed = await primedBy(await client.post(callOf('allowed.txt', 7)))
+    await onlyCard(await gateway.console())
+    primed.rest.catch(() => undefined)
+    await gateway.kill()
+    await writeFile(path.join(gateway.directory, 'policy.yaml'), ALLOW_ALL)
+    await gateway.restart()
+    const answers = await Promise.all([client.get(primed.id), client.get(primed.id)])
+    const texts = await Promise.all(answers.map((answer) => answer.text()))
+    expect(texts.filter((text) => text.includes('"result"'))).toHaveLength(1)
+    expect((await client.get(primed.id)).status).toBe(204)
+    expect(sentFor('allowed.txt')).toHaveLength(1)
   })
 
   it('[REQ-LEGACY-4] nobody else comes back to it, or takes it back', async () => {
