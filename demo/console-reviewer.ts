@@ -32,6 +32,8 @@ export interface ShownCard {
   readonly tool: string
   readonly arguments: readonly { readonly name: string; readonly value: string }[]
   readonly outcome: string | null
+  /** Of words, and instants in milliseconds. */
+  readonly notes: readonly (readonly (string | number)[])[]
   readonly asksWhetherItRan: boolean
 }
 

@@ -16,6 +16,7 @@ import { GatewayError } from '../src/errors.ts'
 import type { Clock, Holds, Log, OpenedHold, Recorder } from '../src/ports.ts'
 import type { RedisApprovalStore } from './approvals/store.ts'
 import type { Inbox } from './inbox.ts'
+import { cameBack, startAttendance, startPresence } from './presence.ts'
 import { type JobQueue, openQueue, type RunResult, startWorker } from './queues.ts'
 import { startReconciler } from './reconcile.ts'
 import type { RedisHandle } from './redis.ts'
@@ -48,16 +49,27 @@ export interface HoldsService extends Holds {
 }
 
 /** For the gateway: opens holds and waits for them. */
-export function createHolds(services: Services & { readonly inbox: Inbox }): HoldsService {
+export function createHolds(
+  services: Services & {
+    readonly inbox: Inbox
+    readonly recorder: Recorder
+    /** After what time nobody waits; AWAY_AFTER_MS where left out. */
+    readonly graceMs?: number
+  },
+): HoldsService {
   const { redis, store, inbox, clock, log } = services
   const queue = openQueue<HoldJob>(redis, QUEUE)
   const withdrawals = startWithdrawals({ ...services, queue })
+  const attendance = startAttendance(services)
   const waiting = startWaiting<Approval>({
     ...{ redis, inbox, log, name: 'waiting' },
     read: async (id) => {
-      const approval = await store.attach(id)
-      if (approval === null) throw new Lost('Redis no longer knows this approval')
-      return approval.state === 'pending' ? null : approval
+      const attached = await store.attach(id, attendance.tell(id))
+      if (attached === null) throw new Lost('Redis no longer knows this approval')
+      const { approval, calls } = attached
+      if (approval.state !== 'pending') return approval
+      if (approval.agent.state === 'away') await cameBack(services, approval, calls)
+      return null
     },
   })
   return {
@@ -73,9 +85,13 @@ export function createHolds(services: Services & { readonly inbox: Inbox }): Hol
         throw error
       }
     },
-    wait: waiting.wait,
+    wait(id, signal) {
+      // First: waiting tells at once how many do.
+      const leave = attendance.attend(id)
+      return waiting.wait(id, signal).finally(leave)
+    },
     async close() {
-      await Promise.all([withdrawals.close(), waiting.close()])
+      await Promise.all([withdrawals.close(), waiting.close(), attendance.close()])
       await queue.close()
     },
   }
@@ -144,8 +160,8 @@ async function isGone(store: RedisApprovalStore, id: ApprovalId): Promise<boolea
 }
 
 /**
- * For the jobs role: lets holds expire at their deadline and records that, completes what a crash left half-done, and
- * records the reviews that nobody could.
+ * For the jobs role: lets holds expire at their deadline and records that, completes what a crash left half-done,
+ * records the reviews that nobody could, and notices when nobody waits any more.
  * A job whose approval is unknown or decided does nothing.
  */
 export function startHoldsWorker(services: Services & { readonly recorder: Recorder }): { close(): Promise<void> } {
@@ -168,9 +184,10 @@ export function startHoldsWorker(services: Services & { readonly recorder: Recor
     },
   })
   const unrecordedReviews = startUnrecordedReviews({ redis, store, recorder, clock, log })
+  const presence = startPresence({ redis, store, recorder, clock, log })
   return {
     async close() {
-      await Promise.all([reconciler.close(), unrecordedReviews.close()])
+      await Promise.all([reconciler.close(), unrecordedReviews.close(), presence.close()])
       await worker.close()
       await queue.close()
     },

@@ -220,7 +220,7 @@ function startGateway(
 ): Endpoint {
   const { inbox, store, grants, runs, sealingKeys } = parts
   const { settings, policy, redis, recorder, clock, ids, log, version, draining, url } = base
-  const holds = createHolds({ redis, store, inbox, clock, log })
+  const holds = createHolds({ redis, store, inbox, recorder, clock, log })
   const sessions = createSessions({ redis, recorder, clock, ids, idleMs: settings.sessions.idleMs })
   const masker = createMasker()
   const upstreams = openUpstreams(settings.upstreams, {

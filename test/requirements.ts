@@ -120,6 +120,12 @@ export const requirements: readonly Requirement[] = [
   },
   { id: 'REQ-HOLD-7', source: readme, promise: 'SIGTERM ends the service in order, and what is held stays held.' },
   {
+    id: 'REQ-AWAY-1',
+    source: readme,
+    promise:
+      'While nobody waits for the decision the card says so, and what Approve will do; approved then, nothing runs until the agent is back, but for a task’s call.',
+  },
+  {
     id: 'REQ-LEGACY-1',
     source: readme,
     promise: 'A held call is answered as pending before its client’s own time-out, and an identical call joins it.',

@@ -254,6 +254,7 @@ function statusOf(refusal: Refusal): number {
     case 'too_early':
     case 'too_late':
     case 'run_known':
+    case 'agent_known':
       return 409
     default:
       return unreachable(refusal)

@@ -5,7 +5,7 @@
  * What does not fit is said in words of ours outside of the value, where the value can't imitate them.
  */
 import type { types } from '@slack/bolt'
-import type { Card, CardReview } from '../../src/approval/card.ts'
+import type { Card, CardNote, CardReview } from '../../src/approval/card.ts'
 import { visible } from '../../src/approval/visible.ts'
 import {
   APPROVE_ACTION,
@@ -59,6 +59,7 @@ export function cardMessage(card: Card): SlackMessage {
   const decided = decision(card)
   if (decided.length > 0) blocks.push({ type: 'rich_text', elements: decided })
   blocks.push({ type: 'context', elements: [{ type: 'mrkdwn', text: when(card) }] })
+  if (card.notes.length > 0) blocks.push({ type: 'context', elements: card.notes.map(noteText) })
   const buttons = actions(card, shown.complete)
   if (buttons !== null) blocks.push(buttons)
   return { text: notification(card), blocks }
@@ -139,6 +140,11 @@ function when(card: Card): string {
   return parts.join(' · ')
 }
 
+/** mrkdwn for the same reason: words of ours and instants only. */
+function noteText(note: CardNote): types.MrkdwnElement {
+  return { type: 'mrkdwn', text: note.map((part) => (typeof part === 'string' ? part : date(part))).join('') }
+}
+
 function actions(card: Card, complete: boolean): types.ActionsBlock | null {
   const value = card.approvalId
   const elements: types.Button[] = []
@@ -157,10 +163,11 @@ function actions(card: Card, complete: boolean): types.ActionsBlock | null {
   }
   if (!complete) elements.push({ type: 'button', text: plain('Show all arguments'), action_id: SHOW_ALL_ACTION, value })
   if (elements.length === 0) return null
+  const noted = card.notedAt === null ? '' : `:${card.notedAt}`
   // A block's id must change with each repaint: docs.slack.dev/reference/block-kit/blocks/actions-block
   return {
     type: 'actions',
-    block_id: `${value}:${card.asksWhetherItRan ? 'unknown' : card.state}:${card.reviews.length}`,
+    block_id: `${value}:${card.asksWhetherItRan ? 'unknown' : card.state}:${card.reviews.length}${noted}`,
     elements,
   }
 }

@@ -24,6 +24,10 @@
  *   runs-running             zset    approvals, by when their run began
  *   runs-unknown             zset    approvals of which people must say whether they ran, by when that was noticed
  *   heartbeat:<replica>      string  there while the replica lives
+ *   attending:<replica>      hash    approval -> how many of its calls wait for it there
+ *   attending-replicas       zset    the replicas that have one, by since when they are silent; 0: they were heard of
+ *   presence-due             zset    approvals of which it must be seen whether anyone waits, or, as <approval>:calls,
+ *                                    how many do; by when
  *   cards:<id>               hash    channel -> { ref, version }
  *   cards-due                set     approvals whose cards are older than they are
  */
@@ -55,6 +59,9 @@ export interface ApprovalKeys {
   readonly running: string
   readonly unknownRuns: string
   heartbeat(replica: string): string
+  attending(replica: string): string
+  readonly attendingReplicas: string
+  readonly presenceDue: string
   cards(id: ApprovalId): string
   readonly cardsDue: string
 }
@@ -84,6 +91,9 @@ export function approvalKeys({ key }: Pick<RedisHandle, 'key'>): ApprovalKeys {
     running: key('runs-running'),
     unknownRuns: key('runs-unknown'),
     heartbeat: (replica) => key('heartbeat', replica),
+    attending: (replica) => key('attending', replica),
+    attendingReplicas: key('attending-replicas'),
+    presenceDue: key('presence-due'),
     cards: (id) => key('cards', id),
     cardsDue: key('cards-due'),
   }

@@ -9,10 +9,10 @@ import { defineScript, REFUSE_LATE } from '../redis.ts'
 /**
  * Opens an approval, or finds the one that an identical call joins, or whose answer or denial waits for it.
  *
- * KEYS  1 approval  2 fingerprint  3 pending  4 of principal  5 on upstream  6 waiters
+ * KEYS  1 approval  2 fingerprint  3 pending  4 of principal  5 on upstream  6 waiters  7 presence due
  * ARGV  1 notAfter  2 id  3 json  4 requestedAt  5 replica  6 most pending of all  7 most pending of one principal
  *       8 most pending of one upstream  9 prefix of approvals' keys  10 prefix of waiters' keys
- *       11 prefix of runs' keys  12 version  13 session
+ *       11 prefix of runs' keys  12 version  13 session  14 how soon another call is shown, ms
  * Answers  opened | joined, json, armed ('1' or '') | granted, json, grant's fields... | begun, json | settled, json
  *          | too_many, 'all' or 'principal' or 'upstream' | late
  */
@@ -27,6 +27,7 @@ if known then
     if known == ARGV[2] then return {'opened'} end
     redis.call('HINCRBY', ARGV[9] .. known, 'joins', 1)
     redis.call('SADD', ARGV[10] .. known, ARGV[5])
+    redis.call('ZADD', KEYS[7], 'NX', now + ARGV[14], known .. ':calls')
     return {'joined', approval[1], approval[3] or ''}
   end
   if state == 'denied' or state == 'cancelled' then return {'settled', approval[1]} end
@@ -58,8 +59,8 @@ return {'opened'}
  * Shows an opened approval to people, once its deadline's job stands. Apart from OPEN, so that a card never appears for
  * an approval whose opening failed half-way.
  *
- * KEYS  1 approval  2 changes  3 cards due
- * ARGV  1 notAfter  2 id  3 most changes kept
+ * KEYS  1 approval  2 changes  3 cards due  4 presence due
+ * ARGV  1 notAfter  2 id  3 most changes kept  4 after what time it is seen whether anyone waits, ms
  * Answers  armed | gone (unknown or resolved) | late
  */
 export const ARM = defineScript(
@@ -68,6 +69,7 @@ export const ARM = defineScript(
 if redis.call('HGET', KEYS[1], 'state') ~= 'pending' then return {'gone'} end
 if redis.call('HSETNX', KEYS[1], 'armed', '1') == 1 then
   redis.call('SADD', KEYS[3], ARGV[2])
+  redis.call('ZADD', KEYS[4], 'NX', now + ARGV[4], ARGV[2])
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'id', ARGV[2])
 end
 return {'armed'}
@@ -144,16 +146,27 @@ return {'applied'}
 /**
  * Registers a replica that waits, and answers how the approval stands: one step, so that no decision falls in between.
  *
- * KEYS  1 approval  2 waiters
- * ARGV  1 replica
- * Answers  the approval's json, or nil where it is unknown
+ * KEYS  1 approval  2 waiters  3 attending this replica  4 replicas that attend  5 presence due
+ * ARGV  1 replica  2 id  3 how many of its calls wait there  4 prefix of attending  5 how soon another call is shown, ms
+ * Answers  the approval's json, or nil where it is unknown; how many calls wait on all replicas
  */
 export const ATTACH = defineScript(
   'approval-attach',
   `
 local approval = redis.call('HMGET', KEYS[1], 'json', 'state')
-if approval[2] == 'pending' then redis.call('SADD', KEYS[2], ARGV[1]) end
-return approval[1]
+if approval[2] ~= 'pending' then return {approval[1], 0} end
+redis.call('SADD', KEYS[2], ARGV[1])
+redis.call('HSET', KEYS[3], ARGV[2], ARGV[3])
+redis.call('ZADD', KEYS[4], 'NX', 0, ARGV[1])
+local calls = 0
+for _, replica in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
+  calls = calls + (redis.call('HGET', ARGV[4] .. replica, ARGV[2]) or 0)
+end
+if calls > 1 then
+  local time = redis.call('TIME')
+  redis.call('ZADD', KEYS[5], 'NX', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[5], ARGV[2] .. ':calls')
+end
+return {approval[1], calls}
 `,
 )
 

@@ -8,7 +8,7 @@
  * decision and the news of it.
  */
 import type { Approval, ApprovalEvent } from '../../src/approval/approval.ts'
-import { transition } from '../../src/approval/approval.ts'
+import { agentAtFirst, transition } from '../../src/approval/approval.ts'
 import type { ApprovalId, EpochMs } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
@@ -36,6 +36,13 @@ const CHANGES_MAX = 10_000
 /** A replica reads its inbox within milliseconds; one that is gone for a day does not come back under that name. */
 export const INBOX_KEPT_MS = 24 * 60 * 60 * 1_000
 export const INBOX_MESSAGES_MAX = 20_000
+/**
+ * For how long nobody waits before people are told: longer than the gap between two rounds, and than a client takes to
+ * come back by itself (`retry: 5000`), once in vain.
+ */
+export const AWAY_AFTER_MS = 15_000
+/** Identical calls come in bunches, and a client that comes back may be a moment ahead of its own cut connection. */
+export const CALLS_SHOWN_AFTER_MS = 2_000
 /** Each with its arguments, up to half a megabyte: Redis and we do nothing else while a page is read. */
 const READ_PAGE = 50
 
@@ -55,8 +62,11 @@ export interface RedisApprovalStore extends ApprovalStore {
    * The run of an approved call ended although people were told that nobody knows. False where it was known already.
    */
   endLateRun(id: ApprovalId, answer: string, at: EpochMs): Promise<boolean>
-  /** As `get`, and from now on this replica's inbox hears of the resolution. */
-  attach(id: ApprovalId): Promise<Approval | null>
+  /**
+   * As `get`, and from now on this replica's inbox hears of the resolution; `callsHere` of its calls wait for it. `calls`:
+   * how many do on all replicas.
+   */
+  attach(id: ApprovalId, callsHere: number): Promise<{ readonly approval: Approval; readonly calls: number } | null>
 }
 
 export function createApprovalStore(options: {
@@ -78,11 +88,24 @@ export function createApprovalStore(options: {
       (await applyEvent(redis, { id, event: { type: 'run_ended', at }, answer })).ok,
     open: (approval) => open(redis, approval, inbox.replica),
     async arm(id) {
-      const [word] = await redis.runInTime(ARM, [keys.approval(id), keys.changes, keys.cardsDue], [id, CHANGES_MAX])
+      const touched = [keys.approval(id), keys.changes, keys.cardsDue, keys.presenceDue]
+      const [word] = await redis.runInTime(ARM, touched, [id, CHANGES_MAX, AWAY_AFTER_MS])
       return word === 'armed'
     },
-    attach: async (id) =>
-      parseApproval(await redis.run(ATTACH, [keys.approval(id), keys.waiters(id)], [inbox.replica])),
+    async attach(id, callsHere) {
+      const { replica } = inbox
+      const own = [keys.approval(id), keys.waiters(id), keys.attending(replica)]
+      const touched = [...own, keys.attendingReplicas, keys.presenceDue]
+      const [json, calls] = (await redis.run(ATTACH, touched, [
+        replica,
+        id,
+        callsHere,
+        keys.attending(''),
+        CALLS_SHOWN_AFTER_MS,
+      ])) as [RedisReply, number]
+      const approval = parseApproval(json)
+      return approval === null ? null : { approval, calls: Number(calls) }
+    },
     async pendingIds(before) {
       const ids = await members(redis, 'ZRANGEBYSCORE', keys.pending, '-inf', `(${before}`)
       return { ids, younger: Number(await redis.call('ZCOUNT', keys.pending, before, '+inf')) }
@@ -109,6 +132,7 @@ async function open(redis: RedisHandle, approval: Approval, replica: string) {
       keys.ofPrincipal(principal.id),
       keys.onUpstream(approval.upstream),
       keys.waiters(id),
+      keys.presenceDue,
     ],
     [
       id,
@@ -123,6 +147,7 @@ async function open(redis: RedisHandle, approval: Approval, replica: string) {
       redis.key('run', ''),
       approval.version,
       approval.sessionId,
+      CALLS_SHOWN_AFTER_MS,
     ],
   )
   switch (word) {
@@ -281,8 +306,8 @@ async function readMany(redis: RedisHandle, script: Script, ids: readonly Approv
 function parseApproval(json: RedisReply): Approval | null {
   if (typeof json !== 'string') return null
   const approval = JSON.parse(json) as Approval
-  // What an earlier version wrote has no run.
-  return { ...approval, run: approval.run ?? null }
+  // What an earlier version wrote has neither.
+  return { ...approval, run: approval.run ?? null, agent: approval.agent ?? agentAtFirst('waiting') }
 }
 
 function known<T>(value: T | null): T {

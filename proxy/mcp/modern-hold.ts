@@ -81,6 +81,7 @@ function attach(options: ModernHoldsOptions, request: ModernRequest): Attachment
       patience ??= AbortSignal.any([budget.signal, options.draining])
       return patience
     },
+    isPolling: takesTasks,
   }
 }
 

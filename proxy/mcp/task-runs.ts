@@ -234,7 +234,7 @@ async function pass(options: TaskRunsOptions, task: Task, make: MakeCall): Promi
 
 /** Nobody's connection: it can't leave, and it waits for nobody. */
 function unattended(gone: AbortSignal): Attachment {
-  return { held: () => undefined, gone, patience: AbortSignal.abort() }
+  return { held: () => undefined, gone, patience: AbortSignal.abort(), isPolling: true }
 }
 
 /** While it runs: has its agent given it up? And its session must not end before it does. */

@@ -8,7 +8,8 @@
  *      │  cancelled              ► cancelled
  *      └─ reviewed (approve, below quorum) ► pending, with one review more
  *
- * What became of an approved call's one run is beside its state, in `run`; its own states are in run/run.ts.
+ * What became of an approved call's one run is beside its state, in `run`; its own states are in run/run.ts. So is
+ * whether anyone waits for the decision, in `agent`: it decides nothing, but what Approve will do depends on it.
  * The right-hand states are final: a second click, a late one, or a deadline after a decision changes nothing
  * and is told `already_resolved`. Events carry their own time, so a replay never reads a clock.
  */
@@ -44,12 +45,26 @@ export interface Approval {
   readonly expiresAt: EpochMs
   /** How long, from the decision, an approved call may still be made. Milliseconds. */
   readonly useWithinMs: number
+  /** While people think; as it was when they had decided. */
+  readonly agent: AgentPresence
   readonly reviews: readonly Review[]
   readonly resolvedAt: EpochMs | null
   /** Why it was cancelled; null in every other state. */
   readonly cancelReason: string | null
   /** Null unless the approved call's gateway stopped while the call was on its way. */
   readonly run: LostRun | null
+}
+
+/** Whether an answer would find anyone. */
+export interface AgentPresence {
+  /** `waiting`: on a connection. `polling`: it has a task, whose result it fetches when it comes. */
+  readonly state: 'waiting' | 'away' | 'polling'
+  /** How many identical calls share this approval now; none while it is away. */
+  readonly calls: number
+  /** When it was last seen; null unless it is away. */
+  readonly awaySince: EpochMs | null
+  /** Null while nothing has changed since people were asked. */
+  readonly changedAt: EpochMs | null
 }
 
 /** What an approval shows of its run, once that needs people. `by` is null while nobody has spoken. */
@@ -84,7 +99,19 @@ export type ApprovalEvent =
   | { readonly type: 'reviewed'; readonly review: Review; readonly at: EpochMs }
   | { readonly type: 'deadline'; readonly at: EpochMs }
   | { readonly type: 'cancelled'; readonly reason: string; readonly at: EpochMs }
+  | AgentEvent
   | RunApprovalEvent
+
+export type AgentEvent =
+  /** Nobody has waited for the decision since. */
+  | { readonly type: 'agent_left'; readonly awaySince: EpochMs; readonly at: EpochMs }
+  /** Somebody does, or other calls do than before. */
+  | {
+      readonly type: 'agent_came'
+      readonly state: 'waiting' | 'polling'
+      readonly calls: number
+      readonly at: EpochMs
+    }
 
 type RunApprovalEvent =
   /** The gateway that ran the approved call is gone, and its end is not known. */
@@ -104,6 +131,7 @@ export type Refusal =
   | 'not_a_reviewer'
   | 'unknown_approval'
   | 'run_known'
+  | 'agent_known'
 
 export type Transition =
   | { readonly ok: true; readonly approval: Approval }
@@ -126,6 +154,9 @@ export function transition(approval: Approval, event: ApprovalEvent): Transition
       return resolve(approval, { state: 'expired', resolvedAt: event.at })
     case 'cancelled':
       return resolve(approval, { state: 'cancelled', resolvedAt: event.at, cancelReason: event.reason })
+    case 'agent_left':
+    case 'agent_came':
+      return applyToAgent(approval, event)
     default:
       return unreachable(event)
   }
@@ -140,6 +171,23 @@ function applyReview(approval: Approval, review: Review, at: EpochMs): Transitio
   if (review.choice === 'deny') return resolve(approval, { state: 'denied', reviews, resolvedAt: at })
   if (reviews.length < approval.quorum) return resolve(approval, { reviews })
   return resolve(approval, { state: 'approved', reviews, resolvedAt: at })
+}
+
+/** As the call that asks first finds its agent. */
+export function agentAtFirst(state: 'waiting' | 'polling'): AgentPresence {
+  return { state, calls: 1, awaySince: null, changedAt: null }
+}
+
+function applyToAgent(approval: Approval, event: AgentEvent): Transition {
+  const { agent } = approval
+  const { at: changedAt } = event
+  const next: AgentPresence =
+    event.type === 'agent_left'
+      ? { state: 'away', calls: 0, awaySince: event.awaySince, changedAt }
+      : { state: event.state, calls: event.calls, awaySince: null, changedAt }
+  // A repaint that shows nothing new only makes people look up.
+  const isKnown = next.state === agent.state && next.calls === agent.calls
+  return isKnown ? { ok: false, refusal: 'agent_known', approval } : resolve(approval, { agent: next })
 }
 
 function isOfRun(event: ApprovalEvent): event is RunApprovalEvent {

@@ -7,6 +7,7 @@
 import type { Approval, LostRun, Review, Reviewer } from './approval.ts'
 import { argumentRows } from './argument-rows.ts'
 import type { Card, CardReview, Untrusted } from './card.ts'
+import { presenceNotes } from './presence-notes.ts'
 import { visible, visibleLines } from './visible.ts'
 
 const SHORT_FINGERPRINT_DIGITS = 8
@@ -30,6 +31,8 @@ export function cardOf(approval: Approval): Card {
     shortFingerprint: approval.fingerprint.slice(0, SHORT_FINGERPRINT_DIGITS),
     quorum: approval.quorum,
     reviews: approval.reviews.map(cardReview),
+    notes: approval.state === 'pending' ? presenceNotes(approval) : [],
+    notedAt: approval.agent.changedAt,
     outcome,
     resolvedAt: approval.resolvedAt,
     asksWhetherItRan: approval.run?.state === 'unknown',

@@ -33,12 +33,19 @@ export interface Card {
   readonly shortFingerprint: string
   readonly quorum: number
   readonly reviews: readonly CardReview[]
+  /** What Approve will do, where that isn't plain: short lines of ours. Empty once it is decided. */
+  readonly notes: readonly CardNote[]
+  /** When one of the notes changed last; null: never. */
+  readonly notedAt: EpochMs | null
   /** `Approved by Bob` and the like; null while pending. */
   readonly outcome: Untrusted | null
   readonly resolvedAt: EpochMs | null
   /** Nobody knows whether the approved call ran, and whoever may review is asked to find out. */
   readonly asksWhetherItRan: boolean
 }
+
+/** Words of ours, and instants, which each channel shows in its reader's time zone. */
+export type CardNote = readonly (string | EpochMs)[]
 
 export interface CardReview {
   readonly by: Untrusted

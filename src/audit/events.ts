@@ -117,6 +117,13 @@ export type AuditEvent = Common &
         readonly channels: readonly ChannelName[]
       }
     | { readonly type: 'approval.joined'; readonly approval_id: ApprovalId; readonly call_id: CallId }
+    | {
+        /** Nobody has waited for the decision since. */
+        readonly type: 'approval.agent_away'
+        readonly approval_id: ApprovalId
+        readonly since: EpochMs
+      }
+    | { readonly type: 'approval.agent_back'; readonly approval_id: ApprovalId }
     | { readonly type: 'approval.reviewed'; readonly approval_id: ApprovalId; readonly review: Review }
     | {
         readonly type: 'approval.review_refused'

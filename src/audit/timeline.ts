@@ -124,6 +124,10 @@ function describeApproval(event: ApprovalOrGrantEvent): Described {
       return open(`${event.tool}: held by ${event.rule}, asked in ${event.channels.join(', ')}`)
     case 'approval.joined':
       return plain(event.approval_id)
+    case 'approval.agent_away':
+      return open(`the agent is away since ${new Date(event.since).toISOString()}`)
+    case 'approval.agent_back':
+      return plain('the agent is back')
     case 'approval.reviewed': {
       const { choice, reviewer, channel, reason } = event.review
       const text = `${choice} by ${reviewer.email ?? reviewer.name} in ${channel}${reason ? `: ${reason}` : ''}`

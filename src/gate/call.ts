@@ -50,6 +50,8 @@ export interface Attachment {
    * wait at all (a task's). Null: it waits until the deadline. Asked for after `held`.
    */
   readonly patience: AbortSignal | null
+  /** It gets a task, and fetches the result when it likes: the call runs as soon as it is approved. Left out: no. */
+  readonly isPolling?: boolean
 }
 
 /** The upstream's side: proxy/forward implements it for one request. */

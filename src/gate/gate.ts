@@ -11,7 +11,7 @@
  * must get what ran, because it is never run again.
  */
 import { createHash } from 'node:crypto'
-import type { Approval } from '../approval/approval.ts'
+import { type Approval, agentAtFirst } from '../approval/approval.ts'
 import { fingerprintOf } from '../approval/fingerprint.ts'
 import type { AuditEvent, Finding, Outcome } from '../audit/events.ts'
 import type { ApprovalId, CallId, EpochMs, Fingerprint, GrantId } from '../brands.ts'
@@ -170,7 +170,10 @@ async function clear(
   const fingerprint = await fingerprintOfCall(options, call, call.tool)
   const approval =
     (await rejoin(options, call, fingerprint)) ??
-    (await openHold(options, call, askFor(options, call, call.tool, decision, terms, fingerprint)))
+    (await openHold(options, call, {
+      ...askFor(options, call, call.tool, decision, terms, fingerprint),
+      agent: agentAtFirst(attachment.isPolling ? 'polling' : 'waiting'),
+    }))
   const settled = approval.state === 'pending' ? await waitFor(options, call, approval, attachment) : approval
   switch (settled.state) {
     case 'pending':
@@ -242,7 +245,7 @@ function askFor(
   decision: Decision,
   terms: ApprovalTerms,
   fingerprint: Fingerprint,
-): Approval {
+): Omit<Approval, 'agent'> {
   const requestedAt = clock.now()
   const argumentsJson = canonicalJson(call.arguments)
   const otherParamsJson = canonicalJson(call.otherParams ?? {})

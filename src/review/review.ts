@@ -178,6 +178,8 @@ export function refusalText(refusal: Refusal, approval: Approval | null): string
       return `You can’t review this: the rule asks for ${approval?.from.join(', ') ?? 'other people'}.`
     case 'unknown_approval':
       return 'This approval no longer exists.'
+    case 'agent_known':
+      return 'Your click changed nothing: where the agent is was known.'
     case 'run_known':
       return `Your click changed nothing: ${whatIsKnown(approval)}`
   }

@@ -11,15 +11,16 @@ import { createGrants } from '../../jobs/grants.ts'
 import { type Inbox, startInbox } from '../../jobs/inbox.ts'
 import type { RedisHandle } from '../../jobs/redis.ts'
 import { startRuns } from '../../jobs/runs.ts'
-import type { ApprovalEvent } from '../../src/approval/approval.ts'
+import type { Approval, ApprovalEvent } from '../../src/approval/approval.ts'
 import type { ApprovalId, CallId, Fingerprint } from '../../src/brands.ts'
 import { epochMs, principalId } from '../../src/brands.ts'
 import { grantIdOf } from '../../src/grant/grant.ts'
-import type { Grants, Runs } from '../../src/ports.ts'
+import type { ApprovalStore, Grants, Runs } from '../../src/ports.ts'
 import type { KeptAnswer } from '../../src/run/run.ts'
 import { KEPT_ANSWER_BYTES_MAX } from '../../src/run/run.ts'
 import { aFreshApproval, cancelled, deadline, reviewed } from '../support/approvals.ts'
 import { aReviewer } from '../support/examples.ts'
+import { createMemoryApprovalStore } from '../support/memory-approval-store.ts'
 import { silentLog, startTestRedis, systemClock, type TestRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
@@ -250,6 +251,61 @@ describe('deciding', () => {
     await here.store.apply(later.id, cancelled())
     await until('the later one was heard of', () => resolved.includes(later.id))
     expect(changed).toHaveLength(3)
+  })
+})
+
+describe('where the agent is', () => {
+  const left = (): ApprovalEvent => ({ type: 'agent_left', awaySince: epochMs(1_000), at: epochMs(Date.now()) })
+  const came = (calls: number): ApprovalEvent => {
+    return { type: 'agent_came', state: 'waiting', calls, at: epochMs(Date.now()) }
+  }
+  const stores: [string, () => Promise<readonly [ApprovalStore, ApprovalStore, (approval: Approval) => unknown]>][] = [
+    [
+      'in Redis',
+      async () => {
+        const [one, other] = await gateways(2)
+        if (one === undefined || other === undefined) throw new Error('two are needed')
+        return [one.store, other.store, (approval) => one.store.open(approval)]
+      },
+    ],
+    [
+      'in memory',
+      async () => {
+        const store = createMemoryApprovalStore()
+        return [store, store, store.open]
+      },
+    ],
+  ]
+
+  it.each(stores)(
+    '[REQ-AWAY-1] %s, is changed once by whoever notices, and by nobody after the decision',
+    async (_where, of) => {
+      const [one, other, open] = await of()
+      const approval = aFreshApproval()
+      await open(approval)
+      const noticed = await Promise.all([one.apply(approval.id, left()), other.apply(approval.id, left())])
+      expect(noticed.map((applied) => (applied.ok ? 'ok' : applied.refusal)).sort()).toEqual(['agent_known', 'ok'])
+      expect(await other.get(approval.id)).toMatchObject({
+        state: 'pending',
+        version: 2,
+        agent: { state: 'away', calls: 0 },
+      })
+      await other.apply(approval.id, came(2))
+      await one.apply(approval.id, reviewed('approve'))
+      expect(await one.apply(approval.id, left())).toMatchObject({ ok: false, refusal: 'already_resolved' })
+      expect(await one.get(approval.id)).toMatchObject({ state: 'approved', agent: { state: 'waiting', calls: 2 } })
+    },
+  )
+
+  it('counts the calls that wait on all replicas', async () => {
+    const [one, other] = await gateways(2)
+    const approval = aFreshApproval()
+    await one?.store.open(approval)
+    expect(await one?.store.attach(approval.id, 2)).toMatchObject({ approval, calls: 2 })
+    expect(await other?.store.attach(approval.id, 1)).toMatchObject({ approval, calls: 3 })
+    await one?.store.apply(approval.id, cancelled())
+    expect(await other?.store.attach(approval.id, 1)).toMatchObject({ approval: { state: 'cancelled' }, calls: 0 })
+    expect(await other?.store.attach('apr_unknown' as ApprovalId, 1)).toBeNull()
   })
 })
 

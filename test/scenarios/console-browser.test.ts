@@ -308,6 +308,34 @@ test('[REQ-ONCE-1] a lost call comes back to the top, asks whether it ran, and g
   expect(await page.locator('.finding').first().isVisible()).toBe(false)
 })
 
+test('[REQ-AWAY-1] a card says that its agent is away, and nothing any more once it is back', async () => {
+  const page = await openConsole()
+  const { id } = rig.ask({ useWithinMs: 900_000 })
+  const card = cardOn(page, id)
+  await card.waitFor()
+  expect(await card.locator('.notes').isVisible()).toBe(false)
+  const settled = `.card[data-approval="${id}"] .approve[aria-disabled=false]`
+  await page.waitForSelector(settled)
+  await page.evaluate(`
+    new MutationObserver((changes, observer) => { window.unsettled = true; observer.disconnect() })
+      .observe(document.querySelector('${settled}'), { attributeFilter: ['aria-disabled'] })
+  `)
+  const awaySince = epochMs(rig.now() - 15_000)
+  await rig.store.apply(id, { type: 'agent_left', awaySince, at: epochMs(rig.now()) })
+  await card.locator('.notes p').waitFor()
+  expect(await card.locator('.notes').innerText()).toMatch(
+    /^The agent is away since \d\d:\d\d:\d\d: if you approve, the call runs when it comes back within 15 minutes of that\.$/,
+  )
+  expect(await card.locator('.notes time').getAttribute('datetime')).toBe(new Date(awaySince).toISOString())
+  // The new line has moved the buttons, so they took no clicks at first.
+  await page.waitForFunction('window.unsettled === true')
+  await rig.store.apply(id, { type: 'agent_came', state: 'waiting', calls: 2, at: epochMs(rig.now()) })
+  await page.waitForSelector('text=2 identical calls wait: one approval lets one run, and the others get its answer.')
+  expect(await card.locator('.notes p').count()).toBe(1)
+  await rig.store.apply(id, { type: 'agent_came', state: 'waiting', calls: 1, at: epochMs(rig.now()) })
+  await card.locator('.notes').waitFor({ state: 'hidden' })
+})
+
 test('a session’s summary appears by itself', async () => {
   const page = await openConsole()
   await rig.console.channel.summarise(aSummary({ unknownOutcomes: 1 }))

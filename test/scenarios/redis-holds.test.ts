@@ -14,7 +14,13 @@ import { epochMs } from '../../src/brands.ts'
 import { grantIdOf } from '../../src/grant/grant.ts'
 import type { Recorder } from '../../src/ports.ts'
 import { aFreshApproval, reviewed } from '../support/approvals.ts'
-import { systemClock as clock, silentLog as log, startTestRedis, type TestRedis } from '../support/redis.ts'
+import {
+  systemClock as clock,
+  silentLog as log,
+  silentRecorder,
+  startTestRedis,
+  type TestRedis,
+} from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
 const cleanups: (() => Promise<unknown> | unknown)[] = []
@@ -39,7 +45,7 @@ async function aGateway(server: TestRedis, keyPrefix: string): Promise<Gateway> 
   const redis = await server.connect(keyPrefix)
   const inbox = await startInbox(redis, log)
   const store = createApprovalStore({ redis, inbox })
-  const holds = createHolds({ redis, inbox, store, clock, log })
+  const holds = createHolds({ redis, inbox, store, recorder: silentRecorder, clock, log })
   cleanups.push(
     () => inbox.close(),
     () => holds.close(),
@@ -189,7 +195,14 @@ describe('Redis stopped (it answers nothing, the connection stands)', () => {
         return answer
       },
     }
-    const holds = createHolds({ redis: here.redis, inbox: here.inbox, store: stopping, clock, log })
+    const holds = createHolds({
+      redis: here.redis,
+      inbox: here.inbox,
+      store: stopping,
+      recorder: silentRecorder,
+      clock,
+      log,
+    })
     cleanups.push(() => holds.close())
     here.store.onChange((id) => changes.push(id), never)
     await expect(holds.open(approval)).rejects.toMatchObject({ code: 'store_unavailable' })
@@ -232,7 +245,7 @@ describe('Redis down at start', () => {
     const redis = connectRedis({ url: server.url, keyPrefix: 'test', clock, log })
     const inbox = await startInbox(redis, log)
     const store = createApprovalStore({ redis, inbox })
-    const holds = createHolds({ redis, inbox, store, clock, log })
+    const holds = createHolds({ redis, inbox, store, recorder: silentRecorder, clock, log })
     const here = { redis, inbox, store, holds }
     cleanups.push(
       () => redis.close(),

@@ -12,7 +12,13 @@ import { epochMs } from '../../src/brands.ts'
 import type { ChannelName } from '../../src/policy/decision.ts'
 import { type Channel, ChannelBusy, type MessageRef } from '../../src/ports.ts'
 import { aFreshApproval, cancelled, reviewed } from '../support/approvals.ts'
-import { systemClock as clock, silentLog as log, startTestRedis, type TestRedis } from '../support/redis.ts'
+import {
+  systemClock as clock,
+  silentLog as log,
+  silentRecorder as recorder,
+  startTestRedis,
+  type TestRedis,
+} from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
 const cleanups: (() => Promise<unknown> | unknown)[] = []
@@ -27,7 +33,7 @@ beforeEach(async () => {
   redis = await server.connect('test')
   inbox = await startInbox(redis, log)
   store = createApprovalStore({ redis, inbox })
-  holds = createHolds({ redis, inbox, store, clock, log })
+  holds = createHolds({ redis, inbox, store, recorder, clock, log })
 })
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()

@@ -101,6 +101,25 @@ export function requested(at: number, approval: string, tool = 'write_file'): Au
   }
 }
 
+export function agentAway(at: number, approval: string, since: number): AuditEvent {
+  return {
+    type: 'approval.agent_away',
+    at: epochMs(at),
+    session_id: SESSION,
+    approval_id: `apr_${approval}` as ApprovalId,
+    since: epochMs(since),
+  }
+}
+
+export function agentBack(at: number, approval: string): AuditEvent {
+  return {
+    type: 'approval.agent_back',
+    at: epochMs(at),
+    session_id: SESSION,
+    approval_id: `apr_${approval}` as ApprovalId,
+  }
+}
+
 export function reviewed(
   at: number,
   approval: string,

@@ -1,5 +1,5 @@
 /** Values that many tests need whole although they look at one field. */
-import type { Approval, Reviewer } from '../../src/approval/approval.ts'
+import { type Approval, agentAtFirst, type Reviewer } from '../../src/approval/approval.ts'
 import type { ApprovalId, CallId, Fingerprint, SessionId } from '../../src/brands.ts'
 import { epochMs, principalId } from '../../src/brands.ts'
 import type { Principal } from '../../src/identity/principal.ts'
@@ -47,6 +47,7 @@ export function anApproval(change: Partial<Approval> = {}): Approval {
     requestedAt: epochMs(1_000),
     expiresAt: epochMs(901_000),
     useWithinMs: 900_000,
+    agent: agentAtFirst('waiting'),
     reviews: [],
     resolvedAt: null,
     cancelReason: null,

@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { cacheDirectoryOf, type EmbeddedRedis, startEmbeddedRedis } from '../../jobs/embedded-redis.ts'
 import { connectRedis, type RedisHandle } from '../../jobs/redis.ts'
 import { epochMs } from '../../src/brands.ts'
-import type { Clock, Log } from '../../src/ports.ts'
+import type { Clock, Log, Recorder } from '../../src/ports.ts'
 
 export const systemClock: Clock = { now: () => epochMs(Date.now()) }
+export const silentRecorder: Recorder = { record: async () => undefined }
 export const silentLog: Log = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
 export interface TestRedis extends EmbeddedRedis {

@@ -115,6 +115,70 @@ describe('an approved call of which nobody knows whether it ran', () => {
   })
 })
 
+const left = (at: number): ApprovalEvent => ({ type: 'agent_left', awaySince: epochMs(at - 15), at: epochMs(at) })
+const came = (state: 'waiting' | 'polling', calls: number, at = 2_000): ApprovalEvent => ({
+  type: 'agent_came',
+  state,
+  calls,
+  at: epochMs(at),
+})
+
+describe('whether anyone waits for an approval', () => {
+  it.each<[string, ApprovalEvent[], Approval['agent']]>([
+    ['at first the call that asked does', [], { state: 'waiting', calls: 1, awaySince: null, changedAt: null }],
+    [
+      'nobody does once it has left',
+      [left(1_000)],
+      { state: 'away', calls: 0, awaySince: epochMs(985), changedAt: epochMs(1_000) },
+    ],
+    [
+      'it does again once it is back',
+      [left(1_000), came('waiting', 1)],
+      { state: 'waiting', calls: 1, awaySince: null, changedAt: epochMs(2_000) },
+    ],
+    [
+      'a task in its place does not wait',
+      [left(1_000), came('polling', 1)],
+      { state: 'polling', calls: 1, awaySince: null, changedAt: epochMs(2_000) },
+    ],
+    [
+      'several identical calls may',
+      [came('waiting', 3)],
+      { state: 'waiting', calls: 3, awaySince: null, changedAt: epochMs(2_000) },
+    ],
+  ])('%s', (_sentence, events, agent) => {
+    const after = having(pending, ...events)
+    expect(after).toMatchObject({ state: 'pending', agent, version: pending.version + events.length })
+  })
+
+  it.each<[string, Approval, ApprovalEvent, string]>([
+    ['that it waits, which is known', pending, came('waiting', 1), 'agent_known'],
+    ['that it left, once more', having(pending, left(1_000)), left(2_000), 'agent_known'],
+    [
+      'that it left, after the decision',
+      having(pending, reviewed('bob@example.com', 'deny')),
+      left(2_000),
+      'already_resolved',
+    ],
+    [
+      'that it is back, after the deadline',
+      having(pending, deadline(DEADLINE)),
+      came('waiting', 1),
+      'already_resolved',
+    ],
+  ])('is not told %s', (_sentence, approval, event, refusal) => {
+    expect(transition(approval, event)).toEqual({ ok: false, refusal, approval })
+  })
+
+  it('[REQ-AWAY-1] a click counts while nobody waits, and its grant waits for whoever comes back', () => {
+    expect(having(pending, left(1_000), reviewed('bob@example.com', 'approve'))).toMatchObject({
+      state: 'approved',
+      agent: { state: 'away' },
+      run: null,
+    })
+  })
+})
+
 function reviewOf(email: string): Review {
   const event = reviewed(email, 'approve')
   if (event.type !== 'reviewed') throw new Error('not a review')

@@ -8,6 +8,8 @@ import type { CallId, SessionId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import {
   ALICE,
+  agentAway,
+  agentBack,
   ended,
   grantEnded,
   intent,
@@ -193,6 +195,13 @@ describe('a line of the timeline', () => {
     ['a review names the person', reviewed(1, 'x', 'bob'), 'approve by bob@example.com in console', 'good'],
     ['a denial is bad news', reviewed(1, 'x', 'bob', 'deny'), 'deny by bob@example.com in console', 'bad'],
     ['a question says where it was asked', requested(1, 'x'), 'write_file: held by writers, asked in console', 'open'],
+    [
+      'an agent that left says since when',
+      agentAway(1, 'x', Date.UTC(2030, 0, 2, 3, 4, 5)),
+      'the agent is away since 2030-01-02T03:04:05.000Z',
+      'open',
+    ],
+    ['one that came back', agentBack(1, 'x'), 'the agent is back', 'plain'],
     ['a start says who and where', started(1), 'alice@example.com on files', 'plain'],
   ]
   test.each(rows)('%s', (_what, event, text, tone) => {

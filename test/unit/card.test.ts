@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Approval, Review } from '../../src/approval/approval.ts'
+import { type Approval, agentAtFirst, type Review } from '../../src/approval/approval.ts'
 import { argumentRows } from '../../src/approval/argument-rows.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import { visible, visibleLines } from '../../src/approval/visible.ts'
@@ -129,6 +129,52 @@ describe('argument rows', () => {
 describe('the card', () => {
   it('leads with who and the verb', () => {
     expect(cardOf(approval()).headline).toBe('alice@example.com’s agent wants write_file on files')
+  })
+
+  const away = { state: 'away', calls: 0, awaySince: REQUESTED_AT, changedAt: REQUESTED_AT } as const
+  const waiting = (calls: number) => ({ state: 'waiting', calls, awaySince: null, changedAt: null }) as const
+  it.each<[string, Partial<Approval>, readonly (string | number)[][]]>([
+    ['says nothing of an agent that waits', {}, []],
+    [
+      'says what Approve does while the agent is away',
+      { agent: away, useWithinMs: 900_000 },
+      [
+        [
+          'The agent is away since ',
+          REQUESTED_AT,
+          ': if you approve, the call runs when it comes back within 15 minutes of that.',
+        ],
+      ],
+    ],
+    [
+      'does not promise that one click is enough where it is not',
+      { agent: away, useWithinMs: 3_600_000, quorum: 2 },
+      [
+        [
+          'The agent is away since ',
+          REQUESTED_AT,
+          ': once approved, the call runs when it comes back within 1 hour of that.',
+        ],
+      ],
+    ],
+    [
+      'never says more time than there is',
+      { agent: away, useWithinMs: 90_999 },
+      [['The agent is away since ', REQUESTED_AT, expect.stringContaining('within 90 seconds of that.')]],
+    ],
+    [
+      'says that a task’s call runs at once',
+      { agent: agentAtFirst('polling') },
+      [['The agent will fetch the result later: if you approve, the call runs at once.']],
+    ],
+    [
+      'says how many identical calls share it, and what becomes of them',
+      { agent: waiting(3) },
+      [['3 identical calls wait: one approval lets one run, and the others get its answer.']],
+    ],
+    ['says nothing any more once it is decided', { agent: away, state: 'denied', resolvedAt: REQUESTED_AT }, []],
+  ])('[REQ-AWAY-1] %s', (_sentence, change, notes) => {
+    expect(cardOf(approval(change)).notes).toEqual(notes)
   })
 
   it('names the subject where the token has no e-mail', () => {

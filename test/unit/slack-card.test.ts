@@ -5,7 +5,7 @@ import { denyView } from '../../bots/slack/deny-view.ts'
 import { BLOCKS_BYTES_MAX, MESSAGE_TEXT_MAX, PAGE_BYTES_MAX } from '../../bots/slack/limits.ts'
 import { summaryMessage } from '../../bots/slack/summary-blocks.ts'
 import { jsonBytes } from '../../bots/slack/text.ts'
-import type { Approval, Review } from '../../src/approval/approval.ts'
+import { type Approval, agentAtFirst, type Review } from '../../src/approval/approval.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import type { SessionSummary } from '../../src/audit/summary.ts'
 import type { CallId, SessionId } from '../../src/brands.ts'
@@ -31,6 +31,13 @@ const carol = { id: 'slack:T0FAKE:U3', email: 'carol@example.com', name: 'Carol'
 const approvedByBob = { state: 'approved', resolvedAt, reviews: [review('approve')] } as const
 const lostRun = { callId: 'call_run' as CallId, at: epochMs(ASKED_AT + 90_000) } as const
 
+const away: Approval['agent'] = {
+  state: 'away',
+  calls: 0,
+  awaySince: epochMs(ASKED_AT + 60_000),
+  changedAt: epochMs(ASKED_AT + 75_000),
+}
+
 const STATES: [string, Approval][] = [
   ['pending', approval()],
   ['pending-without-arguments', approval({ argumentsJson: '{}', reason: null })],
@@ -38,6 +45,12 @@ const STATES: [string, Approval][] = [
   [
     'pending-cut',
     approval({ argumentsJson: JSON.stringify({ content: 'line\n'.repeat(20_000), empty: '', path: '/a' }) }),
+  ],
+  ['pending-away', approval({ agent: away })],
+  ['pending-polling', approval({ agent: agentAtFirst('polling') })],
+  [
+    'pending-shared',
+    approval({ agent: { state: 'waiting', calls: 3, awaySince: null, changedAt: epochMs(ASKED_AT) } }),
   ],
   ['approved', approval({ state: 'approved', resolvedAt, reviews: [review('approve')] })],
   [

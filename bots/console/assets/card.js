@@ -118,12 +118,18 @@ export function createCard(first, actions) {
     paint(parts, next)
   }
 
+  /** Whether a newer state would show other notes, whose lines move the buttons. */
+  /** @param {CardView} next */
+  const notesChange = (next) =>
+    next.version >= view.version && JSON.stringify(next.notes) !== JSON.stringify(view.notes)
+
   paint(parts, first)
   settle()
   return {
     id,
     element,
     update,
+    notesChange,
     settle,
     view: () => view,
     focus: () => element.focus(),
@@ -173,6 +179,7 @@ function buildParts(view) {
     ran: el('button', { type: 'button' }, 'It ran'),
     didNotRun: el('button', { type: 'button' }, 'It did not run'),
     because: why(view),
+    notes: el('div', { class: 'notes' }),
     told: el('p', { class: 'told', role: 'status' }),
   }
   const ask = el('details', { class: 'ask' }, el('summary', {}, 'What was asked'), parts.args, parts.cut, facts(view))
@@ -213,6 +220,7 @@ function buildParts(view) {
     parts.because,
     ask,
     parts.reviews,
+    parts.notes,
     controls,
     finding,
     parts.told,
@@ -302,6 +310,15 @@ function paint(parts, view) {
   if (!pending) parts.cut.hidden = parts.cut.hidden || parts.args.dataset.all === 'true'
   paintOutcome(parts.outcome, view)
   paintReviews(parts.reviews, view)
+  paintNotes(parts.notes, view)
+}
+
+/** What Approve will do, where that isn't plain. */
+/** @param {HTMLElement} element @param {CardView} view */
+function paintNotes(element, view) {
+  element.hidden = view.notes.length === 0
+  const shown = (/** @type {string | number} */ part) => (typeof part === 'string' ? part : timeElement(part))
+  element.replaceChildren(...view.notes.map((note) => el('p', {}, ...note.map(shown))))
 }
 
 /** @param {HTMLElement} element @param {CardView} view */

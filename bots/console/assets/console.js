@@ -94,7 +94,9 @@ function putWaiting(card) {
 function updateCard(card, view) {
   const wasWaiting = waits(card.view())
   const hadFocus = card.hasFocus()
+  const buttonsMove = card.notesChange(view)
   card.update(view)
+  if (buttonsMove) settlePending()
   if (!wasWaiting && waits(card.view())) {
     putWaiting(card)
     byId('announcer').textContent = `${card.view().outcome ?? ''} ${card.view().headline}`

@@ -1,0 +1,37 @@
+/**
+ * Says what Approve will do, where that isn't plain: nobody waits for the call, or several do. A reviewer decides in
+ * seconds, so there is nothing to read where one agent waits, which is what everybody expects.
+ */
+import type { Approval } from './approval.ts'
+import type { CardNote } from './card.ts'
+
+export function presenceNotes({ agent, useWithinMs, quorum }: Approval): readonly CardNote[] {
+  // One click may not be enough.
+  const approved = quorum === 1 ? 'if you approve' : 'once approved'
+  const notes: CardNote[] = []
+  if (agent.state === 'away' && agent.awaySince !== null) {
+    const when = `the call runs when it comes back within ${inWords(useWithinMs)} of that.`
+    notes.push(['The agent is away since ', agent.awaySince, `: ${approved}, ${when}`])
+  }
+  if (agent.state === 'polling') {
+    notes.push([`The agent will fetch the result later: ${approved}, the call runs at once.`])
+  }
+  if (agent.calls > 1) {
+    const calls = agent.calls.toLocaleString('en')
+    notes.push([`${calls} identical calls wait: one approval lets one run, and the others get its answer.`])
+  }
+  return notes
+}
+
+const UNITS = [
+  [3_600_000, 'hour'],
+  [60_000, 'minute'],
+  [1_000, 'second'],
+] as const
+
+/** In the largest unit that says it exactly; never more than it is. */
+function inWords(ms: number): string {
+  const [unitMs, unit] = UNITS.find(([size]) => ms >= size && ms % size === 0) ?? UNITS[2]
+  const number = Math.floor(ms / unitMs)
+  return `${number.toLocaleString('en')} ${unit}${number === 1 ? '' : 's'}`
+}
