@@ -51,14 +51,36 @@ export function countCalls(events: readonly AuditEvent[]): Partial<Record<Outcom
 }
 
 /**
- * Intents without an outcome, and approved calls that were lost before their intent was on the disk. A legacy client's
- * listening stream may outlive its session; it does nothing that could be unknown.
+ * Intents without an end, and approved calls that were lost. A call that comes back for its answer, or is carried on as a
+ * task, is the same call under the same id: what it was told meanwhile says nothing of how its run ended. A legacy
+ * client's listening stream may outlive its session; it does nothing that could be unknown.
  */
 function unknownCalls(events: readonly AuditEvent[]): ReadonlySet<CallId> {
   const intents = ofType(events, 'call.intent').filter(({ method }) => method !== STREAM_METHOD)
-  const open = new Set([...intents, ...ofType(events, 'call.outcome_unknown')].map((event) => event.call_id))
-  for (const event of ofType(events, 'call.outcome')) open.delete(event.call_id)
+  const open = new Set(intents.map((event) => event.call_id))
+  const outcomes = ofType(events, 'call.outcome')
+  // The agent of a call that went on left it, or left before it went on; where that one was then lost, it is said below.
+  for (const { call_id: id, outcome } of outcomes) if (outcome === 'abandoned') open.delete(id)
+  for (const { call_id: id } of ofType(events, 'call.outcome_unknown')) open.add(id)
+  for (const event of outcomes) if (isEndOfRun(event)) open.delete(event.call_id)
   return open
+}
+
+/** The others are also what a call is told that is not, or no longer, on its way. */
+function isEndOfRun({ outcome, error }: EventOf<'call.outcome'>): boolean {
+  switch (outcome) {
+    case 'succeeded':
+    case 'tool_error':
+    case 'rpc_error':
+    case 'upstream_failed':
+    case 'detached':
+      return true
+    case 'refused':
+      // With an error: after its intent the gateway found that it may not go on.
+      return error !== null
+    default:
+      return false
+  }
 }
 
 export function countUnknownOutcomes(events: readonly AuditEvent[]): number {

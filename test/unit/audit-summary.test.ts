@@ -64,6 +64,38 @@ describe('the summary of a session', () => {
       { unknownOutcomes: 0, unknownResolved: 0, calls: { succeeded: 1 } },
     ],
     [
+      'a call as unknown that was told to come back before it went on, and then was lost',
+      [outcome(1, 'a', 'pending'), intent(2, 'a'), outcomeUnknown(3, 'a'), ended(9)],
+      { unknownOutcomes: 1 },
+    ],
+    [
+      'a call as unknown that came back for its answer and was told so, or left again',
+      [
+        intent(1, 'a'),
+        outcomeUnknown(2, 'a'),
+        outcome(3, 'a', 'refused'),
+        outcome(4, 'b', 'abandoned'),
+        intent(5, 'b'),
+        outcomeUnknown(6, 'b'),
+        runResolved(7, 'a'),
+        outcome(8, 'a', 'replayed'),
+        ended(9),
+      ],
+      { unknownOutcomes: 2, unknownResolved: 1 },
+    ],
+    [
+      'a call whose agent left while it was on its way, or that could not go on, as known',
+      [
+        intent(1, 'a'),
+        outcome(2, 'a', 'abandoned'),
+        intent(3, 'b'),
+        outcomeUnknown(4, 'b'),
+        outcome(5, 'b', 'refused', { error: 'store_unavailable' }),
+        ended(9),
+      ],
+      { unknownOutcomes: 0 },
+    ],
+    [
       'a listening stream that is still open as nothing unknown',
       [{ ...intent(1, 'a', null), method: 'stream/get' } as AuditEvent, ended(9)],
       { unknownOutcomes: 0 },
