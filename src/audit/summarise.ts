@@ -41,11 +41,21 @@ export function isCounted({ outcome, method }: EventOf<'call.outcome'>): boolean
   return outcome !== 'succeeded' || COUNTED_METHODS.has(method)
 }
 
+/**
+ * Each call once for each way in which it ended. A call that was told to come back, and did so under the same id (a
+ * task's, or one whose stream was cut), is one call; and what a crash had recorded a second time is one, too.
+ */
 export function countCalls(events: readonly AuditEvent[]): Partial<Record<Outcome, number>> {
-  const calls: Partial<Record<Outcome, number>> = {}
+  const unknown = unknownCalls(events)
+  const outcomes = new Map<CallId, Set<Outcome>>()
   for (const event of ofType(events, 'call.outcome')) {
     if (!isCounted(event)) continue
-    calls[event.outcome] = (calls[event.outcome] ?? 0) + 1
+    outcomes.set(event.call_id, (outcomes.get(event.call_id) ?? new Set()).add(event.outcome))
+  }
+  const calls: Partial<Record<Outcome, number>> = {}
+  for (const [id, ends] of outcomes) {
+    if (ends.size > 1 || unknown.has(id)) ends.delete('pending')
+    for (const outcome of ends) calls[outcome] = (calls[outcome] ?? 0) + 1
   }
   return calls
 }

@@ -96,6 +96,19 @@ describe('the summary of a session', () => {
       { unknownOutcomes: 0 },
     ],
     [
+      'a call once that was told to come back and did so, or whose end a crash had recorded twice',
+      [
+        outcome(1, 'a', 'pending'),
+        intent(2, 'a'),
+        outcome(3, 'a'),
+        outcome(4, 'b', 'expired'),
+        outcome(4, 'b', 'expired'),
+        outcome(5, 'c', 'pending'),
+        ended(9),
+      ],
+      { calls: { succeeded: 1, expired: 1, pending: 1 } },
+    ],
+    [
       'a listening stream that is still open as nothing unknown',
       [{ ...intent(1, 'a', null), method: 'stream/get' } as AuditEvent, ended(9)],
       { unknownOutcomes: 0 },
