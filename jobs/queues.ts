@@ -19,6 +19,8 @@ const LOCK_MS = 15_000
 const STALLED_INTERVAL_MS = 10_000
 /** What runs may finish; then the process goes, and the job runs again elsewhere. */
 const DRAIN_TIMEOUT_MS = 10_000
+/** What was told to give up says so within milliseconds; a Redis that is away may keep it from that. */
+const GIVE_UP_TIMEOUT_MS = 2_000
 /** An event stream that nothing of ours reads. */
 const EVENTS_MAX = 100
 
@@ -82,6 +84,8 @@ export function startWorker<Data extends object>(options: {
   readonly log: Log
   /** How long `close` waits for what runs; DRAIN_TIMEOUT_MS where left out. */
   readonly drainMs?: number
+  /** Breaks off what still runs then. Left out: it goes with its process. */
+  readonly giveUp?: () => void
   /** `attempt` counts from 1; more than 1: an earlier run failed, was put off, or died somewhere in between. */
   readonly run: (job: { readonly id: string; readonly data: Data; readonly attempt: number }) => Promise<RunResult>
 }): JobWorker {
@@ -121,19 +125,28 @@ export function startWorker<Data extends object>(options: {
   })
   return {
     async close() {
-      let timer: NodeJS.Timeout | undefined
-      const tooLong = new Promise<'too long'>((resolve) => {
-        timer = setTimeout(resolve, options.drainMs ?? DRAIN_TIMEOUT_MS, 'too long')
-      })
       // With Redis away nothing can be finished, and BullMQ would wait for a reply that never comes.
       const closed = worker.close(!redis.isReady()).catch(() => undefined)
-      if ((await Promise.race([closed, tooLong])) === 'too long') {
+      if (!(await isDoneWithin(closed, options.drainMs ?? DRAIN_TIMEOUT_MS))) {
         log.warn('worker not drained in time; its jobs run again elsewhere', { queue: options.queue })
+        if (options.giveUp !== undefined) {
+          options.giveUp()
+          await isDoneWithin(closed, GIVE_UP_TIMEOUT_MS)
+        }
       }
-      clearTimeout(timer)
       await queue.close().catch(() => undefined)
     },
   }
+}
+
+async function isDoneWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const tooLong = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, ms, false)
+  })
+  const isDone = await Promise.race([work.then(() => true), tooLong])
+  clearTimeout(timer)
+  return isDone
 }
 
 /** At most so many jobs of a queue run at once, counted over every process. */

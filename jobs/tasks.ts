@@ -149,14 +149,17 @@ export function startTaskRuns(services: {
   /** How long `close` waits for those that run. */
   readonly drainMs: number
   readonly run: RunTask
+  /** Breaks off those that run for longer: nobody knows how they end. */
+  readonly cutOff: () => void
 }): { close(): Promise<void> } {
-  const { redis, inbox, approvals, tasks, log, drainMs, run } = services
+  const { redis, inbox, approvals, tasks, log, drainMs, run, cutOff } = services
   const worker = startWorker<TaskJob>({
     redis,
     queue: QUEUE,
     concurrency: CONCURRENCY,
     log,
     drainMs,
+    giveUp: cutOff,
     run: ({ data }): Promise<RunResult> => run(data.taskId),
   })
   const wakeDecided = async (id: ApprovalId, waiting: readonly Task[]) => {

@@ -332,9 +332,9 @@ function startGateway(
     touchMs: settings.sessions.idleMs / TOUCHES_PER_IDLE,
     log,
   })
-  const { run } = createTaskRuns({ ...taskOptions, clock, newId, log })
+  const { run, cutOff } = createTaskRuns({ ...taskOptions, clock, newId, log })
   const { drainMs } = settings.shutdown
-  const taskRuns = startTaskRuns({ redis, inbox, approvals: store, tasks, log, drainMs, run })
+  const taskRuns = startTaskRuns({ redis, inbox, approvals: store, tasks, log, drainMs, run, cutOff })
   // Takes no more, while the calls that run finish beside it.
   draining.addEventListener('abort', () => void taskRuns.close(), { once: true })
   closers.push(

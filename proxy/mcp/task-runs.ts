@@ -18,7 +18,7 @@ import type { CallId, IdPrefix, SessionId, TaskId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import type { Attachment, Call, Reply } from '../../src/gate/call.ts'
-import { AgentGone, RunFault } from '../../src/gate/call.ts'
+import { AgentGone, CutOff, RunFault } from '../../src/gate/call.ts'
 import type { Gate } from '../../src/gate/gate.ts'
 import { summarisePrincipal } from '../../src/identity/principal.ts'
 import type { JsonObject } from '../../src/json/value.ts'
@@ -85,10 +85,23 @@ export interface TaskRunsOptions extends TaskRoute {
   readonly log: Log
 }
 
+interface Parts extends TaskRunsOptions {
+  readonly stopping: AbortSignal
+}
+
 export type TaskStep = 'done' | { readonly againInMs: number }
 
-export function createTaskRuns(options: TaskRunsOptions): { run(id: TaskId): Promise<TaskStep> } {
+export interface TaskRuns {
+  run(id: TaskId): Promise<TaskStep>
+  /** This process ends: what the MCP servers still have is given up, and nobody knows how it ends. */
+  cutOff(): void
+}
+
+export function createTaskRuns(served: TaskRunsOptions): TaskRuns {
+  const stopping = new AbortController()
+  const options: Parts = { ...served, stopping: stopping.signal }
   return {
+    cutOff: () => stopping.abort(new CutOff('the gateway stops and can wait no longer')),
     async run(id) {
       const task = await options.tasks.get(id)
       if (task === null) return 'done'
@@ -140,7 +153,7 @@ async function leftBehind(options: TaskRunsOptions, task: Task): Promise<TaskSte
 }
 
 /** People have spoken, or the deadline has. */
-async function decided(options: TaskRunsOptions, task: Task): Promise<TaskStep> {
+async function decided(options: Parts, task: Task): Promise<TaskStep> {
   const approval = await options.approvals.get(task.approvalId)
   if (approval === null) {
     const fault = new GatewayError('store_unavailable', 'The approval is lost. The call was NOT executed.')
@@ -201,7 +214,7 @@ function stopEvent(task: Task, stop: Stop, at: TaskEvent['at']): TaskEvent {
 
 type MakeCall = (parked: ParkedCall, own: { readonly callId: CallId; readonly sessionId: SessionId }) => Call
 
-async function pass(options: TaskRunsOptions, task: Task, make: MakeCall): Promise<TaskStep> {
+async function pass(options: Parts, task: Task, make: MakeCall): Promise<TaskStep> {
   const { tasks, parkedCalls, sessions, newId, clock } = options
   const parked = await parkedCalls.get(task.callId)
   if (parked === null) {
@@ -215,6 +228,7 @@ async function pass(options: TaskRunsOptions, task: Task, make: MakeCall): Promi
   const exchange = exchangeOf(options, call, {
     headers: parked.headers,
     gone: letGo.signal,
+    cutOff: AbortSignal.any([letGo.signal, options.stopping]),
     before: async () => {
       const sent = await tasks.apply(task.id, { type: 'sent', at: clock.now() })
       if (!sent.ok) throw new AgentGone('the task was cancelled, or another worker has it')
@@ -226,6 +240,8 @@ async function pass(options: TaskRunsOptions, task: Task, make: MakeCall): Promi
     const reply = await options.gate.pass(call, unattended(letGo.signal), exchange)
     return await settle(options, { task, parked, call }, reply)
   } catch (error) {
+    // Whoever takes the job over finds what became of it.
+    if (error instanceof CutOff) return { againInMs: ASK_AGAIN_MS }
     return isSent ? await endSent(options, task, error) : await notSent(options, task, error)
   } finally {
     clearInterval(looking)
@@ -242,7 +258,7 @@ async function look(options: TaskRunsOptions, task: Task, parked: ParkedCall, le
   try {
     await options.sessions.touch(summarisePrincipal(parked.principal), parked.upstream)
     const now = await options.tasks.get(task.id)
-    if (now?.state.step === 'running' && now.state.isCancelAsked) letGo.abort()
+    if (now?.state.step === 'running' && now.state.isCancelAsked) letGo.abort(new AgentGone('the task was cancelled'))
   } catch {
     // Redis is away: the next look comes.
   }

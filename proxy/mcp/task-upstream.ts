@@ -36,9 +36,15 @@ export interface TaskRoute {
 export function exchangeOf(
   { sender, targets }: TaskRoute,
   call: Call,
-  options: { readonly headers: ParkedCall['headers']; readonly gone: AbortSignal; before?(): Promise<void> },
+  options: {
+    readonly headers: ParkedCall['headers']
+    readonly gone: AbortSignal
+    /** Ends an approved call for the error that is its reason. Left out: `gone` ends it. */
+    readonly cutOff?: AbortSignal
+    before?(): Promise<void>
+  },
 ): Exchange {
-  const { headers, gone, before } = options
+  const { headers, gone, cutOff, before } = options
   const target = targets.get(call.upstream)
   if (target === undefined) throw new GatewayError('unknown_upstream', `There is no upstream "${call.upstream}".`)
   const exchange = exchangeFor(target, {
@@ -49,7 +55,7 @@ export function exchangeOf(
     mcpHeaders: mcpHeadersOf(headers),
     body: call.bytes,
     gone,
-    cutOff: null,
+    cutOff: cutOff === undefined ? null : () => cutOff,
     socket: NOBODY,
   })
   return {

@@ -138,6 +138,28 @@ it('whose gateway is told to stop while the server has its call gets the answer 
   expect(sentFor('drained.txt')).toHaveLength(1)
 })
 
+it('whose gateway stops and can wait no longer is lost, as any approved call: nobody is told that it failed', async () => {
+  const start = replicas({
+    settings: 'shutdown: { drain: 1s }\nchannels: { console: { reviewer: bob@example.com } }',
+  })
+  const one = await start()
+  const task = await taskOf(await clientOf(one), 'cut-off.txt')
+  const { taken } = silence('cut-off.txt')
+  await approve(one)
+  await taken
+  expect(await one.stop()).toBe(0)
+  expect((await one.events()).filter(({ type }) => type === 'call.outcome').map(({ outcome }) => outcome)).toEqual([
+    'pending',
+  ])
+  const other = await start()
+  const there = await clientOf(other)
+  const reviewer = await reviewerOf(other)
+  await until('people are asked', async () => (await reviewer.state()).json.pending[0]?.asksWhetherItRan)
+  const end = await ended(there, task.taskId, 60_000)
+  expect(end).toMatchObject({ status: 'failed', error: { message: expect.stringMatching(/nobody knows/) } })
+  expect(sentFor('cut-off.txt')).toHaveLength(1)
+})
+
 it('is not promised while Redis is away: the call is refused, and nothing of it is sent later', async () => {
   const redis = await startTestRedis()
   const one = await replicas({ redisUrl: redis.url })()
