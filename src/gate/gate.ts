@@ -405,10 +405,9 @@ async function replay(
   options: GateOptions,
   call: Call,
   approval: Approval,
-  { attachment, isHeld }: { attachment: Attachment; isHeld: boolean },
+  how: { readonly attachment: Attachment; readonly isHeld: boolean },
 ): Promise<Reply> {
-  if (!isHeld) attachment.held(approval)
-  const end = await waitForRun(options, call, approval, attachment)
+  const end = await waitForRun(options, call, approval, how)
   const record = (outcome: Outcome) =>
     options.recorder.record(stoppedOutcome(options, call, outcome, approval.id), 'written')
   const delivered = deliveryOf(options, approval.id)
@@ -443,12 +442,15 @@ const DID_NOT_RUN =
 async function waitForRun(
   options: GateOptions,
   call: Call,
-  { id }: Approval,
-  { gone, patience }: Attachment,
+  approval: Approval,
+  { attachment, isHeld }: { readonly attachment: Attachment; readonly isHeld: boolean },
 ): Promise<RunEnd | { readonly state: 'running' }> {
-  // It may have ended long ago, and then nobody needs patience.
+  const { id } = approval
+  // It may have ended long ago, and then nobody need be told that it waits.
   const ended = await options.runs.get(id)
   if (ended !== null) return ended
+  if (!isHeld) await attachment.held(approval)
+  const { gone, patience } = attachment
   if (patience?.aborted) return { state: 'running' }
   try {
     return await options.runs.wait(id, patience === null ? gone : AbortSignal.any([gone, patience]))

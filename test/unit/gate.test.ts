@@ -62,6 +62,10 @@ function world(options: {
   unheardOf?: boolean
   /** The agent is gone while its answer is written. */
   unread?: boolean
+  /** What telling the agent that it waits comes to. */
+  held?: () => Promise<void>
+  /** An identical call's approval is used already. */
+  begun?: boolean
 }) {
   const steps: string[] = []
   const recorded: AuditEvent[] = []
@@ -90,6 +94,7 @@ function world(options: {
       open: async (approval) => {
         steps.push('hold')
         asked = approval
+        if (options.begun) return { outcome: 'begun', approval: approve(approval) }
         return { outcome: 'opened', approval }
       },
       wait: async (_id, signal) => {
@@ -173,7 +178,10 @@ function world(options: {
     },
   }
   const attachment: Attachment = {
-    held: () => void steps.push('held'),
+    held: () => {
+      steps.push('held')
+      return options.held?.()
+    },
     gone: left.signal,
     patience: options.patience ?? null,
   }
@@ -468,6 +476,21 @@ describe('the gate', () => {
     patience.abort()
     expect(await waiting).toMatchObject({ kind: 'pending', approval: { state: 'approved' } })
     expect(steps).not.toContain('forward')
+  })
+
+  const BEGUN = { effect: 'require_approval', fence: 'consumed', begun: true } as const
+
+  it('refuses a call that is to wait for an identical one’s answer, and can’t be told so', async () => {
+    const away = new GatewayError('store_unavailable', 'Redis is away')
+    const { recorded, pass } = world({ ...BEGUN, held: () => Promise.reject(away) })
+    await expect(pass()).rejects.toBe(away)
+    expect(recorded.at(-1)).toMatchObject({ type: 'call.outcome', outcome: 'refused', error: 'store_unavailable' })
+  })
+
+  it('does not begin to wait for an answer that is there', async () => {
+    const { steps, pass } = world({ ...BEGUN, runEnds: ended(answerOf('done')) })
+    expect(await pass()).toMatchObject({ kind: 'whole' })
+    expect(steps).not.toContain('held')
   })
 
   it('asks nobody again after a denial, and notes when its agent has heard it', async () => {
