@@ -17,7 +17,7 @@ import type { Principal } from '../../src/identity/principal.ts'
 import { summarisePrincipal } from '../../src/identity/principal.ts'
 import type { JsonObject, JsonValue } from '../../src/json/value.ts'
 import { isObject } from '../../src/json/value.ts'
-import { faultAnswer, stopText } from '../../src/mcp/answers.ts'
+import { faultAnswer } from '../../src/mcp/answers.ts'
 import type { RpcId } from '../../src/mcp/message.ts'
 import type { ApprovalStore, ParkedCall } from '../../src/ports.ts'
 import type { JsonText, Task, TaskEvent } from '../../src/task/task.ts'
@@ -222,7 +222,7 @@ async function polled(options: TaskDeskOptions, task: Task): Promise<Task> {
     const { reply, rpcId } = await follow(options, begun.task, { method: 'tasks/get', more: {} })
     const event =
       reply.kind === 'stopped'
-        ? notFollowed(stopText(reply.stop), clock.now())
+        ? notFollowed(clock.now())
         : eventOfUpstreamTask(await answerOf(reply, rpcId), state, clock.now())
     const outcome = await tasks.apply(task.id, event)
     return outcome.ok || outcome.refusal !== 'unknown' ? outcome.task : begun.task
@@ -233,8 +233,9 @@ async function polled(options: TaskDeskOptions, task: Task): Promise<Task> {
   }
 }
 
-function notFollowed(why: string, at: TaskEvent['at']): TaskEvent {
-  const message = `The MCP server had the call, and policy no longer lets its task be followed. ${why}`
+function notFollowed(at: TaskEvent['at']): TaskEvent {
+  const message =
+    'The MCP server has the call and may run it to its end, but policy lets its task be followed no longer.'
   const fault = new GatewayError('denied_by_policy', message)
   return { type: 'failed', error: JSON.stringify(faultAnswer(fault, null, null).error), message, at }
 }
@@ -246,7 +247,9 @@ async function tellUpstream(
   message: { readonly method: TaskMethod; readonly more: JsonObject },
 ): Promise<void> {
   const { reply, rpcId } = await follow(options, task, message)
-  if (reply.kind === 'stopped') throw new GatewayError('denied_by_policy', stopText(reply.stop))
+  if (reply.kind === 'stopped') {
+    throw new GatewayError('denied_by_policy', 'The MCP server was told nothing: policy denies the task’s call by now.')
+  }
   const { error } = JSON.parse(await answerOf(reply, rpcId)) as { error?: { message?: unknown } }
   if (error !== undefined) {
     throw new GatewayError('invalid_params', `The MCP server refused it: ${String(error.message ?? 'no reason given')}`)

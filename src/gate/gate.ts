@@ -390,9 +390,8 @@ async function takeFence(
 }
 
 /** To follow `Approval … was given, but`. */
-const REFUSALS: Readonly<Record<FenceRefusal, string>> = {
+const REFUSALS: Readonly<Record<Exclude<FenceRefusal, 'consumed'>, string>> = {
   changed: CHANGED_SINCE,
-  consumed: 'an identical call has used it: it was for one call. Call again only if a second run is meant.',
   expired: 'it was not used in time. Call again to ask for a new approval.',
   revoked: 'it was taken back. Do not repeat the call unchanged.',
   unknown: 'its grant is not to be found. Call again to ask for a new approval.',
@@ -429,7 +428,7 @@ async function replay(
       return stopped({ why: 'refused', approval, detail: DID_NOT_RUN })
     case 'gone':
       await record('refused')
-      return stopped({ why: 'refused', approval, detail: REFUSALS.consumed })
+      return stopped({ why: 'answer_gone', approval })
     default:
       return unreachable(end)
   }
@@ -494,14 +493,14 @@ async function carryOn(
     await options.recorder.record(stoppedOutcome(options, call, 'refused', approvalId, 'invalid_params'), 'written')
     throw new GatewayError('invalid_params', '`params.requestState` belongs to no approval that is known any more.')
   }
-  const detail = (await isWhatWasApproved(options, call, call.tool, approval))
-    ? (await options.continuations.take(nonce))
+  const refusal: Stop | null = !(await isWhatWasApproved(options, call, call.tool, approval))
+    ? { why: 'refused', approval, detail: CHANGED_SINCE }
+    : (await options.continuations.take(nonce))
       ? null
-      : 'the server’s question was answered already, and each answer counts once. Call again to ask for a new approval.'
-    : CHANGED_SINCE
-  if (detail !== null) {
+      : { why: 'answered_already', approval }
+  if (refusal !== null) {
     await options.recorder.record(stoppedOutcome(options, call, 'refused', approvalId), 'written')
-    return stopped({ why: 'refused', approval, detail })
+    return stopped(refusal)
   }
   const approvedBy = approval.reviews.map(({ reviewer }) => reviewer.id)
   return forward(options, call, exchange, {

@@ -19,7 +19,12 @@ export type Stop =
   | { readonly why: 'denied_by_reviewer' | 'expired' | 'cancelled'; readonly approval: Approval }
   | { readonly why: 'refused'; readonly approval: Approval; readonly detail: string }
   /** Of an identical call that was approved and made: see run/run.ts. */
-  | { readonly why: 'outcome_unknown' | 'answer_lost' | 'answer_not_kept'; readonly approval: Approval }
+  | {
+      readonly why: 'outcome_unknown' | 'answer_lost' | 'answer_not_kept' | 'answer_gone'
+      readonly approval: Approval
+    }
+  /** The server's question about it; see Continuation in gate/call.ts. */
+  | { readonly why: 'answered_already'; readonly approval: Approval }
 
 export function stopText(stop: Stop): string {
   switch (stop.why) {
@@ -53,6 +58,17 @@ export function stopText(stop: Stop): string {
       return (
         `The call of approval ${stop.approval.id} ran, but its answer was too large to keep, or no JSON-RPC message. ` +
         'Calling again with identical arguments asks for a second run.'
+      )
+    // Whoever asks may be the very call that ran, come back late: so nothing is said of a call that was not executed.
+    case 'answer_gone':
+      return (
+        `Approval ${stop.approval.id} was for one run and has been used; how that run ended is kept no longer. ` +
+        'Nothing was run again. Calling again with identical arguments asks for a second run.'
+      )
+    case 'answered_already':
+      return (
+        `The MCP server's question about the call of approval ${stop.approval.id} was answered before, and each answer ` +
+        'is sent once. The call may have run by it, wholly or in part: check, before calling again asks for a second run.'
       )
   }
 }

@@ -354,7 +354,7 @@ describe('the gate', () => {
       [
         'an answer that was given already',
         (known) => ({ effect: 'require_approval', known, continues: { approvalId: known.id, nonce: 'used' } }),
-        { kind: 'stopped', stop: { why: 'refused' } },
+        { kind: 'stopped', stop: { why: 'answered_already' } },
       ],
       [
         'other arguments than the approved ones',
@@ -447,7 +447,7 @@ describe('the gate', () => {
     ['nobody knows', { state: 'unknown', callId: CALL.id }, { why: 'outcome_unknown' }],
     ['people found out that it ran', { state: 'ran', callId: CALL.id }, { why: 'answer_lost' }],
     ['people found out that it did not run', { state: 'did_not_run', callId: CALL.id }, { why: 'refused' }],
-    ['its answer is kept no longer', { state: 'gone' }, { why: 'refused' }],
+    ['its answer is kept no longer', { state: 'gone' }, { why: 'answer_gone' }],
     ['its answer could not be kept', ended({ kind: 'not_kept' }), { why: 'answer_not_kept' }],
   ])('[REQ-ONCE-2] tells an identical call so where %s, and forwards nothing', async (_sentence, runEnds, stop) => {
     const { steps, pass } = world({ effect: 'require_approval', fence: 'consumed', runEnds })
