@@ -61,7 +61,8 @@ export function exchangeOf(
   return {
     async send(lease, how) {
       await before?.()
-      return exchange.send(lease, how)
+      // Kept whole for its agent, also where policy has come to allow the call.
+      return exchange.send(lease, how && { ...how, takesPieces: false })
     },
   }
 }
