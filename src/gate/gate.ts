@@ -605,23 +605,25 @@ function relayPiecesOf(run: Run, lease: Lease, chunks: AsyncIterable<Uint8Array>
   }
 }
 
-/** True where it was the call's answer, which is then recorded. */
+/** `onAnswer` where it is the call's answer, whose outcome is then to be recorded; its last piece comes after that. */
 async function relayLarge(
   run: Run,
   lease: Lease,
   event: LargeEvent,
-  write: ((event: LargeEvent) => Promise<void>) | undefined,
-): Promise<boolean> {
+  {
+    write,
+    onAnswer,
+  }: { readonly write: ((event: LargeEvent) => Promise<void>) | undefined; readonly onAnswer: () => void },
+): Promise<void> {
   if (write === undefined) throw new GatewayError('internal', 'A large event came to whom it was not asked for.')
   const mask = createLargeMask(run.options.masker, lease.secrets)
-  let isAnswer = false
   const chunks = maskedPieces(mask, event.chunks, async ({ findings, outcome, id }, answerDigest) => {
     countFindings(run, findings)
-    isAnswer = outcome !== null && id === run.call.rpcId
-    if (isAnswer && outcome !== null) await recordOutcome(run, { outcome, answerDigest, error: null })
+    if (outcome === null || id !== run.call.rpcId) return
+    onAnswer()
+    await recordOutcome(run, { outcome, answerDigest, error: null })
   })
   await write({ ...maskHead(event, lease.secrets), chunks })
-  return isAnswer
 }
 
 /** A stream's outcome is recorded before its last event is handed on, or when it breaks off. */
@@ -637,7 +639,10 @@ function relayOf(run: Run, lease: Lease, events: AsyncIterable<StreamEvent | Lar
         isResumable ||= event.id !== null
         if ('chunks' in event) {
           if (isRecorded) throw new GatewayError('upstream_bad_answer', 'The MCP server went on after its answer.')
-          isRecorded = await relayLarge(run, lease, event, writeLarge)
+          const onAnswer = () => {
+            isRecorded = true
+          }
+          await relayLarge(run, lease, event, { write: writeLarge, onAnswer })
           continue
         }
         const masked = maskEvent(options.masker, event, lease.secrets, shape)

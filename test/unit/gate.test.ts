@@ -5,7 +5,7 @@ import type { AuditEvent } from '../../src/audit/events.ts'
 import type { ApprovalId, CallId, PolicyVersion, SessionId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
-import type { Attachment, Call, Exchange, UpstreamAnswer } from '../../src/gate/call.ts'
+import type { Attachment, Call, Exchange, LargeEvent, UpstreamAnswer } from '../../src/gate/call.ts'
 import { AgentGone, CutOff } from '../../src/gate/call.ts'
 import type { GateOptions } from '../../src/gate/gate.ts'
 import { createGate } from '../../src/gate/gate.ts'
@@ -665,6 +665,26 @@ describe('the gate', () => {
     await reply.relay((event) => void written.push(event.data))
     expect(written).toEqual([data('first').data])
     expect(steps.filter((step) => step === 'call.outcome:written')).toHaveLength(1)
+  })
+
+  it('records one outcome of a large answer, also where its agent leaves before the last piece', async () => {
+    async function* chunks() {
+      yield encode({ jsonrpc: '2.0', id: 1, result: { content: [{ type: 'text', text: 'long' }] } })
+    }
+    async function* events() {
+      yield { id: null, event: null, retryMs: null, chunks: chunks() }
+    }
+    const { recorded, pass } = world({
+      effect: 'allow',
+      answer: () => ({ kind: 'stream', status: 200, headers: {}, events: events() }),
+    })
+    const reply = await pass()
+    if (reply.kind !== 'stream') throw new Error('not a stream')
+    const leaves = async (event: LargeEvent) => {
+      for await (const _ of event.chunks) throw new AgentGone('the agent left')
+    }
+    await expect(reply.relay(() => undefined, leaves)).rejects.toBeInstanceOf(AgentGone)
+    expect(recorded.filter(ofType('call.outcome'))).toMatchObject([{ outcome: 'succeeded' }])
   })
 
   it('tells the agent when a stream ends without its answer', async () => {
