@@ -21,6 +21,7 @@ async function statusWhere(definitions: { readonly cached: object; readonly fres
     sessions: { touch: () => 'ses_1' },
     gate: { pass: async () => ({ kind: 'whole', status: 200, headers: {}, body: new Uint8Array(), delivered: null }) },
     catalogue: { definition: async (_upstream: string, _tool: string, age: 'cached' | 'fresh') => definitions[age] },
+    modernHolds: { attach: () => ({ held: () => undefined, gone: new AbortController().signal, patience: null }) },
     waitingRoom: { leave: () => undefined },
     rounds: { read: () => null },
     newId: () => 'call_1',
