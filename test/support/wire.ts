@@ -121,6 +121,7 @@ export async function startWire(options: {
     catalogue: { definition: never, known: () => null },
     sessions: { touch: () => 'ses_1' },
     rounds: { read: () => null },
+    modernHolds: NOTHING_HELD,
     legacyHolds: NOTHING_HELD,
     sender,
     waitingRoom,
