@@ -79,6 +79,14 @@ const onlyCard = (reviewer: ConsoleReviewer) =>
     const { pending } = (await reviewer.state()).json
     return pending.length === 1 ? pending[0] : null
   })
+/** The card may be there a moment before the client has what it comes back with. */
+function comeback(): { readonly place: Promise<string>; readonly onresumptiontoken: (token: string) => void } {
+  let onresumptiontoken: (token: string) => void = () => undefined
+  const place = new Promise<string>((resolve) => {
+    onresumptiontoken = resolve
+  })
+  return { place, onresumptiontoken }
+}
 const outcomeOf = (gateway: Gateway, outcome: string) =>
   until(`the outcome ${outcome} is recorded`, async () =>
     (await gateway.events()).find((event) => event.type === 'call.outcome' && event.outcome === outcome),
@@ -132,8 +140,10 @@ describe('the gateway goes while it holds a call, and the client’s one call ge
       maxRetries: 10,
     }
     const agent = await connect(gateway, { reconnectionOptions })
-    const call = agent.call('killed.txt', { timeout: 120_000 })
+    const { place, onresumptiontoken } = comeback()
+    const call = agent.call('killed.txt', { timeout: 120_000, onresumptiontoken })
     await onlyCard(await gateway.console())
+    await place
     await gateway.kill()
     await gateway.restart()
     const reviewer = await gateway.console()
@@ -152,9 +162,11 @@ describe('the gateway goes while it holds a call, and the client’s one call ge
     const name = `replica-${how.length}.txt`
     const { door, one, other } = await startReplicas(`two-${how.length}`)
     const agent = await connect(one)
-    const call = agent.call(name)
+    const { place, onresumptiontoken } = comeback()
+    const call = agent.call(name, { onresumptiontoken })
     const reviewer = await other.console()
     const card = await onlyCard(reviewer)
+    await place
     door.pointTo(other.url)
     await end(one)
     // Decided while nobody is attached: it runs when its client is back, and not before.
