@@ -24,7 +24,6 @@ async function statusWhere(definitions: { readonly cached: object; readonly fres
     modernHolds: { attach: () => ({ held: () => undefined, gone: new AbortController().signal, patience: null }) },
     waitingRoom: { leave: () => undefined },
     rounds: { read: () => null },
-    modernHolds: { attach: () => ({}) },
     newId: () => 'call_1',
     origins: new Set(),
     hosts: new Set([host]),
