@@ -71,7 +71,8 @@ export function startReconciler(options: {
     }, ms)
   }
   const forget = redis.onReconnect(poke)
-  poke()
+  // Not at once: `run` may poke the reconciler that its caller doesn't have yet.
+  queueMicrotask(poke)
   // Not ready yet: the first connection is no reconnection.
   if (!redis.isReady()) redis.whenReady().then(poke, () => undefined)
 

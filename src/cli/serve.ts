@@ -61,6 +61,8 @@ async function serve({ config, roles }: { config: string; roles: ReadonlySet<Rol
   await service.stop()
   await redis.stop()
   if (failure !== null) throw failure
+  // All that is ours has ended. A request of a library's to a service that doesn't answer must not hold the process.
+  process.exit(0)
 }
 
 /** A taken port, or one that only root may have. */

@@ -156,6 +156,23 @@ describe('reconciliation', () => {
     return { redis, comeBack }
   }
 
+  it('may be poked by its own first run', async () => {
+    const warnings: string[] = []
+    const log = { ...silentLog, warn: (message: string) => void warnings.push(message) }
+    await new Promise<void>((resolve) => {
+      const reconciler = startReconciler({
+        redis: aSwitch(true).redis,
+        name: 'test',
+        log,
+        run: async () => {
+          reconciler.poke(RECHECK_MS)
+          resolve(reconciler.close())
+        },
+      })
+    })
+    expect(warnings).toEqual([])
+  })
+
   it('runs at start, and again a moment later where it failed', async () => {
     let runs = 0
     const run = async () => {
