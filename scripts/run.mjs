@@ -1,5 +1,5 @@
 /**
- * What `npm run check|test|demo|bench|conformance` do. Plain JavaScript without packages, because it has to run on a
+ * What `npm run check|test|demo|bench|chaos|conformance` do. Plain JavaScript without packages, because it has to run on a
  * fresh clone: it looks at Node, installs what package-lock.json names, builds what changed, and only then starts the
  * work.
  *
@@ -44,6 +44,10 @@ const commands = {
   async bench(args) {
     await prepare(install, build)
     process.exitCode = await node(['dist/bench/bench.js', ...args])
+  },
+  async chaos(args) {
+    await prepare(install, build)
+    process.exitCode = await node(['dist/test/chaos/chaos.js', ...args])
   },
   async conformance(args) {
     await prepare(install, build)

@@ -19,7 +19,9 @@ import type { Tap } from './tap.ts'
 import { startTap } from './tap.ts'
 
 export const UPSTREAM_KEY = 'upstream-key-7f3a9c'
-export const COMMAND = fileURLToPath(new URL('../../dist/src/cli/countersign.js', import.meta.url))
+/** Seen from the tests' source, and from where they are built to. */
+const DIST = import.meta.url.endsWith('.ts') ? '../../dist/' : '../../'
+export const COMMAND = fileURLToPath(new URL(`${DIST}src/cli/countersign.js`, import.meta.url))
 
 export interface World {
   readonly issuer: TestIssuer
