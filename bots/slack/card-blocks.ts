@@ -122,8 +122,14 @@ function shownArguments(card: Card): ShownArguments {
   return { elements, complete: complete && missing === 0 }
 }
 
+const LOOK =
+  '\nLook on the MCP server whether it has happened, then say so here. Until then the agent is told not to repeat it.'
+
 function decision(card: Card): RichElement[] {
-  if (card.outcome !== null) return [line(label(clipped(card.outcome, OUTCOME_BYTES_MAX)))]
+  if (card.outcome !== null) {
+    const outcome = label(clipped(card.outcome, OUTCOME_BYTES_MAX))
+    return [card.asksWhetherItRan ? line(outcome, note(LOOK)) : line(outcome)]
+  }
   if (card.reviews.length === 0) return []
   const names = clipped(card.reviews.map(({ by }: CardReview) => by).join(', '), OUTCOME_BYTES_MAX)
   return [line(label(`Approved so far, ${card.reviews.length} of ${card.quorum}: `), quoted(names))]

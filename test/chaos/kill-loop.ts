@@ -350,7 +350,7 @@ async function decide(loop: Loop, reviewer: ConsoleReviewer, card: ShownCard): P
 
 function askedAgain({ violations }: Loop, known: Name): void {
   if (known.heard === 0) violations.push(`${known.name} was asked again although its approval counted`)
-  known.mayBeSeen += known.isDenied ? 0 : 1
+  else known.mayBeSeen += known.isDenied ? 0 : 1
 }
 
 async function sayWhetherItRan(
