@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import { runKillLoop } from '../chaos/kill-loop.ts'
 
-const ROUNDS = 4
+const ROUNDS = 3
 
 it('[REQ-ONCE-1] killed at random instants of a hold, it sends no call twice, none unapproved, and loses no approval', async () => {
   const figures = await runKillLoop({ rounds: ROUNDS, seed: 20_261_124 })
