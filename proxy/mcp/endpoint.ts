@@ -32,6 +32,8 @@ import type { ClientSessions } from './client-session.ts'
 import { createClientSessions } from './client-session.ts'
 import type { Door } from './door.ts'
 import { answerPreflight, checkDoor, isPreflight } from './door.ts'
+import type { Endings } from './endings.ts'
+import { createEndings } from './endings.ts'
 import type { Inquiry } from './inquiry.ts'
 import { newInquiry } from './inquiry.ts'
 import type { Lasting, LastingCall } from './lasting.ts'
@@ -80,7 +82,8 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   const touching = setInterval(() => touchAll(options.sessions, underWay), options.touchMs)
   touching.unref()
   const lasting = createLasting()
-  const parts: Parts = { ...options, underWay, lasting, clientSessions: createClientSessions(options.sealer) }
+  const endings = createEndings(options.draining)
+  const parts: Parts = { ...options, underWay, lasting, endings, clientSessions: createClientSessions(options.sealer) }
   return {
     serve: (request, response, upstream) => answerOne(parts, request, response, upstream),
     settled: lasting.settled,
@@ -93,6 +96,7 @@ interface Parts extends EndpointOptions {
   readonly clientSessions: ClientSessions
   readonly underWay: Set<Call>
   readonly lasting: Lasting
+  readonly endings: Endings
 }
 
 /** A session must not end before its calls do, or their outcomes would be missing in its summary. */
@@ -233,6 +237,8 @@ async function passOn(options: Parts, visit: Visit, inquiry: Inquiry, passing: P
   // It may have happened while the session was looked up: nobody would hear of it any more.
   if (response.closed) throw new AgentGone('the agent left before its call was judged')
   let lasting: LastingCall | null = null
+  const listening = call.method === STREAM_METHOD ? options.endings() : null
+  if (listening !== null) left.addEventListener('abort', () => listening.abort(), { once: true })
   const upstreamSide = exchangeFor(target, {
     principal: call.principal.id,
     sender: options.sender,
@@ -241,7 +247,7 @@ async function passOn(options: Parts, visit: Visit, inquiry: Inquiry, passing: P
     mcpHeaders: passing.mcpHeaders,
     body: call.bytes,
     // A listening stream has no end of its own: stopping must not wait for it.
-    gone: call.method === STREAM_METHOD ? AbortSignal.any([left, options.draining]) : left,
+    gone: listening?.signal ?? left,
     // Asked for by approved calls alone: an allowed call needs none.
     cutOff: () => {
       lasting ??= options.lasting.begin(left)
@@ -282,6 +288,7 @@ async function passOn(options: Parts, visit: Visit, inquiry: Inquiry, passing: P
     if (outlet instanceof ResumableOutlet) outlet.endUnanswered()
   } finally {
     options.underWay.delete(call)
+    listening?.release()
     endLasting(lasting)
     legacy?.close(isAnswered ? 'answered' : 'cut')
   }

@@ -38,6 +38,8 @@ import type {
 import type { Sealer } from '../../src/sealing/seal.ts'
 import { RETRY_MS } from '../response/sse.ts'
 import type { Budgets } from './budget.ts'
+import type { Ending, Endings } from './endings.ts'
+import { createEndings } from './endings.ts'
 import type { Outlet } from './outlet.ts'
 import { parkedCallOf } from './parked.ts'
 import { ResumableOutlet } from './resumable-outlet.ts'
@@ -105,9 +107,14 @@ export interface LegacyHoldsOptions {
   readonly log: Log
 }
 
+interface Parts extends LegacyHoldsOptions {
+  readonly endings: Endings
+}
+
 export function createLegacyHolds(options: LegacyHoldsOptions): LegacyHolds {
+  const parts: Parts = { ...options, endings: createEndings(options.draining) }
   return {
-    attach: (request) => attach(options, request),
+    attach: (request) => attach(parts, request),
     async cancelled({ principal, upstream, session, params }) {
       const { requestId, reason } = params
       if (typeof requestId !== 'string' && typeof requestId !== 'number') return false
@@ -166,14 +173,14 @@ function cut(text: string): string {
 }
 
 /** Made for every legacy call; of what it may need nothing is made before the call is held. */
-function attach(options: LegacyHoldsOptions, request: LegacyRequest): LegacyAttachment {
+function attach(options: Parts, request: LegacyRequest): LegacyAttachment {
   const { left, call, cursor, outlet } = request
-  const { clock, budgets, draining } = options
+  const { clock, budgets, draining, endings } = options
   const arrivedAt = cursor?.arrivedAt ?? clock.now()
   const kind = kindOf(request)
   const resumable = resumableOutlet(request)
   let going: AbortController | null = null
-  let patience: AbortSignal | null = null
+  let patience: Ending | null = null
   let timer: NodeJS.Timeout | undefined
   let connection: HeldConnection | null = null
   let isForwarded = false
@@ -191,15 +198,15 @@ function attach(options: LegacyHoldsOptions, request: LegacyRequest): LegacyAtta
       return gone().signal
     },
     get patience() {
-      return patience
+      return patience?.signal ?? null
     },
     get end() {
       return end()
     },
     async held(approval) {
       const answerBy = cursor === null ? answerByOf(budgets, kind, arrivedAt) : cursor.answerBy
-      const budget = new AbortController()
-      patience = AbortSignal.any([budget.signal, draining])
+      const budget = endings()
+      patience = budget
       if (answerBy !== null) timer = setTimeout(() => budget.abort(), Math.max(0, answerBy - clock.now()))
       connection = await hold(options, request, { approval, parks: resumable !== null && cursor === null })
       const { cancelled, ended } = connection
@@ -216,6 +223,7 @@ function attach(options: LegacyHoldsOptions, request: LegacyRequest): LegacyAtta
     },
     close(how) {
       clearTimeout(timer)
+      patience?.release()
       if (connection === null) return
       const waitedMs = clock.now() - arrivedAt
       if (end() === 'timed_out') budgets.gaveUp(kind, waitedMs, 'said')
@@ -268,9 +276,13 @@ async function hold(
   const { principal, upstream, rpcId: id } = call
   const request = requestName({ principal, upstream, session, id })
   const until = epochMs(approval.expiresAt + RESUMABLE_AFTER_MS)
-  const [held] = await Promise.all([
-    connections.attach({ callId: call.id, approvalId: approval.id, request, until }),
-    parks ? parked.park(parkedCallOf({ call, approvalId: approval.id, headers: headers(), client }), until) : undefined,
-  ])
-  return held
+  const attaching = connections.attach({ callId: call.id, approvalId: approval.id, request, until })
+  try {
+    if (parks) await parked.park(parkedCallOf({ call, approvalId: approval.id, headers: headers(), client }), until)
+  } catch (error) {
+    // Its connection is refused, so it must not count as one that waits.
+    attaching.then((held) => held.left()).catch(() => undefined)
+    throw error
+  }
+  return await attaching
 }

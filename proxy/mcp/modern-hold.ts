@@ -15,6 +15,8 @@ import type { RpcId } from '../../src/mcp/message.ts'
 import type { Clock, ParkedCalls } from '../../src/ports.ts'
 import type { Sealer } from '../../src/sealing/seal.ts'
 import type { Budgets } from './budget.ts'
+import type { Endings } from './endings.ts'
+import { createEndings } from './endings.ts'
 import { placesOf, RESUMABLE_AFTER_MS } from './legacy-hold.ts'
 import type { Outlet } from './outlet.ts'
 import { parkedCallOf } from './parked.ts'
@@ -54,23 +56,25 @@ export interface ModernHoldsOptions {
 }
 
 export function createModernHolds(options: ModernHoldsOptions): ModernHolds {
-  return { attach: (request) => attach(options, request) }
+  const endings = createEndings(options.draining)
+  return { attach: (request) => attach({ ...options, endings }, request) }
 }
 
-function attach(options: ModernHoldsOptions, request: ModernRequest): Attachment {
+interface Parts extends ModernHoldsOptions {
+  readonly endings: Endings
+}
+
+const NO_PATIENCE = AbortSignal.abort()
+
+function attach(options: Parts, request: ModernRequest): Attachment {
   const { takesTasks, left, response, outlet } = request
-  const budget = new AbortController()
-  if (takesTasks) budget.abort()
-  let patience: AbortSignal | null = null
+  let patience: AbortSignal | null = takesTasks ? NO_PATIENCE : null
   return {
     async held(approval) {
       if (takesTasks) return
       const now = options.clock.now()
       const answerBy = answerByOf(options, request, now)
-      if (answerBy !== null) {
-        const timer = setTimeout(() => budget.abort(), Math.max(0, answerBy - now))
-        response.once('close', () => clearTimeout(timer))
-      }
+      patience = patienceUntil(options, answerBy === null ? null : answerBy - now, response)
       // A client that takes no stream waits without a sign of life: better than refusing it.
       if (!outlet.takesStream) return
       await prime(options, request, { approval, arrivedAt: now, answerBy })
@@ -78,11 +82,24 @@ function attach(options: ModernHoldsOptions, request: ModernRequest): Attachment
     },
     gone: left,
     get patience() {
-      patience ??= AbortSignal.any([budget.signal, options.draining])
       return patience
     },
     isPolling: takesTasks,
   }
+}
+
+/** Null: until the gateway stops. */
+function patienceUntil({ endings }: Parts, ms: number | null, response: ServerResponse): AbortSignal {
+  const patience = endings()
+  const timer = ms === null ? undefined : setTimeout(() => patience.abort(), Math.max(0, ms))
+  const over = () => {
+    clearTimeout(timer)
+    patience.release()
+  }
+  // Who has left already is not told of again.
+  if (response.closed) over()
+  else response.once('close', over)
+  return patience.signal
 }
 
 /** A client that comes back counts from when it first asked. */

@@ -38,6 +38,8 @@ import type {
 import type { Task, TaskEvent } from '../../src/task/task.ts'
 import { ANSWER_KEPT_MS, isOpen } from '../../src/task/task.ts'
 import { unreachable } from '../../src/unreachable.ts'
+import type { Endings } from './endings.ts'
+import { createEndings } from './endings.ts'
 import { callOfParked } from './parked.ts'
 import type { Rounds } from './rounds.ts'
 import type { TaskRoute } from './task-upstream.ts'
@@ -86,7 +88,7 @@ export interface TaskRunsOptions extends TaskRoute {
 }
 
 interface Parts extends TaskRunsOptions {
-  readonly stopping: AbortSignal
+  readonly endings: Endings
 }
 
 export type TaskStep = 'done' | { readonly againInMs: number }
@@ -99,7 +101,7 @@ export interface TaskRuns {
 
 export function createTaskRuns(served: TaskRunsOptions): TaskRuns {
   const stopping = new AbortController()
-  const options: Parts = { ...served, stopping: stopping.signal }
+  const options: Parts = { ...served, endings: createEndings(stopping.signal) }
   return {
     cutOff: () => stopping.abort(new CutOff('the gateway stops and can wait no longer')),
     async run(id) {
@@ -224,11 +226,13 @@ async function pass(options: Parts, task: Task, make: MakeCall): Promise<TaskSte
   const sessionId = await sessions.touch(summarisePrincipal(parked.principal), parked.upstream)
   const call = make(parked, { callId: newId('call') as CallId, sessionId })
   const letGo = new AbortController()
+  const cutOff = options.endings()
+  letGo.signal.addEventListener('abort', () => cutOff.abort(letGo.signal.reason), { once: true })
   let isSent = false
   const exchange = exchangeOf(options, call, {
     headers: parked.headers,
     gone: letGo.signal,
-    cutOff: AbortSignal.any([letGo.signal, options.stopping]),
+    cutOff: cutOff.signal,
     before: async () => {
       const sent = await tasks.apply(task.id, { type: 'sent', at: clock.now() })
       if (!sent.ok) throw new AgentGone('the task was cancelled, or another worker has it')
@@ -244,6 +248,7 @@ async function pass(options: Parts, task: Task, make: MakeCall): Promise<TaskSte
     if (error instanceof CutOff) return { againInMs: ASK_AGAIN_MS }
     return isSent ? await endSent(options, task, error) : await notSent(options, task, error)
   } finally {
+    cutOff.release()
     clearInterval(looking)
   }
 }
