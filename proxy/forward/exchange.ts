@@ -19,6 +19,8 @@ import type { Sender, Target, UpstreamRequest } from './http-proxy.ts'
 export const ANSWER_BYTES_MAX = EVENT_BYTES_MAX
 /** A larger one goes through in pieces, where its agent and its call allow it. */
 export const LARGE_BYTES = 1024 * 1024
+/** A header line that agents and proxies accept has room for a session's id once it is sealed. Characters. */
+const SESSION_ID_CHARS_MAX = 2_048
 const USER_AGENT = 'countersign'
 
 /**
@@ -145,6 +147,10 @@ function refusalOf(response: IncomingMessage, status: number): GatewayError | nu
   // A redirect would carry the credential to a place that the settings don't name.
   if (status >= 300 && status < 400) {
     return new GatewayError('upstream_bad_answer', `The MCP server answered with a redirect (${status}).`)
+  }
+  // Refused here, where the connection is ended and the run with it: later nobody would read what still comes.
+  if ((response.headers['mcp-session-id'] ?? '').length > SESSION_ID_CHARS_MAX) {
+    return new GatewayError('upstream_bad_answer', `A session’s id exceeds ${SESSION_ID_CHARS_MAX} characters.`)
   }
   const encoding = response.headers['content-encoding']
   if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {

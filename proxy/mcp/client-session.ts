@@ -50,8 +50,6 @@ export interface ClientSessions {
 
 /** Before the seal of an upstream's event, so that it is no place in a held call's own stream (resume.ts). */
 const EVENT_PREFIX = 'up.'
-/** A header line that servers and proxies accept has room for it once it is sealed. Characters. */
-const UPSTREAM_ID_CHARS_MAX = 2_048
 /** Opened ids that are remembered, at about a kilobyte each: opening one is a tenth of an allowed call's cost. */
 const REMEMBERED_MAX = 4_096
 
@@ -88,9 +86,6 @@ export function createClientSessions(sealer: Sealer): ClientSessions {
     // MCP 2026-07-28 streamable-http, "Earlier Streamable HTTP Revisions": its messages have no session.
     if (era === 'modern') return others
     if (session?.upstreamId === upstreamId) return { ...others, 'mcp-session-id': session.id }
-    if (upstreamId.length > UPSTREAM_ID_CHARS_MAX) {
-      throw new GatewayError('upstream_bad_answer', `A session’s id exceeds ${UPSTREAM_ID_CHARS_MAX} characters.`)
-    }
     const bound = boundTo(principal, upstream)
     const id = sealer.seal('mcp-session', { s: upstreamId, c: client.name }, bound)
     return { ...others, 'mcp-session-id': remember({ id, upstreamId, clientName: client.name, bound }).id }

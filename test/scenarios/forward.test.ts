@@ -153,6 +153,19 @@ describe('what comes back', () => {
     await expect(exchangeWith(await serverThat(handler)).send()).rejects.toMatchObject({ code })
   })
 
+  it('is refused with a session’s id that no header has room for, and its connection is closed', async () => {
+    let isClosed = false
+    const url = await serverThat((_request, response) => {
+      response.on('close', () => {
+        isClosed = true
+      })
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'mcp-session-id': 'x'.repeat(2_049) })
+      response.write('data: {}\n\n')
+    })
+    await expect(exchangeWith(url).send()).rejects.toMatchObject({ code: 'upstream_bad_answer' })
+    await until('the connection is closed', () => isClosed)
+  })
+
   it('is refused where nobody listens, without naming the address', async () => {
     const url = await serverThat(() => undefined)
     for (const close of closers.splice(0)) close()
