@@ -80,6 +80,13 @@ return {'held', call, approval, others}
 )
 
 /**
+ * KEYS  1 attached
+ * ARGV  1 prefix of replicas
+ * Answers  how many wait
+ */
+const COUNT = defineScript('held-count', `${OTHERS}\nreturn othersOf(KEYS[1], '', ARGV[1])`)
+
+/**
  * A request's name stays unless it names this call: after a cancellation it says so, for whoever is late.
  *
  * KEYS  1 attached  2 held request
@@ -159,6 +166,7 @@ export function startHeldConnections(options: {
       const [word, callId, approvalId, others] = reply as [string, CallId, never, number]
       return word === 'held' ? { callId, approvalId, isAlone: Number(others) === 0 } : null
     },
+    countFor: async (id) => Number(await redis.run(COUNT, [keys.attached(id)], [keys.replica('')])),
     close() {
       clearInterval(beating)
       stopListening()

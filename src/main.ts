@@ -300,6 +300,7 @@ function startGateway(
     connections,
     parked: parkedCalls,
     approvals: store,
+    tasks,
     runs,
     recorder,
     budgets,
@@ -310,7 +311,7 @@ function startGateway(
   })
   const endpoint = createEndpoint({
     targets: upstreams.targets,
-    tasks: createTaskDesk({ ...taskOptions, clock, newId, log }),
+    tasks: createTaskDesk({ ...taskOptions, connections, clock, newId, log }),
     authenticator,
     gate,
     catalogue,
@@ -319,7 +320,7 @@ function startGateway(
     waitingRoom,
     sealer,
     rounds,
-    modernHolds: createModernHolds({ waitingRoom, parked: parkedCalls, budgets, sealer, draining, clock }),
+    modernHolds: createModernHolds({ waitingRoom, connections, parked: parkedCalls, budgets, sealer, draining, clock }),
     legacyHolds,
     parked: parkedCalls,
     newId,

@@ -204,6 +204,8 @@ export interface HeldConnections {
    * are, and nobody can tell which one is meant.
    */
   cancel(request: RequestName, end: 'timed_out' | 'withdrawn'): Promise<CancelledHold | null>
+  /** How many connections wait for this approval, on all replicas. */
+  countFor(id: ApprovalId): Promise<number>
 }
 
 /** Grants in Redis. jobs/grants implements it. */

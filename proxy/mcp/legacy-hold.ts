@@ -34,6 +34,7 @@ import type {
   Recorder,
   RequestName,
   Runs,
+  Tasks,
 } from '../../src/ports.ts'
 import type { Sealer } from '../../src/sealing/seal.ts'
 import { RETRY_MS } from '../response/sse.ts'
@@ -98,6 +99,7 @@ export interface LegacyHoldsOptions {
   readonly connections: HeldConnections
   readonly parked: ParkedCalls
   readonly approvals: Pick<ApprovalStore, 'apply'>
+  readonly tasks: Pick<Tasks, 'countFor'>
   readonly runs: Pick<Runs, 'delivered'>
   readonly recorder: Recorder
   readonly budgets: Budgets
@@ -146,7 +148,9 @@ function requestName(of: {
   return { digest: createHash('sha256').update(text).digest('hex'), hasSession: session !== null }
 }
 
+/** No other connection waits for it; but a task of another client of its principal's may. */
 async function withdraw(options: LegacyHoldsOptions, id: ApprovalId, said: string | null): Promise<void> {
+  if ((await options.tasks.countFor(id)) > 0) return
   const at = options.clock.now()
   // As it came: cards make visible what can't be seen, like in every text of an agent's.
   const words = said === null || said.trim() === '' ? '' : `: ${cut(said)}`

@@ -12,7 +12,7 @@ import type { EpochMs } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import type { Attachment, Call } from '../../src/gate/call.ts'
 import type { RpcId } from '../../src/mcp/message.ts'
-import type { Clock, ParkedCalls } from '../../src/ports.ts'
+import type { Clock, HeldConnections, ParkedCalls } from '../../src/ports.ts'
 import type { Sealer } from '../../src/sealing/seal.ts'
 import type { Budgets } from './budget.ts'
 import type { Endings } from './endings.ts'
@@ -48,6 +48,8 @@ export interface ModernHolds {
 
 export interface ModernHoldsOptions {
   readonly waitingRoom: WaitingRoom
+  /** So that nobody else's cancellation takes back what this connection waits for. */
+  readonly connections: Pick<HeldConnections, 'attach'>
   readonly parked: ParkedCalls
   readonly budgets: Budgets
   readonly sealer: Sealer
@@ -75,6 +77,7 @@ function attach(options: Parts, request: ModernRequest): Attachment {
       const now = options.clock.now()
       const answerBy = answerByOf(options, request, now)
       patience = patienceUntil(options, answerBy === null ? null : answerBy - now, response)
+      await count(options, request, approval)
       // A client that takes no stream waits without a sign of life: better than refusing it.
       if (!outlet.takesStream) return
       await prime(options, request, { approval, arrivedAt: now, answerBy })
@@ -86,6 +89,18 @@ function attach(options: Parts, request: ModernRequest): Attachment {
     },
     isPolling: takesTasks,
   }
+}
+
+/** It has no name by which its client could cancel it: to leave is all that it can do. */
+async function count({ connections }: Parts, { call, response }: ModernRequest, approval: Approval): Promise<void> {
+  const connection = await connections.attach({
+    callId: call.id,
+    approvalId: approval.id,
+    request: { digest: call.id, hasSession: false },
+    until: epochMs(approval.expiresAt + RESUMABLE_AFTER_MS),
+  })
+  if (response.closed) connection.settled()
+  else response.once('close', connection.settled)
 }
 
 /** Null: until the gateway stops. */

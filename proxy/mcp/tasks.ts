@@ -19,7 +19,7 @@ import type { JsonObject, JsonValue } from '../../src/json/value.ts'
 import { isObject } from '../../src/json/value.ts'
 import { faultAnswer } from '../../src/mcp/answers.ts'
 import type { RpcId } from '../../src/mcp/message.ts'
-import type { ApprovalStore, ParkedCall } from '../../src/ports.ts'
+import type { ApprovalStore, HeldConnections, ParkedCall } from '../../src/ports.ts'
 import type { JsonText, Task, TaskEvent } from '../../src/task/task.ts'
 import {
   ANSWER_KEPT_MS,
@@ -39,6 +39,7 @@ import { answerText, eventOfUpstreamTask, exchangeOf, upstreamTaskMessage } from
 
 export interface TaskDeskOptions extends Omit<TaskRunsOptions, 'approvals'> {
   readonly approvals: Pick<ApprovalStore, 'get' | 'apply'>
+  readonly connections: Pick<HeldConnections, 'countFor'>
 }
 
 /** A request about a task of ours. */
@@ -192,10 +193,11 @@ function cancelling({ state }: Task, at: TaskEvent['at']): TaskEvent {
   return { type: 'cancelled', message, isLetGo: false, at }
 }
 
-/** Takes the question back, unless another client's task waits for the same people. */
+/** Takes the question back, unless another client waits for the same people, by a task or on a connection. */
 async function withdraw(options: TaskDeskOptions, task: Task): Promise<void> {
-  const { tasks, approvals, runs, recorder, clock } = options
-  if ((await tasks.countFor(task.approvalId)) > 1) return
+  const { tasks, connections, approvals, runs, recorder, clock } = options
+  const waiting = await Promise.all([tasks.countFor(task.approvalId), connections.countFor(task.approvalId)])
+  if (waiting[0] > 1 || waiting[1] > 0) return
   const at = clock.now()
   const applied = await approvals.apply(task.approvalId, { type: 'cancelled', reason: WITHDRAWN, at })
   if (!applied.ok) return

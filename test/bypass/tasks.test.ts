@@ -20,7 +20,7 @@ const ASKING: TaskState = {
 }
 
 /** One task, and a desk that may do nothing but look at it, change it and withdraw its approval. */
-function deskOf(state: TaskState, others: readonly ReturnType<typeof aTask>[] = []) {
+function deskOf(state: TaskState, others: readonly ReturnType<typeof aTask>[] = [], connected = 0) {
   const tasks = memoryTasks(aTask(state), ...others)
   const withdrawn: string[] = []
   const refuse = () => Promise.reject(new Error('is not to be asked'))
@@ -33,6 +33,7 @@ function deskOf(state: TaskState, others: readonly ReturnType<typeof aTask>[] = 
         return { ok: true, approval: anApproval({ state: 'cancelled' }) }
       },
     },
+    connections: { countFor: async () => connected },
     runs: { get: refuse, delivered: async () => undefined },
     gate: { pass: refuse, follow: refuse },
     parkedCalls: { get: refuse, park: refuse, forget: refuse },
@@ -110,6 +111,12 @@ describe('[REQ-TASK-3] a call', () => {
     await ask('tasks/cancel')
     expect(withdrawn).toEqual([])
     expect((await tasks.get(other.id))?.state.step).toBe('waiting')
+  })
+
+  it('and none of its own takes an approval from a connection that waits for it', async () => {
+    const { withdrawn, ask } = deskOf({ step: 'waiting' }, [], 1)
+    await ask('tasks/cancel')
+    expect(withdrawn).toEqual([])
   })
 })
 
