@@ -124,6 +124,8 @@ export interface ParkedCall {
 export interface ParkedCalls {
   /** Durable when it resolves. Rejects with `store_unavailable`. */
   park(call: ParkedCall, until: EpochMs): Promise<void>
+  /** As `park`, for a call whose client waits on a connection: of one approval only the newest few are kept. */
+  parkConnection(call: ParkedCall, until: EpochMs): Promise<void>
   get(id: CallId): Promise<ParkedCall | null>
   /** True for the first who takes it away. */
   forget(id: CallId): Promise<boolean>

@@ -282,7 +282,8 @@ async function hold(
   const until = epochMs(approval.expiresAt + RESUMABLE_AFTER_MS)
   const attaching = connections.attach({ callId: call.id, approvalId: approval.id, request, until })
   try {
-    if (parks) await parked.park(parkedCallOf({ call, approvalId: approval.id, headers: headers(), client }), until)
+    if (parks)
+      await parked.parkConnection(parkedCallOf({ call, approvalId: approval.id, headers: headers(), client }), until)
   } catch (error) {
     // Its connection is refused, so it must not count as one that waits.
     attaching.then((held) => held.left()).catch(() => undefined)

@@ -138,6 +138,6 @@ async function prime(
   if (cursor !== null || !(outlet instanceof ResumableOutlet)) return
   const { approval, arrivedAt, answerBy } = hold
   const until = epochMs(approval.expiresAt + RESUMABLE_AFTER_MS)
-  await parked.park(parkedCallOf({ call, approvalId: approval.id, headers: headers(), client }), until)
+  await parked.parkConnection(parkedCallOf({ call, approvalId: approval.id, headers: headers(), client }), until)
   outlet.prime(...placesOf(sealer, call, { arrivedAt, answerBy, round }))
 }

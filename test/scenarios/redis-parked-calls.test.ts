@@ -1,6 +1,6 @@
 /** A parked call comes back as it was, in another process too, and is gone when nothing can come of it any more. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createParkedCalls } from '../../jobs/parked-calls.ts'
+import { createParkedCalls, PARKED_CONNECTIONS_MAX } from '../../jobs/parked-calls.ts'
 import type { RedisHandle } from '../../jobs/redis.ts'
 import { connectRedis } from '../../jobs/redis.ts'
 import { callOfParked, parkedCallOf } from '../../proxy/mcp/parked.ts'
@@ -52,6 +52,17 @@ describe('parked calls', () => {
   afterAll(async () => {
     await Promise.all(handles.map((handle) => handle.close()))
     await server.stop()
+  })
+
+  it('of one approval’s connections are the newest few, and a task’s is not among them', async () => {
+    const calls = await connect()
+    const soon = epochMs(Date.now() + 60_000)
+    const of = (name: string) => ({ ...parked, callId: `call_${name}` as CallId, approvalId: 'apr_many' as ApprovalId })
+    await calls.park(of('task'), soon)
+    const names = Array.from({ length: PARKED_CONNECTIONS_MAX + 3 }, (_, at) => `many_${at}`)
+    for (const name of names) await calls.parkConnection(of(name), soon)
+    const found = await Promise.all(['task', ...names].map(async (name) => (await calls.get(of(name).callId)) !== null))
+    expect(found).toEqual([true, ...names.map((_, at) => at >= 3)])
   })
 
   it('come back byte for byte on another connection, and rejoin their approval', async () => {
