@@ -25,8 +25,10 @@ export const BEAT_MS = 4_000
 export const HEARTBEAT_LIFE_MS = 15_000
 /** How long before its key's end a replica stops vouching for itself: the way of a call from here to its upstream. */
 const VOUCHED_MARGIN_MS = 3_000
-/** Ends that Redis could not be told, at most a megabyte each. More can't be kept: those runs count as lost. */
-const UNTOLD_MAX = 256
+/** Ends that Redis could not be told, whose answers are kept here, at most a megabyte each; of more, only that they ended. */
+export const UNTOLD_ANSWERS_MAX = 256
+/** Some 200 bytes each. More can't be kept: those runs seem to go on until this process ends, and then count as lost. */
+const UNTOLD_MAX = 100_000
 
 interface End {
   readonly id: ApprovalId
@@ -88,6 +90,11 @@ function bounded(answer: KeptAnswer): KeptAnswer {
   return isTooLarge ? { kind: 'not_kept' } : answer
 }
 
+/** A fault is a sentence. */
+function withoutAnswer(answer: KeptAnswer): KeptAnswer {
+  return answer.kind === 'message' ? { kind: 'not_kept' } : answer
+}
+
 async function tellEnd({ redis, store, clock, log }: Services, { id, callId, answer }: End): Promise<void> {
   const keys = approvalKeys(redis)
   const json = JSON.stringify(answer)
@@ -118,7 +125,8 @@ function startUntold(services: Services) {
   return {
     add(end: End) {
       if (ends.size >= UNTOLD_MAX) return log.error('the end of a run could not be kept', { approval_id: end.id })
-      ends.set(end.id, end)
+      // A run that nobody ends is waited for by whoever comes back for it, and never shown to people.
+      ends.set(end.id, ends.size < UNTOLD_ANSWERS_MAX ? end : { ...end, answer: withoutAnswer(end.answer) })
       reconciler.poke()
     },
     close: reconciler.close,

@@ -6,7 +6,7 @@ import { createGrants } from '../../jobs/grants.ts'
 import { startHoldsWorker } from '../../jobs/holds.ts'
 import { startInbox } from '../../jobs/inbox.ts'
 import { startLostRuns } from '../../jobs/lost-runs.ts'
-import { BEAT_MS, startRuns } from '../../jobs/runs.ts'
+import { BEAT_MS, startRuns, UNTOLD_ANSWERS_MAX } from '../../jobs/runs.ts'
 import type { AuditEvent } from '../../src/audit/events.ts'
 import type { CallId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
@@ -145,4 +145,24 @@ describe('a lost run that nobody recorded', () => {
     )
     expect(ofRuns).toHaveLength(3)
   })
+})
+
+it('[REQ-ONCE-2] every run that ended while Redis was away is over when it is back, of too many without the answer', async () => {
+  const server = await aServer()
+  const replica = await aReplica(server)
+  const { redis, runs } = replica
+  const begun = []
+  for (let i = 0; i <= UNTOLD_ANSWERS_MAX; i++) begun.push(await running(replica))
+  server.signal('SIGKILL')
+  await until('the loss is noticed', () => !redis.isReady())
+  for (const { id } of begun) await runs.end(id, callId, answer)
+  await server.restart()
+  await redis.whenReady()
+  const ends = await until('all are over', async () => {
+    const read = await Promise.all(begun.map(({ id }) => runs.get(id)))
+    return read.every((end) => end !== null) ? read : null
+  })
+  const answers = ends.map((end) => (end?.state === 'finished' ? end.answer : end?.state))
+  expect(answers.slice(0, UNTOLD_ANSWERS_MAX)).toEqual(Array(UNTOLD_ANSWERS_MAX).fill(answer))
+  expect(answers.at(-1)).toEqual({ kind: 'not_kept' })
 })
