@@ -3,14 +3,15 @@
  * answer was lost on its way, so that the person was told it had failed while the call went through.
  *
  * The store notes a review as unrecorded in the step that applies it, with how many reviews there are then, which tells
- * which one it was; the loss of an approved call's run, and what a person found out about it, likewise. One that is noted for longer than recording takes is recorded here. Its process may still come to
- * it: an event that stands twice is harmless.
+ * which one it was; the loss of an approved call's run, what a person found out about it, and that the agent took its
+ * question back, likewise. One that is noted for longer than recording takes is recorded here. Its process may still come
+ * to it: an event that stands twice is harmless.
  */
 import type { Approval } from '../src/approval/approval.ts'
 import type { ApprovalId } from '../src/brands.ts'
 import { grantIdOf } from '../src/grant/grant.ts'
 import type { ApprovalStore, Clock, Log, Recorder } from '../src/ports.ts'
-import { recordLostRun, recordReview } from '../src/review/review.ts'
+import { recordCancelled, recordLostRun, recordReview } from '../src/review/review.ts'
 import { approvalKeys } from './approvals/keys.ts'
 import { parseGrant } from './grant-fields.ts'
 import { type Reconciler, startReconciler } from './reconcile.ts'
@@ -52,6 +53,7 @@ async function recordOne({ redis, store, recorder, clock, log }: Services, membe
     const { run } = approval
     await recordLostRun(recorder, many === 'resolved' ? approval : { ...approval, run: { ...run, by: null } })
   }
+  if (approval?.state === 'cancelled' && many === 'cancelled') await recordCancelled(recorder, approval, clock.now())
   const made = approval && asOf(approval, Number(many))
   const review = made?.reviews.at(-1)
   if (made && review) {

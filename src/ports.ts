@@ -70,8 +70,8 @@ export interface ApprovalStore {
    */
   apply(id: ApprovalId, event: ApprovalEvent): Promise<Transition | { ok: false; refusal: 'unknown_approval' }>
   /**
-   * What a review, or the loss of its run, made of an approval is in the recording. Until then the store knows that it is not, so that a review
-   * whose process died, or never heard that it was applied, is recorded by another.
+   * What a review, the loss of its run or a cancellation made of an approval is in the recording. Until then the store
+   * knows that it is not, so that a review whose process died, or never heard that it was applied, is recorded by another.
    */
   reviewRecorded(approval: Approval): Promise<void>
   /** Calls back with each approval that was opened or changed, from any process, until the signal aborts. */

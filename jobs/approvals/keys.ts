@@ -17,7 +17,7 @@
  *   held-ends                stream  id: <call> <connection that stays> <end>, of connections that must end
  *   replica:<id>             string  lives as long as the replica does
  *   reviews-unrecorded       zset    <approval>:<how many reviews it has>, or <approval>:lost or :resolved for its run,
- *                                    by when; until it is in the recording
+ *                                    or <approval>:cancelled, by when; until it is in the recording
  *   grant:<id>               hash    the fields of Grant; empty text for null
  *   grants-active            zset    by expiresAt
  *   run:<approval>           hash    state, callId, replica, answer
@@ -46,7 +46,7 @@ export interface ApprovalKeys {
   readonly changes: string
   readonly unrecordedReviews: string
   /** What was done to an approval last, as its name among the unrecorded. */
-  unrecordedReview(approval: Pick<Approval, 'id' | 'reviews' | 'run'>): string
+  unrecordedReview(approval: Pick<Approval, 'id' | 'state' | 'reviews' | 'run'>): string
   waiters(id: ApprovalId): string
   inbox(replica: string): string
   attached(id: ApprovalId): string
@@ -77,8 +77,10 @@ export function approvalKeys({ key }: Pick<RedisHandle, 'key'>): ApprovalKeys {
     resolved: key('approvals-resolved'),
     changes: key('approvals-changed'),
     unrecordedReviews: key('reviews-unrecorded'),
-    unrecordedReview: ({ id, reviews, run }) =>
-      `${id}:${run === null ? reviews.length : run.by === null ? 'lost' : 'resolved'}`,
+    unrecordedReview: ({ id, state, reviews, run }) => {
+      if (state === 'cancelled') return `${id}:cancelled`
+      return `${id}:${run === null ? reviews.length : run.by === null ? 'lost' : 'resolved'}`
+    },
     waiters: (id) => key('waiters', id),
     inbox: (replica) => key('inbox', replica),
     attached: (id) => key('attached', id),

@@ -245,7 +245,7 @@ async function set(
     INBOX_KEPT_MS,
     INBOX_MESSAGES_MAX,
     onlyUnjoined ? '1' : '',
-    event.type === 'reviewed' || approval.run !== null ? keys.unrecordedReview(approval) : '',
+    isToBeRecorded(approval, event, onlyUnjoined) ? keys.unrecordedReview(approval) : '',
     leadsHereUntil(approval, event) ?? '',
     run?.from ?? '',
     run?.to ?? '',
@@ -256,6 +256,11 @@ async function set(
     ...(grant ? grantFields(grant) : []),
   ])
   return word
+}
+
+/** By whoever applies it. A deadline's job runs again until it is recorded; a half-opened hold was never asked about. */
+function isToBeRecorded(approval: Approval, event: ApprovalEvent, onlyUnjoined = false): boolean {
+  return event.type === 'reviewed' || (event.type === 'cancelled' && !onlyUnjoined) || approval.run !== null
 }
 
 /** What the run is to be now, and what it must have been. Null where the event is none of its. */

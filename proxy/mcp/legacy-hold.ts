@@ -36,6 +36,7 @@ import type {
   Runs,
   Tasks,
 } from '../../src/ports.ts'
+import { recordCancelled } from '../../src/review/review.ts'
 import type { Sealer } from '../../src/sealing/seal.ts'
 import { RETRY_MS } from '../response/sse.ts'
 import type { Budgets } from './budget.ts'
@@ -98,7 +99,7 @@ export interface LegacyHoldsOptions {
   readonly waitingRoom: WaitingRoom
   readonly connections: HeldConnections
   readonly parked: ParkedCalls
-  readonly approvals: Pick<ApprovalStore, 'apply'>
+  readonly approvals: Pick<ApprovalStore, 'apply' | 'reviewRecorded'>
   readonly tasks: Pick<Tasks, 'countFor'>
   readonly runs: Pick<Runs, 'delivered'>
   readonly recorder: Recorder
@@ -158,16 +159,8 @@ async function withdraw(options: LegacyHoldsOptions, id: ApprovalId, said: strin
   if (!applied.ok) return
   // Who took it back needn't be told: the same call, made again, asks again.
   await options.runs.delivered(id)
-  await options.recorder.record(
-    {
-      type: 'approval.resolved',
-      at,
-      session_id: applied.approval.sessionId,
-      approval_id: id,
-      state: 'cancelled',
-    },
-    'written',
-  )
+  await recordCancelled(options.recorder, applied.approval, at)
+  await options.approvals.reviewRecorded(applied.approval).catch(() => undefined)
 }
 
 function cut(text: string): string {

@@ -20,6 +20,7 @@ import { isObject } from '../../src/json/value.ts'
 import { faultAnswer } from '../../src/mcp/answers.ts'
 import type { RpcId } from '../../src/mcp/message.ts'
 import type { ApprovalStore, HeldConnections, ParkedCall } from '../../src/ports.ts'
+import { recordCancelled } from '../../src/review/review.ts'
 import type { JsonText, Task, TaskEvent } from '../../src/task/task.ts'
 import {
   ANSWER_KEPT_MS,
@@ -38,7 +39,7 @@ import type { TaskMethod } from './task-upstream.ts'
 import { answerText, eventOfUpstreamTask, exchangeOf, upstreamTaskMessage } from './task-upstream.ts'
 
 export interface TaskDeskOptions extends Omit<TaskRunsOptions, 'approvals'> {
-  readonly approvals: Pick<ApprovalStore, 'get' | 'apply'>
+  readonly approvals: Pick<ApprovalStore, 'get' | 'apply' | 'reviewRecorded'>
   readonly connections: Pick<HeldConnections, 'countFor'>
 }
 
@@ -201,10 +202,10 @@ async function withdraw(options: TaskDeskOptions, task: Task): Promise<void> {
   const at = clock.now()
   const applied = await approvals.apply(task.approvalId, { type: 'cancelled', reason: WITHDRAWN, at })
   if (!applied.ok) return
-  const { id: approval_id, sessionId: session_id } = applied.approval
-  await recorder.record({ type: 'approval.resolved', at, session_id, approval_id, state: 'cancelled' }, 'written')
+  await recordCancelled(recorder, applied.approval, at)
+  await approvals.reviewRecorded(applied.approval).catch(() => undefined)
   // Nobody need tell its agent, which may ask anew.
-  await runs.delivered(approval_id)
+  await runs.delivered(applied.approval.id)
 }
 
 // ---- the upstream's own task behind ours

@@ -117,6 +117,13 @@ async function recorded(options: ReviewOptions, approval: Approval, review: Revi
   return { ok: true, approval }
 }
 
+/** Whoever asked took the question back. */
+export async function recordCancelled(recorder: Recorder, approval: Approval, now: EpochMs): Promise<void> {
+  const { id: approval_id, sessionId: session_id, resolvedAt } = approval
+  const at = resolvedAt ?? now
+  await recorder.record({ type: 'approval.resolved', at, session_id, approval_id, state: 'cancelled' }, 'written')
+}
+
 /** `approval` as this review made it. */
 export async function recordReview(recorder: Recorder, approval: Approval, review: Review, at: EpochMs): Promise<void> {
   const common = { at, session_id: approval.sessionId, approval_id: approval.id } as const

@@ -13,7 +13,7 @@ import type { SessionId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { grantIdOf } from '../../src/grant/grant.ts'
 import type { Recorder } from '../../src/ports.ts'
-import { aFreshApproval, reviewed } from '../support/approvals.ts'
+import { aFreshApproval, cancelled, reviewed } from '../support/approvals.ts'
 import {
   systemClock as clock,
   silentLog as log,
@@ -407,6 +407,25 @@ describe('a review that took effect', () => {
       'none is left',
       async () => (await here.redis.call('ZCARD', here.redis.key('reviews-unrecorded'))) === 0,
     )
+  })
+
+  it('or a withdrawal that was not recorded by whoever applied it is recorded by the jobs, but not one of a hold that nobody saw', async () => {
+    const here = await aGateway(await aServer(), 'test')
+    const [withdrawn, recorded, halfOpened] = [aFreshApproval(), aFreshApproval(), aFreshApproval()]
+    for (const approval of [withdrawn, recorded, halfOpened]) await here.holds.open(approval)
+    await here.store.apply(withdrawn.id, cancelled())
+    const applied = await here.store.apply(recorded.id, cancelled())
+    if (applied.ok) await here.store.reviewRecorded(applied.approval)
+    await here.store.withdraw(halfOpened.id, cancelled())
+    await longAgo(here)
+    const recorder = aRecorder()
+    aHoldsWorker(here, recorder)
+    await until(
+      'none is left',
+      async () => (await here.redis.call('ZCARD', here.redis.key('reviews-unrecorded'))) === 0,
+    )
+    const { sessionId: session_id, id: approval_id } = withdrawn
+    expect(recorder.events).toMatchObject([{ type: 'approval.resolved', session_id, approval_id, state: 'cancelled' }])
   })
 
   it('and was recorded is not recorded again', async () => {
