@@ -11,6 +11,7 @@ import type { CallId } from '../src/brands.ts'
 import type { HeldConnection, HeldConnections, HeldEnd, Log } from '../src/ports.ts'
 import { approvalKeys } from './approvals/keys.ts'
 import type { Inbox } from './inbox.ts'
+import { FORGET_PARKED, parkedKeys } from './parked-calls.ts'
 import type { RedisHandle, RedisReply } from './redis.ts'
 import { defineScript } from './redis.ts'
 
@@ -58,21 +59,21 @@ return {'attached'}
 )
 
 /**
- * KEYS  1 held request  2 held ends
+ * KEYS  1 held request  2 held ends  3 sizes of parked calls  4 their ends  5 their bytes
  * ARGV  1 end  2 cancelled kept for, ms, or 0  3 prefix of attached  4 prefix of replicas  5 prefix of parked calls
  *       6 most ends kept
  * Answers  unknown | held, call, approval, how many others wait
  */
 const CANCEL = defineScript(
   'held-cancel',
-  `${OTHERS}
+  `${OTHERS}${FORGET_PARKED}
 local held = redis.call('GET', KEYS[1]) or ''
 if held == 'several' then return {'unknown'} end
 if ARGV[2] ~= '0' then redis.call('SET', KEYS[1], 'cancelled ' .. ARGV[1], 'PX', ARGV[2])
 else redis.call('DEL', KEYS[1]) end
 local call, approval = string.match(held, '^(%S+) (apr%S+)$')
 if not call then return {'unknown'} end
-redis.call('DEL', ARGV[5] .. call)
+forgetParked(call, ARGV[5], KEYS[3], KEYS[4], KEYS[5])
 local others = othersOf(ARGV[3] .. approval, call, ARGV[4])
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], '*', 'id', call .. ' - ' .. ARGV[1])
 return {'held', call, approval, others}
@@ -159,10 +160,12 @@ export function startHeldConnections(options: {
       }
     },
     async cancel(request, end) {
-      const prefixes = [redis.key('attached', ''), keys.replica(''), redis.key('parked-call', '')]
+      const parked = parkedKeys(redis)
+      const prefixes = [redis.key('attached', ''), keys.replica(''), parked.prefix]
       // Without a session a later request of another client could be taken for this one.
       const args = [end, request.hasSession ? CANCELLED_KEPT_MS : 0, ...prefixes, ENDS_MAX]
-      const reply = await redis.run(CANCEL, [keys.heldRequest(request.digest), keys.heldEnds], args)
+      const touched = [keys.heldRequest(request.digest), keys.heldEnds, ...parked.counted]
+      const reply = await redis.run(CANCEL, touched, args)
       const [word, callId, approvalId, others] = reply as [string, CallId, never, number]
       return word === 'held' ? { callId, approvalId, isAlone: Number(others) === 0 } : null
     },

@@ -122,7 +122,10 @@ export interface ParkedCall {
 
 /** Parked calls in Redis. jobs/parked-calls implements it. */
 export interface ParkedCalls {
-  /** Durable when it resolves. Rejects with `store_unavailable`. */
+  /**
+   * Durable when it resolves. Rejects with `store_unavailable`, and with `too_many_holds` where the parked calls of its
+   * principal, or of all, take as much memory as they may.
+   */
   park(call: ParkedCall, until: EpochMs): Promise<void>
   /** As `park`, for a call whose client waits on a connection: of one approval only the newest few are kept. */
   parkConnection(call: ParkedCall, until: EpochMs): Promise<void>

@@ -23,7 +23,7 @@ import { APPLY, ARM, ATTACH, OPEN, READ_ARMED, READ_MANY } from './scripts.ts'
 
 /** People look at what was decided this week; the recording has it for longer. */
 export const RESOLVED_KEPT_MS = 7 * 24 * 60 * 60 * 1_000
-/** An approval keeps up to the largest body: 10,000 at 10 KB are 100 MB of Redis. Nobody can review more. */
+/** Nobody can review more. With arguments of 10 KB they are 100 MB of Redis, and each may have half a megabyte. */
 export const PENDING_MAX = 10_000
 /** One agent gone wild must not fill everyone's channel. */
 export const PENDING_PER_PRINCIPAL_MAX = 200

@@ -43,7 +43,7 @@ import type { Budgets } from './budget.ts'
 import type { Ending, Endings } from './endings.ts'
 import { createEndings } from './endings.ts'
 import type { Outlet } from './outlet.ts'
-import { parkedCallOf } from './parked.ts'
+import { parkedCallOf, parkIfRoom } from './parked.ts'
 import { ResumableOutlet } from './resumable-outlet.ts'
 import type { Cursor } from './resume.ts'
 import { sealCursor } from './resume.ts'
@@ -205,12 +205,13 @@ function attach(options: Parts, request: LegacyRequest): LegacyAttachment {
       const budget = endings()
       patience = budget
       if (answerBy !== null) timer = setTimeout(() => budget.abort(), Math.max(0, answerBy - clock.now()))
-      connection = await hold(options, request, { approval, parks: resumable !== null && cursor === null })
+      const held = await hold(options, request, { approval, parks: resumable !== null && cursor === null })
+      connection = held.connection
       const { cancelled, ended } = connection
       if (cancelled?.end === 'withdrawn' && cancelled.isAlone) await withdraw(options, approval.id, null)
       if (ended.aborted) return leave()
       ended.addEventListener('abort', leave, { once: true })
-      if (cursor === null) resumable?.prime(...placesOf(options.sealer, call, { arrivedAt, answerBy, round: 0 }))
+      if (held.isParked) resumable?.prime(...placesOf(options.sealer, call, { arrivedAt, answerBy, round: 0 }))
       if (outlet.takesStream) options.waitingRoom.enter(outlet, approval, request.progressToken)
     },
     forwarded() {
@@ -269,18 +270,19 @@ async function hold(
   { connections, parked }: LegacyHoldsOptions,
   { call, client, session, headers }: LegacyRequest,
   { approval, parks }: { approval: Approval; parks: boolean },
-): Promise<HeldConnection> {
+): Promise<{ readonly connection: HeldConnection; readonly isParked: boolean }> {
   const { principal, upstream, rpcId: id } = call
   const request = requestName({ principal, upstream, session, id })
   const until = epochMs(approval.expiresAt + RESUMABLE_AFTER_MS)
   const attaching = connections.attach({ callId: call.id, approvalId: approval.id, request, until })
   try {
-    if (parks)
-      await parked.parkConnection(parkedCallOf({ call, approvalId: approval.id, headers: headers(), client }), until)
+    const isParked =
+      parks &&
+      (await parkIfRoom(parked, parkedCallOf({ call, approvalId: approval.id, headers: headers(), client }), until))
+    return { connection: await attaching, isParked }
   } catch (error) {
     // Its connection is refused, so it must not count as one that waits.
     attaching.then((held) => held.left()).catch(() => undefined)
     throw error
   }
-  return await attaching
 }

@@ -19,7 +19,7 @@ import type { Endings } from './endings.ts'
 import { createEndings } from './endings.ts'
 import { placesOf, RESUMABLE_AFTER_MS } from './legacy-hold.ts'
 import type { Outlet } from './outlet.ts'
-import { parkedCallOf } from './parked.ts'
+import { parkedCallOf, parkIfRoom } from './parked.ts'
 import { ResumableOutlet } from './resumable-outlet.ts'
 import type { Cursor } from './resume.ts'
 import type { WaitingRoom } from './waiting.ts'
@@ -138,6 +138,7 @@ async function prime(
   if (cursor !== null || !(outlet instanceof ResumableOutlet)) return
   const { approval, arrivedAt, answerBy } = hold
   const until = epochMs(approval.expiresAt + RESUMABLE_AFTER_MS)
-  await parked.parkConnection(parkedCallOf({ call, approvalId: approval.id, headers: headers(), client }), until)
+  const held = parkedCallOf({ call, approvalId: approval.id, headers: headers(), client })
+  if (!(await parkIfRoom(parked, held, until))) return
   outlet.prime(...placesOf(sealer, call, { arrivedAt, answerBy, round }))
 }

@@ -2,12 +2,13 @@
  * A held call outlives its connection: what is parked, and how it becomes a call again, judged anew from its own bytes,
  * so that nothing but the bytes says what will run.
  */
+import type { EpochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import type { Call } from '../../src/gate/call.ts'
 import { parseStrict } from '../../src/json/strict.ts'
 import type { Era, RpcId } from '../../src/mcp/message.ts'
 import { classify, parseToolCall } from '../../src/mcp/message.ts'
-import type { ParkedCall } from '../../src/ports.ts'
+import type { ParkedCall, ParkedCalls } from '../../src/ports.ts'
 
 export interface ParkOptions {
   readonly call: Call
@@ -20,6 +21,17 @@ export function parkedCallOf({ call, approvalId, headers, client }: ParkOptions)
   const { id: callId, sessionId, principal, upstream } = call
   const bytes = Buffer.from(call.bytes).toString('base64')
   return { callId, approvalId, sessionId, principal, upstream, bytes, headers, client }
+}
+
+/** False where there is no room: then its client can't come back to it, but call again. */
+export async function parkIfRoom(parked: ParkedCalls, call: ParkedCall, until: EpochMs): Promise<boolean> {
+  try {
+    await parked.parkConnection(call, until)
+    return true
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'too_many_holds') return false
+    throw error
+  }
 }
 
 /** The same call, which rejoins its own approval. Throws GatewayError `internal` where its bytes are no tools/call. */

@@ -11,6 +11,7 @@ import type { RedisHandle } from '../../jobs/redis.ts'
 import type { ApprovalId, CallId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import type { HeldConnection, ParkedCall, RequestName } from '../../src/ports.ts'
+import { aPrincipal } from '../support/examples.ts'
 import type { TestRedis } from '../support/redis.ts'
 import { silentLog, startTestRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
@@ -98,11 +99,12 @@ describe('a cancellation', () => {
 
   it('takes the parked call away, so that its client can’t come back to it', async () => {
     const parked = createParkedCalls(one.redis)
-    await parked.park({ callId: hold.callId } as ParkedCall, until60())
+    await parked.park({ callId: hold.callId, principal: aPrincipal() } as ParkedCall, until60())
     const connection = await attach(one)
     connection.left()
     expect(await other.held.cancel(hold.request, 'timed_out')).toMatchObject({ callId: hold.callId })
     expect(await parked.get(hold.callId)).toBeNull()
+    expect(await one.redis.call('EXISTS', one.redis.key('parked-bytes')), 'its memory').toBe(0)
   })
 
   it('that overtakes its request ends it when it comes to be held', async () => {

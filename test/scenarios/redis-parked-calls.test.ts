@@ -3,9 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createParkedCalls, PARKED_CONNECTIONS_MAX } from '../../jobs/parked-calls.ts'
 import type { RedisHandle } from '../../jobs/redis.ts'
 import { connectRedis } from '../../jobs/redis.ts'
-import { callOfParked, parkedCallOf } from '../../proxy/mcp/parked.ts'
+import { callOfParked, parkedCallOf, parkIfRoom } from '../../proxy/mcp/parked.ts'
 import type { ApprovalId, CallId, SessionId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
+import type { GatewayError } from '../../src/errors.ts'
 import type { Call } from '../../src/gate/call.ts'
 import { aPrincipal } from '../support/examples.ts'
 import type { TestRedis } from '../support/redis.ts'
@@ -38,12 +39,12 @@ const parked = parkedCallOf({
 describe('parked calls', () => {
   let server: TestRedis
   const handles: RedisHandle[] = []
-  const connect = () => {
+  const connect = (limits?: Parameters<typeof createParkedCalls>[1], keyPrefix = 'parked') => {
     const clock = { now: () => epochMs(Date.now()) }
     const log = { info: () => undefined, warn: () => undefined, error: () => undefined }
-    const handle = connectRedis({ url: server.url, keyPrefix: 'parked', clock, log })
+    const handle = connectRedis({ url: server.url, keyPrefix, clock, log })
     handles.push(handle)
-    return handle.whenReady().then(() => createParkedCalls(handle))
+    return handle.whenReady().then(() => createParkedCalls(handle, limits))
   }
 
   beforeAll(async () => {
@@ -80,6 +81,40 @@ describe('parked calls', () => {
     expect(await store.get(CALL.id)).toBeNull()
     await store.park(parked, epochMs(Date.now() + 50))
     await until('the call to be forgotten', async () => (await store.get(CALL.id)) === null)
+  })
+
+  it('take no more memory than they may, of one principal and of all together, and give it back', async () => {
+    const callOf = (id: string, subject: string) => {
+      return { ...parked, callId: `call_${id}` as CallId, principal: aPrincipal({ subject }) }
+    }
+    const size = JSON.stringify(callOf('1', 'ann')).length
+    const store = await connect({ principalBytesMax: 2 * size, allBytesMax: 3 * size }, 'bounded')
+    const later = epochMs(Date.now() + 60_000)
+    const park = (id: string, subject: string, end = later) =>
+      store.park(callOf(id, subject), end).then(
+        () => 'parked',
+        (error: GatewayError) => error.code,
+      )
+    expect(await park('1', 'ann')).toBe('parked')
+    expect(await park('2', 'ann')).toBe('parked')
+    expect(await park('3', 'ann'), 'of one principal').toBe('too_many_holds')
+    expect(await store.get('call_3' as CallId)).toBeNull()
+    expect(await park('2', 'ann', epochMs(Date.now() + 50)), 'the same once more').toBe('parked')
+    await until('there is room again', async () => (await park('3', 'ann')) === 'parked')
+    expect(await park('4', 'bob')).toBe('parked')
+    expect(await park('5', 'bob'), 'of all together').toBe('too_many_holds')
+    expect(await store.forget('call_1' as CallId)).toBe(true)
+    expect(await store.forget('call_1' as CallId)).toBe(false)
+    expect(await park('5', 'bob')).toBe('parked')
+  })
+
+  it('without room are not parked, which ends no hold; any other fault does', async () => {
+    const store = await connect({ principalBytesMax: 1 }, 'full')
+    expect(await parkIfRoom(store, parked, epochMs(Date.now() + 60_000))).toBe(false)
+    await handles.at(-1)?.close()
+    await expect(parkIfRoom(store, parked, epochMs(Date.now() + 60_000))).rejects.toMatchObject({
+      code: 'store_unavailable',
+    })
   })
 
   it('are refused where their bytes are no tool call any more', () => {
