@@ -56,13 +56,16 @@ export interface SealingKeys {
   close(): void
 }
 
-/** Waits for Redis, and for the ring. */
-export async function startSealingKeys(redis: RedisHandle, log: Log): Promise<SealingKeys> {
+/** Waits for Redis, and for the ring, until the signal aborts: whoever stops meanwhile must not wait for it. */
+export async function startSealingKeys(redis: RedisHandle, log: Log, signal: AbortSignal): Promise<SealingKeys> {
+  signal.throwIfAborted()
   const patient = redis.blocking()
+  signal.addEventListener('abort', patient.close, { once: true })
   let ring: readonly SealingKey[]
   try {
     ring = await readRing(patient, redis)
   } finally {
+    signal.removeEventListener('abort', patient.close)
     patient.close()
   }
   const timer = setInterval(() => {

@@ -197,7 +197,11 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const reviews = createReviews({ approvals: store, grants, people, recorder, clock, log })
 
   const endpoint = roles.has('gateway')
-    ? startGateway(base, { inbox, store, grants, runs, sealingKeys: await startSealingKeys(redis, log) }, closers)
+    ? startGateway(
+        base,
+        { inbox, store, grants, runs, sealingKeys: await startSealingKeys(redis, log, draining) },
+        closers,
+      )
     : null
   // The jobs role posts summaries, so it speaks to the channels too; only bots receives clicks.
   const speaks = roles.has('bots') || roles.has('jobs')

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { readRing, startSealingKeys } from '../../jobs/sealing-keys.ts'
 import { createSealer, type SealingKey } from '../../src/sealing/seal.ts'
 import { silentLog, startTestRedis, type TestRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
 
 let server: TestRedis
 beforeAll(async () => {
@@ -12,19 +13,39 @@ beforeAll(async () => {
 afterAll(() => server?.stop())
 
 const reveal = (ring: readonly SealingKey[]) => ring.map(({ secret }) => secret.reveal())
+const never = new AbortController().signal
 const HOUR_MS = 60 * 60 * 1_000
 
 it('replicas that start at once share the one key that the first of them made, also after a restart', async () => {
   const [one, other] = [await server.connect('ring-shared'), await server.connect('ring-shared')]
-  const [mine, theirs] = await Promise.all([startSealingKeys(one, silentLog), startSealingKeys(other, silentLog)])
+  const [mine, theirs] = await Promise.all([
+    startSealingKeys(one, silentLog, never),
+    startSealingKeys(other, silentLog, never),
+  ])
   expect(mine.ring()).toHaveLength(1)
   expect(reveal(mine.ring())).toEqual(reveal(theirs.ring()))
   const text = createSealer({ ring: mine.ring, randomBytes }).seal('request-state', { hold: 'h' }, 'alice')
   mine.close()
   theirs.close()
-  const again = await startSealingKeys(await server.connect('ring-shared'), silentLog)
+  const again = await startSealingKeys(await server.connect('ring-shared'), silentLog, never)
   expect(createSealer({ ring: again.ring, randomBytes }).open('request-state', text, 'alice')).toEqual({ hold: 'h' })
   again.close()
+})
+
+it('a gateway that is told to stop while Redis is away does not wait for it', async () => {
+  const own = await startTestRedis()
+  try {
+    const redis = await own.connect()
+    own.signal('SIGKILL')
+    await until('the loss is noticed', () => !redis.isReady())
+    const stopping = new AbortController()
+    const starting = startSealingKeys(redis, silentLog, stopping.signal)
+    stopping.abort()
+    await expect(starting).rejects.toMatchObject({ code: 'store_unavailable' })
+    await expect(startSealingKeys(redis, silentLog, stopping.signal)).rejects.toThrow()
+  } finally {
+    await own.stop()
+  }
 })
 
 it('a key that is old enough gets one successor, which seals only once every replica has had time to read it', async () => {
