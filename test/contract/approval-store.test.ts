@@ -1,6 +1,7 @@
 /** What every ApprovalStore and Grants must do. Here the Redis one, from two connections as two gateways would. */
 import { setMaxListeners } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { approvalKeys } from '../../jobs/approvals/keys.ts'
 import {
   createApprovalStore,
   PENDING_PER_PRINCIPAL_MAX,
@@ -107,6 +108,16 @@ describe('opening', () => {
 
     const outdated = await approve({ useWithinMs: 0 })
     expect(await again(outdated.fingerprint)).toMatchObject({ outcome: 'opened' })
+  })
+
+  it('forgets a run of which nobody ever said whether it ran, as it forgets its approval', async () => {
+    const { store, redis } = await oneGateway()
+    const { unknownRuns } = approvalKeys(redis)
+    await redis.call('ZADD', unknownRuns, 1, 'apr_forgotten')
+    const approval = aFreshApproval()
+    await store.open(approval)
+    await store.apply(approval.id, cancelled())
+    expect(await redis.call('ZRANGE', unknownRuns, 0, -1)).toEqual([])
   })
 
   it('asks anew after the earlier approval expired', async () => {
