@@ -151,7 +151,7 @@ it('[REQ-ONCE-2] every run that ended while Redis was away is over when it is ba
   const server = await aServer()
   const replica = await aReplica(server)
   const { redis, runs } = replica
-  const begun = []
+  const begun: Awaited<ReturnType<typeof running>>[] = []
   for (let i = 0; i <= UNTOLD_ANSWERS_MAX; i++) begun.push(await running(replica))
   server.signal('SIGKILL')
   await until('the loss is noticed', () => !redis.isReady())
