@@ -275,6 +275,8 @@ async function hold(
   const request = requestName({ principal, upstream, session, id })
   const until = epochMs(approval.expiresAt + RESUMABLE_AFTER_MS)
   const attaching = connections.attach({ callId: call.id, approvalId: approval.id, request, until })
+  // Whichever fails first: what nobody has awaited yet must not end the process.
+  attaching.catch(() => undefined)
   try {
     const isParked =
       parks &&

@@ -4,10 +4,11 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { expect, it } from 'vitest'
-import type { LegacyHoldsOptions } from '../../proxy/mcp/legacy-hold.ts'
+import type { LegacyHoldsOptions, LegacyRequest } from '../../proxy/mcp/legacy-hold.ts'
 import { createLegacyHolds } from '../../proxy/mcp/legacy-hold.ts'
 import type { ModernHoldsOptions, ModernRequest } from '../../proxy/mcp/modern-hold.ts'
 import { createModernHolds } from '../../proxy/mcp/modern-hold.ts'
+import { ResumableOutlet } from '../../proxy/mcp/resumable-outlet.ts'
 import type { ApprovalId, CallId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { anApproval, aPrincipal } from '../support/examples.ts'
@@ -28,6 +29,7 @@ async function withdrawnBeside(tasks: number): Promise<readonly string[]> {
         withdrawn.push(id)
         return { ok: true, approval: anApproval({ state: 'cancelled' }) }
       },
+      reviewRecorded: async () => undefined,
     },
     runs: { delivered: async () => undefined },
     recorder: { record: async () => undefined },
@@ -71,4 +73,38 @@ it('a modern connection counts among those that wait, until it closes', async ()
   expect([...waiting]).toEqual(['call_2'])
   for (const close of closing) close()
   expect([...waiting]).toEqual([])
+})
+
+it('a connection that can be neither registered nor parked is refused once, and the other failure ends no process', async () => {
+  const unhandled: unknown[] = []
+  const listen = (reason: unknown) => void unhandled.push(reason)
+  process.on('unhandledRejection', listen)
+  try {
+    const holds = createLegacyHolds({
+      ...common,
+      budgets: { patienceOf: () => null },
+      connections: { attach: () => Promise.reject(new Error('not registered')) },
+      // A moment later, as when one time-out comes after the other.
+      parked: {
+        parkConnection: async () => {
+          await new Promise((resolve) => setImmediate(resolve))
+          throw new Error('not parked')
+        },
+      },
+    } as unknown as LegacyHoldsOptions)
+    const headers = { accept: 'text/event-stream', 'mcp-protocol-version': '2025-11-25' }
+    const request = { headers } as unknown as IncomingMessage
+    const attachment = holds.attach({
+      call: { id: 'call_3', principal: aPrincipal(), upstream: 'files', rpcId: 1, bytes: new Uint8Array() },
+      request,
+      outlet: new ResumableOutlet(request, {} as ServerResponse),
+      ...{ progressToken: null, client: null, session: null, cursor: null, headers: () => ({}) },
+      left: new AbortController().signal,
+    } as unknown as LegacyRequest)
+    await expect(attachment.held(anApproval())).rejects.toThrow('not parked')
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(unhandled).toEqual([])
+  } finally {
+    process.off('unhandledRejection', listen)
+  }
 })
