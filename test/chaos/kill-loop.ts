@@ -338,7 +338,7 @@ async function decide(loop: Loop, reviewer: ConsoleReviewer, card: ShownCard): P
   if (!loop.said.cards.has(approvalId)) {
     loop.said.cards.add(approvalId)
     known.seenWhenAsked.set(approvalId, known.seen)
-    if (known.counted.size > known.usedUp) askedAgain(loop, known)
+    askedAgain(loop, known)
     happened(loop, 'card shown')
   }
   known.clicked ||= !known.isDenied
@@ -348,9 +348,12 @@ async function decide(loop: Loop, reviewer: ConsoleReviewer, card: ShownCard): P
   if (body.ok && !known.isDenied) known.counted.add(approvalId)
 }
 
+/** A card, the first one or another, is shown for the first time. */
 function askedAgain({ violations }: Loop, known: Name): void {
-  if (known.heard === 0) violations.push(`${known.name} was asked again although its approval counted`)
-  else known.mayBeSeen += known.isDenied ? 0 : 1
+  // The other twin asks, who lost its connection: its is another call by now, whether or not the first click was heard of.
+  if (known.heard > 0) known.mayBeSeen += known.isDenied ? 0 : 1
+  else if (known.counted.size > known.usedUp)
+    violations.push(`${known.name} was asked again although its approval counted`)
 }
 
 async function sayWhetherItRan(
@@ -369,16 +372,20 @@ async function sayWhetherItRan(
 
 // ---- the end
 
-/** Every call that reached the upstream has its intent in the recording, under an approval. */
+/** Every call that reached the upstream has its intent in the recording, under an approval of its own. */
 function checkEnd({ names, violations }: Loop, events: readonly Readonly<Record<string, unknown>>[]): void {
-  const intended = new Set<string>()
+  const intents = new Map<string, number>()
+  const approvals = new Set<string>()
   for (const event of events) {
     if (event.type !== 'call.intent' || typeof event.approval_id !== 'string') continue
     const { path: where } = event.arguments as { readonly path?: string }
-    intended.add(where?.split('/').at(-1) ?? '')
+    const name = where?.split('/').at(-1) ?? ''
+    intents.set(name, (intents.get(name) ?? 0) + 1)
+    if (approvals.has(event.approval_id)) violations.push(`${event.approval_id} was used twice, for ${name}`)
+    approvals.add(event.approval_id)
   }
   for (const { name, seen } of names.values()) {
-    if (seen > 0 && !intended.has(name)) violations.push(`${name} reached the upstream without a recorded intent`)
+    if (seen > (intents.get(name) ?? 0)) violations.push(`${name} reached the upstream without a recorded intent`)
   }
 }
 
