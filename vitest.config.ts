@@ -6,7 +6,8 @@ export default defineConfig({
     // Scenario tests start real processes (Redis, an OIDC provider, MCP servers) on two cores.
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
+    // Most of their time they wait, for people and for deadlines: three share two cores well.
+    maxWorkers: 3,
     pool: 'forks',
   },
 })
