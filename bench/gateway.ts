@@ -19,8 +19,8 @@ const POLL_MS = 100
 export interface Countersign extends Running {
   readonly started: Started
   readonly mcp: string
-  /** An access token for one of the people. */
-  tokenFor(login: string): Promise<string>
+  /** An access token for one of the people and one of the routes. */
+  tokenFor(login: string, resource: string): Promise<string>
 }
 
 export interface CountersignOptions {
@@ -61,8 +61,8 @@ export async function startCountersign(options: CountersignOptions): Promise<Cou
     throw error
   }
   const scopes = ['openid', SCOPE]
-  const tokenFor = (login: string) =>
-    agentSignIn({ issuer: issuer.issuer, clientId: CLIENT_ID, login, resource: mcp, scopes })
+  const tokenFor = (login: string, resource: string) =>
+    agentSignIn({ issuer: issuer.issuer, clientId: CLIENT_ID, login, resource, scopes })
   return { ...running, started, mcp, tokenFor, stop }
 }
 
@@ -80,7 +80,7 @@ export const countersign: Contender = {
       progress,
     })
     try {
-      const headers = { authorization: `Bearer ${await gateway.tokenFor(login)}` }
+      const headers = { authorization: `Bearer ${await gateway.tokenFor(login, gateway.mcp)}` }
       await whenAnswering(gateway.mcp, headers, gateway.started)
       return { ...gateway, headers }
     } catch (error) {
@@ -98,16 +98,16 @@ function settingsOf(at: { origin: string; issuer: string; upstream: string; home
   return {
     gateway: { listen: new URL(at.origin).host, publicUrl: at.origin },
     identity: { issuers: [{ issuer: at.issuer, allowInsecureLoopbackIssuer: true }], scopes: [SCOPE] },
-    upstreams: {
-      bench: {
-        url: at.upstream,
-        credential: { kind: 'static', header: 'Authorization', scheme: 'Bearer', secret: 'bench-upstream-secret-1' },
-      },
-    },
+    upstreams: { bench: upstreamAt(at.upstream) },
     policy: join(at.home, 'policy.yaml'),
     channels: { console: { enabled: true } },
     recordings: { directory: join(at.home, 'recordings') },
   }
+}
+
+export function upstreamAt(url: string): object {
+  const credential = { kind: 'static', header: 'Authorization', scheme: 'Bearer', secret: 'bench-upstream-secret-1' }
+  return { url, credential }
 }
 
 function policy(): string {

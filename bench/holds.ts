@@ -12,11 +12,12 @@ import { createHistogram } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import { openConsole } from '../demo/console-reviewer.ts'
 import { cpuTimeUs } from './cpu.ts'
-import { type Countersign, startCountersign } from './gateway.ts'
+import { type Countersign, startCountersign, upstreamAt } from './gateway.ts'
 import { ANSWER_MARK, callHeaders, TOOL } from './mcp-call.ts'
 
-/** Below the limit of what one principal may have pending. */
+/** Below the limit of what one principal may have pending, and enough routes for the limit of each. */
 const HOLDS_PER_PERSON = 150
+const ROUTES = ['bench', 'bench-2', 'bench-3'] as const
 /** Calls that are being opened at one time: what is measured is holding, not a burst of opening. */
 const OPENING_MAX = 64
 const IDLE_MS = 10_000
@@ -62,16 +63,20 @@ export async function measureHolds(options: {
     upstream,
     logins,
     policy: POLICY,
-    settings: { holds: { defaultBudget: '4h' }, channels: { console: { reviewer: 'reviewer@example.com' } } },
+    settings: {
+      holds: { defaultBudget: '4h' },
+      upstreams: Object.fromEntries(ROUTES.map((name) => [name, upstreamAt(upstream)])),
+      channels: { console: { reviewer: 'reviewer@example.com' } },
+    },
     progress,
   })
   const open: Held[] = []
   try {
     const [, link] = await gateway.started.line(/(http:\S+\/console\/open\?code=\S+)/)
     const reviewer = await openConsole(String(link))
-    const tokens = await Promise.all(logins.map(gateway.tokenFor))
+    const doors = await Promise.all(logins.map((login, index) => doorOf(gateway, login, index)))
     const before = figuresOf(gateway)
-    await openAll({ gateway, tokens, holds, open, progress })
+    await openAll({ doors, holds, open, progress })
     const opened = figuresOf(gateway)
     await pause(IDLE_MS)
     const idle = figuresOf(gateway)
@@ -109,24 +114,34 @@ const POLICY = JSON.stringify({
   version: 1,
   defaults: { effect: 'deny' },
   rules: [
-    { id: 'ask', match: { upstream: 'bench', tool: TOOL }, effect: 'require_approval', approval: { deadline: '4h' } },
+    { id: 'ask', match: { upstream: 'bench*', tool: TOOL }, effect: 'require_approval', approval: { deadline: '4h' } },
   ],
 })
 
+/** One person's agent, and the route that it calls. */
+interface Door {
+  readonly url: string
+  readonly token: string
+}
+
+async function doorOf({ mcp, tokenFor }: Countersign, login: string, index: number): Promise<Door> {
+  const url = new URL(ROUTES[index % ROUTES.length] as string, mcp).href
+  return { url, token: await tokenFor(login, url) }
+}
+
 async function openAll(plan: {
-  gateway: Countersign
-  tokens: readonly string[]
+  doors: readonly Door[]
   holds: number
   open: Held[]
   progress: (line: string) => void
 }): Promise<void> {
-  const { gateway, tokens, holds, open, progress } = plan
+  const { doors, holds, open, progress } = plan
   const agent = new http.Agent({ keepAlive: false })
   let next = 0
   const opening = async () => {
     while (next < holds) {
       const index = next++
-      open.push(await hold(gateway.mcp, agent, { index, token: tokens[index % tokens.length] ?? '' }))
+      open.push(await hold(doors[index % doors.length] as Door, agent, index))
       if (open.length % 1_000 === 0) progress(`${open.length} of ${holds} calls are held`)
     }
   }
@@ -134,7 +149,7 @@ async function openAll(plan: {
 }
 
 /** Resolves when the call is held: the gateway then names its approval. */
-function hold(url: string, agent: http.Agent, { index, token }: { index: number; token: string }): Promise<Held> {
+function hold({ url, token }: Door, agent: http.Agent, index: number): Promise<Held> {
   const body = JSON.stringify({
     jsonrpc: '2.0',
     id: index,
