@@ -27,6 +27,7 @@ function deskOf(state: TaskState, others: readonly ReturnType<typeof aTask>[] = 
   const desk = createTaskDesk({
     tasks,
     approvals: {
+      reviewRecorded: async () => undefined,
       get: refuse,
       apply: async (id: string) => {
         withdrawn.push(id)
