@@ -151,7 +151,7 @@ it('[REQ-ONCE-2] every run that ended while Redis was away is over when it is ba
   const server = await aServer()
   const replica = await aReplica(server)
   const { redis, runs } = replica
-  // As docs and the embedded Redis have it: synced every second, a killed server can have lost what began last.
+  // As the embedded Redis is set: synced every second, a killed server can have lost what began last.
   await redis.call('CONFIG', 'SET', 'appendfsync', 'always')
   const begun: Awaited<ReturnType<typeof running>>[] = []
   for (let i = 0; i <= UNTOLD_ANSWERS_MAX; i++) begun.push(await running(replica))
