@@ -100,6 +100,8 @@ export function sendRiskyCall(telling: Telling, agent: Agent): Promise<HeldCall>
   const { planted, witness, workspace } = setting
   trace.heading('A call that a person decides')
   return trace.step('It wants to write report.md: held, and nothing has happened yet', async (step) => {
+    // In the directory of an earlier demo the recordings go on: what it asked for is not what this one asks for.
+    const earlier = (await requestedIn(workspace.recordings)).length
     const answer = agent.call('write_file', { path: planted.report, content: REPORT })
     // Whoever waits for it hears of a failure; until then it must not end the process.
     answer.then(
@@ -108,9 +110,9 @@ export function sendRiskyCall(telling: Telling, agent: Agent): Promise<HeldCall>
     )
     const requested = await Promise.race([
       until('the call is held', async () =>
-        ofType(await recordedEvents(workspace.recordings), 'approval.requested').findLast(
-          ({ principal }) => principal.subject === ALICE.login,
-        ),
+        (await requestedIn(workspace.recordings))
+          .slice(earlier)
+          .find(({ principal }) => principal.subject === ALICE.login),
       ),
       answer.then(({ text }): never => {
         throw new Error(`The call was not held: ${text}`)
@@ -122,6 +124,10 @@ export function sendRiskyCall(telling: Telling, agent: Agent): Promise<HeldCall>
     step.detail('no report.md in the directory, and the server has heard of no write_file')
     return { answer, requested }
   })
+}
+
+async function requestedIn(recordings: string): Promise<readonly EventOf<'approval.requested'>[]> {
+  return ofType(await recordedEvents(recordings), 'approval.requested')
 }
 
 /** --auto: what a person at the console would do, by the same link, cookie and endpoints. */

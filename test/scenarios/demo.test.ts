@@ -117,7 +117,8 @@ describe('the demo, by hand, in the directory of an earlier run', () => {
     expect(existsSync(path.join(kept, 'files', 'report.md'))).toBe(false)
     const reviewer = await openConsole(link)
     const [card] = (await reviewer.state()).json.pending
-    await reviewer.click(card?.approvalId ?? '', 'deny', 'Not on a Monday')
+    const click = await reviewer.click(card?.approvalId ?? '', 'deny', 'Not on a Monday')
+    expect(click, 'the link is shown only once the card is there').toMatchObject({ status: 200, body: { ok: true } })
     const run = await ended(running)
     expect(run.output).toContain('denied by bob@example.com in console')
     expect(run.output).toContain('Denied by a reviewer: Not on a Monday.')

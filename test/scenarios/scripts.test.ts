@@ -9,7 +9,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 const scripts = fileURLToPath(new URL('../../scripts/', import.meta.url))
 
 interface Ended {
-  readonly code: number
+  /** The name of the signal where one ended it. */
+  readonly code: number | string
   readonly out: string
   readonly err: string
 }
@@ -17,7 +18,7 @@ interface Ended {
 function node(args: readonly string[]): Promise<Ended> {
   return new Promise((resolve) => {
     execFile(process.execPath, args, (error, out, err) => {
-      resolve({ code: error === null ? 0 : Number(error.code), out, err })
+      resolve({ code: error === null ? 0 : (error.code ?? error.signal ?? 'no code'), out, err })
     })
   })
 }
