@@ -37,6 +37,11 @@ export const ERRORS = {
   denied_by_policy: { http: 200, rpc: -32003, cure: 'Ask the owner of the policy, or call something else.' },
   // What we depend on
   identity_unavailable: { http: 503, rpc: -32010, cure: 'The issuer’s keys cannot be read; try again later.' },
+  directory_unavailable: {
+    http: 503,
+    rpc: -32018,
+    cure: 'Whether those who approved still may cannot be looked up; nothing was forwarded; try again later.',
+  },
   store_unavailable: {
     http: 503,
     rpc: -32011,

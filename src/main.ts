@@ -28,6 +28,7 @@ import { startInbox } from '../jobs/inbox.ts'
 import { startLostRuns } from '../jobs/lost-runs.ts'
 import { startOutbox } from '../jobs/outbox.ts'
 import { createParkedCalls } from '../jobs/parked-calls.ts'
+import { createReadings } from '../jobs/readings.ts'
 import type { FileRecorder } from '../jobs/recording/recorder.ts'
 import { startRecorder } from '../jobs/recording/recorder.ts'
 import type { RedisHandle } from '../jobs/redis.ts'
@@ -194,7 +195,15 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const runs = await startRuns({ redis, inbox, store, clock, log })
   closers.push(() => runs.close())
   const people = peopleOf(settings.people.groups)
-  const reviews = createReviews({ approvals: store, grants, people, recorder, clock, log })
+  const reviews = createReviews({
+    approvals: store,
+    grants,
+    people,
+    readings: createReadings(redis),
+    recorder,
+    clock,
+    log,
+  })
 
   const endpoint = roles.has('gateway')
     ? startGateway(

@@ -2,7 +2,8 @@
  * What the core needs from the world, and where the edges meet. `proxy`, `bots` and `jobs` implement or use these
  * and never import each other; main.ts hands each what it needs.
  */
-import type { Approval, ApprovalEvent, Refusal, Review, Reviewer, Transition } from './approval/approval.ts'
+import type { AccessRequest } from './access/access.ts'
+import type { Approval, ApprovalEvent, Refusal, Review, ReviewStrength, Transition } from './approval/approval.ts'
 import type { Card } from './approval/card.ts'
 import type { AuditEvent } from './audit/events.ts'
 import type { SessionSummary } from './audit/summary.ts'
@@ -17,10 +18,13 @@ import type {
   SessionId,
   TaskId,
 } from './brands.ts'
+import type { Freeze, FreezeScope } from './freeze/freeze.ts'
 import type { Call } from './gate/call.ts'
 import type { Fence, Grant } from './grant/grant.ts'
+import type { StandingGrant, StandingGrantCall } from './grant/standing.ts'
 import type { Principal, PrincipalSummary } from './identity/principal.ts'
 import type { ClientKind } from './mcp/client-budget.ts'
+import type { Reviewer } from './people/reviewer.ts'
 import type { ChannelName } from './policy/decision.ts'
 import type { KeptAnswer, RunEnd } from './run/run.ts'
 import type { Task, TaskEvent, TaskTransition } from './task/task.ts'
@@ -270,6 +274,13 @@ export interface Tasks {
   wake(task: Task, delayMs?: number): Promise<void>
 }
 
+/**
+ * Where a card stands, as text: a channel's own place (`slack`, `console`), a room of it (`slack:C0123`), or the private
+ * talk with the person behind the agent (`slack:requester`). Of several workspaces the first is `slack`; another is
+ * named: `slack/acme`, `slack/acme:C0123`.
+ */
+export type Place = string
+
 /** Where a card was posted, in the channel's own terms. JSON text; only the channel reads it. */
 export type MessageRef = string & { readonly __messageRef: true }
 
@@ -282,6 +293,18 @@ export interface Channel {
   summarise(summary: SessionSummary): Promise<void>
 }
 
+/** What people are told besides cards and summaries: short, once, in the channel. */
+export type Notice =
+  | { readonly type: 'grant_ended'; readonly grant: StandingGrant }
+  | { readonly type: 'frozen'; readonly freeze: Freeze; readonly ended: { approvals: number; grants: number } }
+  | { readonly type: 'thawed'; readonly scope: FreezeScope; readonly by: Reviewer; readonly at: EpochMs }
+
+/** Tells people, in every channel, when it can. jobs implements it. */
+export interface Notices {
+  /** Durable when it resolves; the same `id` again tells nothing twice. Rejects with `store_unavailable`. */
+  send(id: string, notice: Notice): Promise<void>
+}
+
 /** A channel that answered "later": the outbox waits at least so long. */
 export class ChannelBusy extends Error {
   override readonly name = 'ChannelBusy'
@@ -292,15 +315,44 @@ export class ChannelBusy extends Error {
   }
 }
 
-/** What a channel's Approve and Deny call. src/review implements it; one click is one call. */
+/** One click. */
+export interface ReviewClick {
+  readonly approvalId: ApprovalId
+  readonly reviewer: Reviewer
+  readonly choice: Review['choice']
+  readonly reason: string | null
+  readonly channel: ChannelName
+  /** Left out: one tap. */
+  readonly strength?: ReviewStrength
+  /** Left out or null: this call alone. */
+  readonly allowForMs?: number | null
+  /** Left out: the channel shows everything, always. */
+  readonly shown?: {
+    /** SHA-256, hexadecimal, of what the clicked copy showed. */
+    readonly digest: string
+    /** False where something didn't fit on it. */
+    readonly isComplete: boolean
+  }
+}
+
+/** What a channel's buttons call. src/review implements it; one click is one call. */
 export interface Reviews {
-  submit(click: {
-    readonly approvalId: ApprovalId
-    readonly reviewer: Reviewer
-    readonly choice: Review['choice']
-    readonly reason: string | null
-    readonly channel: ChannelName
-  }): Promise<ReviewOutcome>
+  submit(click: ReviewClick): Promise<ReviewOutcome>
+  /**
+   * Asked again before an approved call runs: whether each who approved it still may. Null where they do. Rejects with
+   * `directory_unavailable` where nobody can tell; then the call must not run.
+   */
+  stillMay(approval: Approval): Promise<Refusal | null>
+  /** A reviewer asks the person behind the agent. */
+  ask(click: RemarkClick): Promise<ReviewOutcome>
+  /** That person answers. */
+  answer(click: RemarkClick): Promise<ReviewOutcome>
+  /** That person, or a reviewer, reminds the others. */
+  remind(click: { readonly approvalId: ApprovalId; readonly reviewer: Reviewer }): Promise<ReviewOutcome>
+  /** That person takes the question back. */
+  cancel(click: { readonly approvalId: ApprovalId; readonly reviewer: Reviewer }): Promise<ReviewOutcome>
+  /** Denies everything that this approval's agent asks for now, as far as this reviewer may. */
+  denyAll(click: Omit<ReviewClick, 'choice'>): Promise<{ readonly denied: number; readonly refused: number }>
   /** What a person found out about a call whose gateway stopped while it was on its way. Who may review may say so. */
   resolveRun(click: {
     readonly approvalId: ApprovalId
@@ -313,10 +365,116 @@ export type ReviewOutcome =
   | { readonly ok: true; readonly approval: Approval }
   | { readonly ok: false; readonly refusal: Refusal; readonly message: string; readonly approval: Approval | null }
 
+export interface RemarkClick {
+  readonly approvalId: ApprovalId
+  readonly reviewer: Reviewer
+  readonly text: string
+}
+
+/** Which reviewers opened what didn't fit on their card. jobs implements it. Rejects with `store_unavailable`. */
+export interface Readings {
+  /** This person saw a page (from 1) of `pages`. */
+  seen(reading: {
+    readonly approvalId: ApprovalId
+    readonly reviewerId: string
+    readonly page: number
+    readonly pages: number
+  }): Promise<void>
+  hasSeenAll(approvalId: ApprovalId, reviewerId: string): Promise<boolean>
+}
+
 /** Who is in people.groups. */
 export interface People {
-  /** True where one of the groups names this reviewer. Unknown groups have no members. */
-  isMember(reviewer: Reviewer, groups: readonly string[]): boolean
+  /**
+   * True where one of the groups names this reviewer. Unknown groups have no members. `click`: what was looked up a
+   * moment ago will do; `run`: it is looked up now. Rejects with `directory_unavailable` where it can't be told, unless
+   * another group has them.
+   */
+  isMember(reviewer: Reviewer, groups: readonly string[], when: 'click' | 'run'): Promise<boolean>
+  /** The person as their channel knows them now; null where they may review no more (left, became a guest). */
+  current(reviewer: Reviewer): Promise<Reviewer | null>
 }
+
+/** A directory that knows groups: Slack's user groups and channels, Okta, what tokens say. */
+export interface GroupSource {
+  /** Whether it is about this member of a group as the settings write it, such as `slack:usergroup:S012AB`. */
+  knows(member: string): boolean
+  /** At most `maxAgeMs` old. Rejects where it can't be told. */
+  isMember(reviewer: Reviewer, member: string, maxAgeMs: number): Promise<boolean>
+}
+
+/** Standing grants in Redis. jobs implements it. Rejects with `store_unavailable`. */
+export interface StandingGrants {
+  /**
+   * The grant that passes this call, counted as used by it in the same step; null where none does. By Redis' clock, so
+   * that one which was revoked or expired a moment ago passes nothing.
+   */
+  use(call: StandingGrantCall): Promise<StandingGrant | null>
+  get(id: GrantId): Promise<StandingGrant | null>
+  /** Active ones, those that end first at first. */
+  listActive(page: { readonly offset: number; readonly max: number; readonly ownerEmail?: string }): Promise<{
+    readonly grants: readonly StandingGrant[]
+    readonly total: number
+  }>
+  /** Ends an active one; null where it had ended already. */
+  end(
+    id: GrantId,
+    end: { readonly state: 'expired' | 'revoked'; readonly by: Reviewer | null },
+  ): Promise<StandingGrant | null>
+}
+
+/** What stands frozen. jobs implements it. */
+export interface Freezes {
+  /** From what this process knows, which is milliseconds behind Redis; null where nothing stops the call. */
+  stops(call: { readonly principal: PrincipalSummary; readonly upstream: string }): Freeze | null
+  list(): Promise<readonly Freeze[]>
+  /** Durable, and known to every replica, soon after it resolves. Rejects with `store_unavailable`. */
+  add(freeze: Freeze): Promise<void>
+  /** False where nothing of that name was frozen. */
+  remove(scope: FreezeScope): Promise<boolean>
+}
+
+/** Freezing and thawing as people do it. src/freeze implements it: who may, what it ends, what is recorded and told. */
+export interface FreezeDesk {
+  freeze(order: {
+    readonly scope: FreezeScope
+    readonly by: Reviewer
+    readonly reason: string | null
+  }): Promise<FreezeOutcome>
+  thaw(order: { readonly scope: FreezeScope; readonly by: Reviewer }): Promise<FreezeOutcome>
+}
+
+export type FreezeOutcome =
+  | { readonly ok: true; readonly ended: { readonly approvals: number; readonly grants: number } }
+  /** `message` is for the person who asked. */
+  | { readonly ok: false; readonly message: string }
+
+/** Elevated access as people ask for it. src/access implements it. Messages are for the person who asked. */
+export interface AccessDesk {
+  /** Upstreams that a rule lets this person ask for. */
+  upstreams(requester: Reviewer): readonly string[]
+  /** What the upstream lists now, by name. Rejects where it can't be listed. */
+  tools(upstream: string): Promise<readonly { readonly name: string; readonly description: string | null }[]>
+  preview(wish: AccessWish): Promise<AccessPreview>
+  request(wish: AccessWish): Promise<AccessOutcome>
+  /** The holder, whoever may review the grant's approval, and operators may. */
+  revoke(order: { readonly grantId: GrantId; readonly by: Reviewer }): Promise<AccessOutcome>
+}
+
+export type AccessWish = Omit<AccessRequest, 'ownerEmail'>
+
+export interface AccessPreview {
+  /** Null where policy lets nobody ask for this; `sentences` say why. */
+  readonly rule: string | null
+  readonly from: readonly string[]
+  readonly quorum: number
+  readonly longestMs: number | null
+  /** What policy will say of each tool under the grant, in short sentences of ours. */
+  readonly sentences: readonly string[]
+}
+
+export type AccessOutcome =
+  | { readonly ok: true; readonly approval: Approval | null }
+  | { readonly ok: false; readonly message: string }
 
 export type { PrincipalId }

@@ -11,10 +11,11 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import express, { Router } from 'express'
 import { z } from 'zod'
-import type { Approval, Refusal, Reviewer } from '../../src/approval/approval.ts'
+import type { Approval, Refusal } from '../../src/approval/approval.ts'
 import type { Card } from '../../src/approval/card.ts'
 import type { ApprovalId } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
+import type { Reviewer } from '../../src/people/reviewer.ts'
 import type { ApprovalStore, Channel, Clock, Log, MessageRef, ReviewOutcome, Reviews } from '../../src/ports.ts'
 import { unreachable } from '../../src/unreachable.ts'
 import { loadAssets } from './assets.ts'
@@ -246,6 +247,11 @@ function statusOf(refusal: Refusal): number {
     case 'self_review':
     case 'owner_unknown':
     case 'not_a_reviewer':
+    case 'not_the_requester':
+    case 'confirm_needed':
+    case 'step_up_needed':
+    case 'not_all_read':
+    case 'not_offered':
       return 403
     case 'unknown_approval':
       return 404
@@ -255,6 +261,10 @@ function statusOf(refusal: Refusal): number {
     case 'too_late':
     case 'run_known':
     case 'agent_known':
+    case 'card_changed':
+    case 'step_known':
+    case 'reminded_lately':
+    case 'too_many_remarks':
       return 409
     default:
       return unreachable(refusal)

@@ -7,7 +7,7 @@
  * address is none, because whoever sets it could become somebody else.
  */
 import type { webApi } from '@slack/bolt'
-import type { Reviewer } from '../../src/approval/approval.ts'
+import type { Reviewer } from '../../src/people/reviewer.ts'
 import type { Clock, Log } from '../../src/ports.ts'
 import { REVIEWER_CACHED_MS, REVIEWERS_CACHED_MAX } from './limits.ts'
 import { errorName } from './log.ts'

@@ -310,10 +310,25 @@ async function readMany(redis: RedisHandle, script: Script, ids: readonly Approv
 /** Only the scripts above write this text, so that it needs no second check of every field. */
 function parseApproval(json: RedisReply): Approval | null {
   if (typeof json !== 'string') return null
-  const approval = JSON.parse(json) as Approval
-  // What an earlier version wrote has neither.
-  return { ...approval, run: approval.run ?? null, agent: approval.agent ?? agentAtFirst('waiting') }
+  return { ...UNKNOWN_TO_EARLIER, ...(JSON.parse(json) as Approval) }
 }
+
+/** What an earlier version wrote has none of these. */
+const UNKNOWN_TO_EARLIER = {
+  run: null,
+  agent: agentAtFirst('waiting'),
+  access: null,
+  statedReason: null,
+  strength: 'click',
+  readAll: false,
+  allowForMs: [],
+  allowedForMs: null,
+  rooms: [],
+  isOutOfHours: false,
+  steps: [],
+  reminders: { count: 0, lastAt: null },
+  remarks: [],
+} as const satisfies Partial<Approval>
 
 function known<T>(value: T | null): T {
   if (value === null) throw new GatewayError('internal', 'approval-open answered no approval')

@@ -6,16 +6,20 @@
  *      │  reviewed (deny)        ► denied
  *      │  deadline               ► expired
  *      │  cancelled              ► cancelled
- *      └─ reviewed (approve, below quorum) ► pending, with one review more
+ *      ├─ reviewed (approve, below quorum) ► pending, with one review more
+ *      └─ step, reminded, remarked         ► pending: who is asked, where, and what was said about it
  *
  * What became of an approved call's one run is beside its state, in `run`; its own states are in run/run.ts. So is
  * whether anyone waits for the decision, in `agent`: it decides nothing, but what Approve will do depends on it.
  * The right-hand states are final: a second click, a late one, or a deadline after a decision changes nothing
  * and is told `already_resolved`. Events carry their own time, so a replay never reads a clock.
  */
+
+import type { AccessRequest } from '../access/access.ts'
 import type { ApprovalId, CallId, EpochMs, Fingerprint, SessionId } from '../brands.ts'
 import type { PrincipalSummary } from '../identity/principal.ts'
-import type { ChannelName } from '../policy/decision.ts'
+import { type Reviewer, samePerson } from '../people/reviewer.ts'
+import type { ChannelName, Strength } from '../policy/decision.ts'
 import { afterRunEvent, type RunEvent } from '../run/run.ts'
 import { unreachable } from '../unreachable.ts'
 
@@ -53,7 +57,51 @@ export interface Approval {
   readonly cancelReason: string | null
   /** Null unless the approved call's gateway stopped while the call was on its way. */
   readonly run: LostRun | null
+  /** What is asked for, where it is no single call but elevated access; then `tool` is ACCESS_TOOL. */
+  readonly access: AccessRequest | null
+  /** What the agent says it wants the call for. Untrusted, and no part of what runs. */
+  readonly statedReason: string | null
+  readonly strength: Strength
+  readonly readAll: boolean
+  /** See ApprovalTerms. */
+  readonly allowForMs: readonly number[]
+  /** What the last approver chose of them; null: this call alone. */
+  readonly allowedForMs: number | null
+  /** Rooms that show it besides its channels' own; see ports.ts, Place. Grows by escalation. */
+  readonly rooms: readonly string[]
+  /** It came out of the rule's hours, so that others are asked. */
+  readonly isOutOfHours: boolean
+  /** Reminders and escalations, ascending by `at`. */
+  readonly steps: readonly ApprovalStep[]
+  /** How often people were reminded, and when last. */
+  readonly reminders: { readonly count: number; readonly lastAt: EpochMs | null }
+  /** Questions to the person behind the agent, and their answers. Oldest first, at most REMARKS_MAX. */
+  readonly remarks: readonly Remark[]
 }
+
+/** Stands for the tool where access is asked for: no tool has a name with a space. */
+export const ACCESS_TOOL = 'elevated access'
+
+export interface ApprovalStep {
+  readonly type: 'remind' | 'escalate'
+  readonly at: EpochMs
+  /** When it was taken; null while it is to come. */
+  readonly doneAt: EpochMs | null
+  readonly from: readonly string[]
+  readonly rooms: readonly string[]
+}
+
+export interface Remark {
+  readonly kind: 'question' | 'answer'
+  readonly by: Reviewer
+  readonly text: string
+  readonly at: EpochMs
+}
+
+/** A discussion that needs more belongs elsewhere. */
+export const REMARKS_MAX = 20
+/** People remind each other by hand no oftener. */
+export const REMIND_AGAIN_MS = 60_000
 
 /** Whether an answer would find anyone. */
 export interface AgentPresence {
@@ -76,16 +124,6 @@ export interface LostRun {
   readonly by: Reviewer | null
 }
 
-/** A person as a channel verified them. Two reviewers with one e-mail are one person. */
-export interface Reviewer {
-  /** `slack:<team>:<user>`, `console:<e-mail>`. */
-  readonly id: string
-  /** Verified by the channel, lower-cased; null where the channel can't tell. */
-  readonly email: string | null
-  /** For people to read. Untrusted text. */
-  readonly name: string
-}
-
 /** One click by one person. */
 export interface Review {
   readonly reviewer: Reviewer
@@ -93,12 +131,27 @@ export interface Review {
   readonly reason: string | null
   readonly channel: ChannelName
   readonly at: EpochMs
+  readonly strength: ReviewStrength
+  /** Approving for longer than this call: chosen of the rule's `allowForMs`. */
+  readonly allowForMs: number | null
+  /** SHA-256, hexadecimal, of what the channel showed this person; null where the channel didn't say. */
+  readonly shownDigest: string | null
+  /** Quicker than a person can have read what was shown. It counts, and the recording says so. */
+  readonly isHasty: boolean
 }
+
+/** What stood behind a review: one tap, a second one, or a sign-in for this very approval. */
+export type ReviewStrength = 'click' | 'confirmed' | 'stepped_up'
 
 export type ApprovalEvent =
   | { readonly type: 'reviewed'; readonly review: Review; readonly at: EpochMs }
   | { readonly type: 'deadline'; readonly at: EpochMs }
   | { readonly type: 'cancelled'; readonly reason: string; readonly at: EpochMs }
+  /** A reminder or an escalation is due. */
+  | { readonly type: 'step'; readonly index: number; readonly at: EpochMs }
+  /** A person reminded the others. */
+  | { readonly type: 'reminded'; readonly by: Reviewer; readonly at: EpochMs }
+  | { readonly type: 'remarked'; readonly remark: Remark; readonly at: EpochMs }
   | AgentEvent
   | RunApprovalEvent
 
@@ -132,6 +185,15 @@ export type Refusal =
   | 'unknown_approval'
   | 'run_known'
   | 'agent_known'
+  | 'confirm_needed'
+  | 'step_up_needed'
+  | 'not_all_read'
+  | 'not_offered'
+  | 'card_changed'
+  | 'step_known'
+  | 'reminded_lately'
+  | 'too_many_remarks'
+  | 'not_the_requester'
 
 export type Transition =
   | { readonly ok: true; readonly approval: Approval }
@@ -154,6 +216,13 @@ export function transition(approval: Approval, event: ApprovalEvent): Transition
       return resolve(approval, { state: 'expired', resolvedAt: event.at })
     case 'cancelled':
       return resolve(approval, { state: 'cancelled', resolvedAt: event.at, cancelReason: event.reason })
+    case 'step':
+      return applyStep(approval, event.index, event.at)
+    case 'reminded':
+      return applyReminder(approval, event.at)
+    case 'remarked':
+      if (approval.remarks.length >= REMARKS_MAX) return { ok: false, refusal: 'too_many_remarks', approval }
+      return resolve(approval, { remarks: [...approval.remarks, event.remark] })
     case 'agent_left':
     case 'agent_came':
       return applyToAgent(approval, event)
@@ -170,7 +239,34 @@ function applyReview(approval: Approval, review: Review, at: EpochMs): Transitio
   const reviews = [...approval.reviews, review]
   if (review.choice === 'deny') return resolve(approval, { state: 'denied', reviews, resolvedAt: at })
   if (reviews.length < approval.quorum) return resolve(approval, { reviews })
-  return resolve(approval, { state: 'approved', reviews, resolvedAt: at })
+  return resolve(approval, { state: 'approved', reviews, resolvedAt: at, allowedForMs: leastOf(reviews) })
+}
+
+/** Of several approvers the most careful decides; one who meant this call alone is the most careful of all. */
+function leastOf(reviews: readonly Review[]): number | null {
+  const wishes = reviews.map(({ allowForMs }) => allowForMs)
+  return wishes.includes(null) ? null : Math.min(...(wishes as number[]))
+}
+
+/** In their order: a step whose job runs late is not overtaken by the next. */
+function applyStep(approval: Approval, index: number, at: EpochMs): Transition {
+  const step = approval.steps[index]
+  if (step === undefined || step.doneAt !== null) return { ok: false, refusal: 'step_known', approval }
+  if (at < step.at) return { ok: false, refusal: 'too_early', approval }
+  const steps = approval.steps.map((other) => (other === step ? { ...step, doneAt: at } : other))
+  if (step.type === 'remind') {
+    return resolve(approval, { steps, reminders: { count: approval.reminders.count + 1, lastAt: at } })
+  }
+  // Nobody in particular may review already: then everybody may still.
+  const from = approval.from.length === 0 ? [] : [...new Set([...approval.from, ...step.from])]
+  return resolve(approval, { steps, from, rooms: [...new Set([...approval.rooms, ...step.rooms])] })
+}
+
+function applyReminder(approval: Approval, at: EpochMs): Transition {
+  const { count, lastAt } = approval.reminders
+  if (at < (lastAt ?? approval.requestedAt) + REMIND_AGAIN_MS)
+    return { ok: false, refusal: 'reminded_lately', approval }
+  return resolve(approval, { reminders: { count: count + 1, lastAt: at } })
 }
 
 /** As the call that asks first finds its agent. */
@@ -215,11 +311,6 @@ export function runEventOf(event: RunApprovalEvent): RunEvent {
     default:
       return unreachable(event)
   }
-}
-
-/** A person is one person through however many accounts: the same id, or the same verified e-mail. */
-export function samePerson(a: Reviewer, b: Reviewer): boolean {
-  return a.id === b.id || (a.email !== null && a.email === b.email)
 }
 
 function resolve(approval: Approval, change: Partial<Approval>): Transition {

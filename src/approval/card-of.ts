@@ -4,7 +4,9 @@
  * The headline leads with who and the verb, because a phone's notification shows little more. A person's name is what
  * they chose themselves, so what the channel verified (e-mail, else account) always stands last, in parentheses.
  */
-import type { Approval, LostRun, Review, Reviewer } from './approval.ts'
+
+import type { Reviewer } from '../people/reviewer.ts'
+import type { Approval, LostRun, Review } from './approval.ts'
 import { argumentRows } from './argument-rows.ts'
 import type { Card, CardReview, Untrusted } from './card.ts'
 import { presenceNotes } from './presence-notes.ts'

@@ -6,10 +6,11 @@
  * without an outcome is exactly the call that crashed us, and the summary shows it.
  */
 
-import type { Review, Reviewer } from '../approval/approval.ts'
+import type { Remark, Review } from '../approval/approval.ts'
 import type { ApprovalId, CallId, EpochMs, Fingerprint, GrantId, PolicyVersion, SessionId } from '../brands.ts'
 import type { PrincipalSummary } from '../identity/principal.ts'
 import type { JsonValue } from '../json/value.ts'
+import type { Reviewer } from '../people/reviewer.ts'
 import type { ChannelName, Effect } from '../policy/decision.ts'
 
 /** How often a named detector replaced something. Never the match itself. */
@@ -124,6 +125,20 @@ export type AuditEvent = Common &
         readonly since: EpochMs
       }
     | { readonly type: 'approval.agent_back'; readonly approval_id: ApprovalId }
+    | {
+        /** People were reminded: by the rule's schedule where nobody is named. */
+        readonly type: 'approval.reminded'
+        readonly approval_id: ApprovalId
+        readonly by: Reviewer | null
+      }
+    | {
+        /** More people, or other rooms, are asked from now on. */
+        readonly type: 'approval.escalated'
+        readonly approval_id: ApprovalId
+        readonly from: readonly string[]
+        readonly rooms: readonly string[]
+      }
+    | { readonly type: 'approval.remarked'; readonly approval_id: ApprovalId; readonly remark: Remark }
     | { readonly type: 'approval.reviewed'; readonly approval_id: ApprovalId; readonly review: Review }
     | {
         readonly type: 'approval.review_refused'

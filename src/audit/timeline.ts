@@ -128,9 +128,18 @@ function describeApproval(event: ApprovalOrGrantEvent): Described {
       return open(`the agent is away since ${new Date(event.since).toISOString()}`)
     case 'approval.agent_back':
       return plain('the agent is back')
+    case 'approval.reminded':
+      return plain(event.by === null ? 'by schedule' : `by ${event.by.email ?? event.by.name}`)
+    case 'approval.escalated':
+      return open(`to ${[...event.from, ...event.rooms].join(', ')}`)
+    case 'approval.remarked': {
+      const { kind, by, text } = event.remark
+      return plain(`${kind} by ${by.email ?? by.name}: ${text}`)
+    }
     case 'approval.reviewed': {
-      const { choice, reviewer, channel, reason } = event.review
-      const text = `${choice} by ${reviewer.email ?? reviewer.name} in ${channel}${reason ? `: ${reason}` : ''}`
+      const { choice, reviewer, channel, reason, isHasty } = event.review
+      const hasty = isHasty ? ', faster than it can be read' : ''
+      const text = `${choice} by ${reviewer.email ?? reviewer.name} in ${channel}${hasty}${reason ? `: ${reason}` : ''}`
       return choice === 'approve' ? good(text) : bad(text)
     }
     case 'approval.review_refused':

@@ -142,7 +142,16 @@ async function* checkUpstreams(settings: Settings, file: string, env: Environmen
 
 async function* checkSlack(settings: Settings): AsyncGenerator<Check> {
   const refuse = () => Promise.reject(new GatewayError('internal', 'doctor takes no reviews'))
-  const nobody = { submit: refuse, resolveRun: refuse }
+  const nobody = {
+    submit: refuse,
+    resolveRun: refuse,
+    stillMay: refuse,
+    ask: refuse,
+    answer: refuse,
+    remind: refuse,
+    cancel: refuse,
+    denyAll: refuse,
+  }
   const slack = openSlack({ settings, clock, log: silent }, { get: async () => null }, nobody)
   if (slack === null) return
   for (const { ok, what, cure } of await slack.check()) yield { check: 'slack', ok, detail: what, cure }

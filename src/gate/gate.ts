@@ -280,6 +280,17 @@ function askFor(
     resolvedAt: null,
     cancelReason: null,
     run: null,
+    access: null,
+    statedReason: null,
+    strength: terms.strength,
+    readAll: terms.readAll,
+    allowForMs: terms.allowForMs,
+    allowedForMs: null,
+    rooms: terms.rooms,
+    isOutOfHours: false,
+    steps: [],
+    reminders: { count: 0, lastAt: null },
+    remarks: [],
   }
 }
 

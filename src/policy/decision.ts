@@ -31,6 +31,48 @@ export interface ApprovalTerms {
   readonly useWithinMs: number
   /** Channels that show the card; empty: every configured channel. */
   readonly channels: readonly ChannelName[]
+  /** Rooms of a channel that show it instead of that channel's own, such as `slack:C0123`; see Place in ports.ts. */
+  readonly rooms: readonly string[]
+  readonly strength: Strength
+  /** Approve is refused until the reviewer has opened what didn't fit on their card. */
+  readonly readAll: boolean
+  /** For how long an approver may let the same agent call the same tool without asking again, ascending; empty: never. */
+  readonly allowForMs: readonly number[]
+  /** Whether a standing grant (see grant/standing.ts) passes calls of this rule. */
+  readonly acceptsGrants: boolean
+  /** Ascending by `afterMs`, each before the deadline. */
+  readonly steps: readonly TermsStep[]
+  /** Null: the same people at all hours. */
+  readonly hours: WorkingHours | null
+}
+
+/**
+ * What an approval takes: one tap, a second one on what was read, or signing in anew at the gateway. A denial takes one
+ * tap always.
+ */
+export type Strength = 'click' | 'confirm' | 'step_up'
+
+/** What happens while nobody decides. */
+export type TermsStep =
+  | { readonly type: 'remind'; readonly afterMs: number }
+  | {
+      readonly type: 'escalate'
+      readonly afterMs: number
+      /** May review from then on, besides those of the rule. */
+      readonly from: readonly string[]
+      readonly rooms: readonly string[]
+    }
+
+/** When `from` is asked; at other times `otherwise` is. */
+export interface WorkingHours {
+  /** 0 is Sunday. */
+  readonly days: readonly number[]
+  /** Minutes since midnight in `zone`; `toMinute` is out of it, and greater than `fromMinute`. */
+  readonly fromMinute: number
+  readonly toMinute: number
+  /** IANA name, such as Europe/Berlin. */
+  readonly zone: string
+  readonly otherwise: readonly string[]
 }
 
 export type ChannelName = 'slack' | 'teams' | 'console'

@@ -131,7 +131,7 @@ class Loader {
       this.#known(channel, this.#surroundings.channels, 'channel', [...path, 'approval', 'channel', at])
     }
     const { from, quorum, deadline: deadlineMs, use_within: useWithinMs, channel: channels } = terms
-    return Object.freeze<ApprovalTerms>({ from, quorum, deadlineMs, useWithinMs, channels })
+    return Object.freeze<ApprovalTerms>({ ...DEFAULT_TERMS, from, quorum, deadlineMs, useWithinMs, channels })
   }
 
   #condition(expression: string, path: Path): Condition | null {
@@ -148,6 +148,16 @@ class Loader {
     if (!known.includes(name)) this.add(path, say(`unknown ${what} ${name}`, suggestion(name, known)))
   }
 }
+
+const DEFAULT_TERMS = {
+  rooms: [],
+  strength: 'click',
+  readAll: false,
+  allowForMs: [],
+  acceptsGrants: true,
+  steps: [],
+  hours: null,
+} as const
 
 /** Each is compared with each rule, so that more would make the start slow for a hint. */
 const COMPARED_MAX = 1_000

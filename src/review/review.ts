@@ -1,21 +1,37 @@
 /**
- * One click is one review. Decides who may, applies it by compare-and-set, and says in plain words what came of it.
+ * One click is one review. Decides who may and whether the click is strong enough, applies it by compare-and-set, and
+ * says in plain words what came of it.
  *
- *   authorise -> compare and set -> record
+ *   authorise -> strong enough? all read? -> compare and set -> record
  *
  * The requester and the agent's owner never approve, by whatever account they come. An approval that can't be recorded
- * is taken back before anyone is told that it counts.
+ * is taken back before anyone is told that it counts. A denial needs no strength and no reading: it is the safe side.
  */
-import type { Approval, Refusal, Review, Reviewer } from '../approval/approval.ts'
+import type { Approval, ApprovalEvent, Refusal, Remark, Review } from '../approval/approval.ts'
 import type { EpochMs } from '../brands.ts'
 import { epochMs } from '../brands.ts'
 import { grantIdOf } from '../grant/grant.ts'
-import type { ApprovalStore, Clock, Grants, Log, People, Recorder, ReviewOutcome, Reviews } from '../ports.ts'
+import { type Reviewer, samePerson } from '../people/reviewer.ts'
+import type {
+  ApprovalStore,
+  Clock,
+  Grants,
+  Log,
+  People,
+  Readings,
+  Recorder,
+  RemarkClick,
+  ReviewClick,
+  ReviewOutcome,
+  Reviews,
+} from '../ports.ts'
+import { unreachable } from '../unreachable.ts'
 
 export interface ReviewOptions {
   readonly approvals: ApprovalStore
   readonly grants: Grants
   readonly people: People
+  readonly readings: Readings
   readonly recorder: Recorder
   readonly clock: Clock
   readonly log: Log
@@ -24,24 +40,172 @@ export interface ReviewOptions {
 /** What a reviewer may write with a click; more is cut, for cards and the agent's answer. */
 const REASON_LENGTH_MAX = 1_000
 
+/** A question, or its answer: a few sentences. */
+export const REMARK_LENGTH_MAX = 2_000
+
 export function createReviews(options: ReviewOptions): Reviews {
-  const { approvals, people, clock } = options
   return {
-    async submit({ approvalId, reviewer, choice, reason, channel }) {
-      const approval = await approvals.get(approvalId)
-      if (approval === null) return refuse('unknown_approval', null)
-      if (approval.state !== 'pending') return refuse('already_resolved', approval)
-      const refusal = mayReview(approval, reviewer, people)
-      if (refusal !== null) return refused(options, approval, reviewer, refusal)
-      const at = clock.now()
-      const review: Review = { reviewer, choice, reason: trimReason(reason), channel, at }
-      const applied = await approvals.apply(approvalId, { type: 'reviewed', review, at })
-      if (applied.ok) return recorded(options, applied.approval, review)
-      if (applied.refusal === 'unknown_approval') return refuse('unknown_approval', null)
-      return refused(options, applied.approval, reviewer, applied.refusal)
+    submit: (click) => submit(options, click),
+    async stillMay(approval) {
+      for (const { reviewer } of approval.reviews) {
+        const now = await options.people.current(reviewer)
+        const refusal = now === null ? 'not_a_reviewer' : await mayReview(approval, now, options.people, 'run')
+        if (refusal !== null) return refusal
+      }
+      return null
     },
+    ask: (click) => remark(options, click, 'question'),
+    answer: (click) => remark(options, click, 'answer'),
+    remind: (click) => remind(options, click),
+    cancel: (click) => cancel(options, click),
+    denyAll: (click) => denyAll(options, click),
     resolveRun: (click) => resolveRun(options, click),
   }
+}
+
+async function submit(options: ReviewOptions, click: ReviewClick): Promise<ReviewOutcome> {
+  const { approvals, people, clock } = options
+  const { approvalId, reviewer, choice, channel } = click
+  const approval = await approvals.get(approvalId)
+  if (approval === null) return refuse('unknown_approval', null)
+  if (approval.state !== 'pending') return refuse('already_resolved', approval)
+  const refusal =
+    (await mayReview(approval, reviewer, people, 'click')) ??
+    (choice === 'approve' ? await isTooWeak(options, approval, click) : null)
+  if (refusal !== null) return refused(options, approval, reviewer, refusal)
+  const at = clock.now()
+  const review: Review = {
+    reviewer,
+    choice,
+    reason: trimmed(click.reason, REASON_LENGTH_MAX),
+    channel,
+    at,
+    strength: click.strength ?? 'click',
+    allowForMs: choice === 'approve' ? (click.allowForMs ?? null) : null,
+    shownDigest: click.shown?.digest ?? null,
+    isHasty: choice === 'approve' && at - approval.requestedAt < readingMs(approval),
+  }
+  const applied = await approvals.apply(approvalId, { type: 'reviewed', review, at })
+  if (applied.ok) return recorded(options, applied.approval, review)
+  if (applied.refusal === 'unknown_approval') return refuse('unknown_approval', null)
+  return refused(options, applied.approval, reviewer, applied.refusal)
+}
+
+const STRENGTHS = { click: 0, confirmed: 1, stepped_up: 2 } as const
+const NEEDED = { click: STRENGTHS.click, confirm: STRENGTHS.confirmed, step_up: STRENGTHS.stepped_up } as const
+
+async function isTooWeak(
+  { readings }: ReviewOptions,
+  approval: Approval,
+  { reviewer, strength = 'click', allowForMs = null, shown }: ReviewClick,
+): Promise<Refusal | null> {
+  if (allowForMs !== null && !approval.allowForMs.includes(allowForMs)) return 'not_offered'
+  const isWhole = shown?.isComplete ?? true
+  if (approval.readAll && !isWhole && !(await readings.hasSeenAll(approval.id, reviewer.id))) return 'not_all_read'
+  if (STRENGTHS[strength] >= NEEDED[approval.strength]) return null
+  return approval.strength === 'step_up' ? 'step_up_needed' : 'confirm_needed'
+}
+
+/** Characters a second that a practised eye takes in; twice what people read. */
+const READ_A_SECOND = 50
+/** To take the card in at all. */
+const GLANCE_MS = 1_500
+/** Beyond it nobody reads on: they look for what matters. */
+const READING_MAX_MS = 20_000
+
+/** In less time nobody has read what was asked. */
+export function readingMs({ argumentsJson, otherParamsJson }: Approval): number {
+  const characters = argumentsJson.length + otherParamsJson.length
+  return Math.min(READING_MAX_MS, GLANCE_MS + (characters / READ_A_SECOND) * 1_000)
+}
+
+async function remark(
+  options: ReviewOptions,
+  { approvalId, reviewer, text }: RemarkClick,
+  kind: Remark['kind'],
+): Promise<ReviewOutcome> {
+  const { approvals, people, clock } = options
+  const approval = await approvals.get(approvalId)
+  if (approval === null) return refuse('unknown_approval', null)
+  if (approval.state !== 'pending') return refuse('already_resolved', approval)
+  const isTheirs = isRequester(approval, reviewer)
+  if (kind === 'answer' && !isTheirs) return refuse('not_the_requester', approval)
+  const refusal = kind === 'question' ? await mayReview(approval, reviewer, people, 'click') : null
+  if (refusal !== null) return refused(options, approval, reviewer, refusal)
+  const at = clock.now()
+  const said = { kind, by: reviewer, text: text.trim().slice(0, REMARK_LENGTH_MAX), at }
+  return applied(options, approval, reviewer, { type: 'remarked', remark: said, at })
+}
+
+async function remind(
+  options: ReviewOptions,
+  { approvalId, reviewer }: Parameters<Reviews['remind']>[0],
+): Promise<ReviewOutcome> {
+  const { approvals, people, clock } = options
+  const approval = await approvals.get(approvalId)
+  if (approval === null) return refuse('unknown_approval', null)
+  const refusal = isRequester(approval, reviewer) ? null : await mayReview(approval, reviewer, people, 'click')
+  if (refusal !== null) return refuse(refusal, approval)
+  return applied(options, approval, reviewer, { type: 'reminded', by: reviewer, at: clock.now() })
+}
+
+async function cancel(
+  options: ReviewOptions,
+  { approvalId, reviewer }: Parameters<Reviews['cancel']>[0],
+): Promise<ReviewOutcome> {
+  const { approvals, clock } = options
+  const approval = await approvals.get(approvalId)
+  if (approval === null) return refuse('unknown_approval', null)
+  if (!isRequester(approval, reviewer)) return refuse('not_the_requester', approval)
+  const reason = `${reviewer.email ?? reviewer.name} took it back.`
+  return applied(options, approval, reviewer, { type: 'cancelled', reason, at: clock.now() })
+}
+
+/** The other events of people: applied, then recorded. */
+async function applied(
+  options: ReviewOptions,
+  { id }: Approval,
+  by: Reviewer,
+  event: ApprovalEvent,
+): Promise<ReviewOutcome> {
+  const { approvals, recorder } = options
+  const result = await approvals.apply(id, event)
+  if (!result.ok && result.refusal === 'unknown_approval') return refuse('unknown_approval', null)
+  if (!result.ok) return refuse(result.refusal, result.approval)
+  const { approval } = result
+  const common = { at: event.at, session_id: approval.sessionId, approval_id: id } as const
+  switch (event.type) {
+    case 'cancelled':
+      await recordCancelled(recorder, approval, event.at)
+      await approvals.reviewRecorded(approval).catch(() => undefined)
+      break
+    case 'remarked':
+      await recorder.record({ type: 'approval.remarked', ...common, remark: event.remark }, 'written')
+      break
+    case 'reminded':
+      await recorder.record({ type: 'approval.reminded', ...common, by }, 'written')
+      break
+    default:
+      throw new TypeError(`${event.type} is no event of a person's`)
+  }
+  return { ok: true, approval }
+}
+
+/** Each on its own: a person may review some of them, and others are decided meanwhile. */
+async function denyAll(
+  options: ReviewOptions,
+  click: Parameters<Reviews['denyAll']>[0],
+): Promise<{ readonly denied: number; readonly refused: number }> {
+  const shown = await options.approvals.get(click.approvalId)
+  if (shown === null) return { denied: 0, refused: 0 }
+  const pending = await options.approvals.listPending()
+  const theirs = pending.filter(({ principal }) => principal.id === shown.principal.id)
+  const count = { denied: 0, refused: 0 }
+  for (const { id } of theirs) {
+    const outcome = await submit(options, { ...click, approvalId: id, choice: 'deny' })
+    count[outcome.ok ? 'denied' : 'refused'] += 1
+  }
+  return count
 }
 
 /** Applied, then recorded, like a review: whoever loses the race must not stand in the recording as the one who said it. */
@@ -53,7 +217,7 @@ async function resolveRun(
   const approval = await approvals.get(approvalId)
   if (approval === null) return refuse('unknown_approval', null)
   if (approval.run?.state !== 'unknown') return refuse('run_known', approval)
-  const refusal = mayReview(approval, reviewer, people)
+  const refusal = await mayReview(approval, reviewer, people, 'click')
   if (refusal !== null) return refused(options, approval, reviewer, refusal)
   const applied = await approvals.apply(approvalId, { type: 'run_resolved', ran, by: reviewer, at: clock.now() })
   if (!applied.ok && applied.refusal === 'unknown_approval') return refuse('unknown_approval', null)
@@ -78,9 +242,16 @@ export async function recordLostRun(recorder: Recorder, approval: Approval): Pro
 }
 
 /** Null when this person may review. A denial by the owner is refused too: they can cancel, but not review. */
-export function mayReview(approval: Approval, reviewer: Reviewer, people: People): Refusal | null {
+export async function mayReview(
+  approval: Approval,
+  reviewer: Reviewer,
+  people: Pick<People, 'isMember'>,
+  when: 'click' | 'run',
+): Promise<Refusal | null> {
   if (isRequester(approval, reviewer)) return 'self_review'
-  if (approval.from.length > 0) return people.isMember(reviewer, approval.from) ? null : 'not_a_reviewer'
+  if (approval.from.length > 0) {
+    return (await people.isMember(reviewer, approval.from, when)) ? null : 'not_a_reviewer'
+  }
   // Anyone but the owner may: that can't be told where the token names no person.
   return ownerOf(approval) === null ? 'owner_unknown' : null
 }
@@ -90,16 +261,20 @@ function ownerOf({ principal: { email, subject } }: Approval): string | null {
   return email ?? (subject.includes('@') ? subject : null)
 }
 
-/** Both count, since an issuer may call an e-mail unverified and still use it as the login. */
-function isRequester({ principal }: Approval, reviewer: Reviewer): boolean {
+/**
+ * The person behind the agent, or who asks for access. Both of a token's names count, since an issuer may call an e-mail
+ * unverified and still use it as the login.
+ */
+export function isRequester({ principal, access }: Approval, reviewer: Reviewer): boolean {
+  if (access !== null && samePerson(access.requester, reviewer)) return true
   if (reviewer.email === null) return false
   const email = reviewer.email.toLowerCase()
   return email === principal.email?.toLowerCase() || email === principal.subject.toLowerCase()
 }
 
-function trimReason(reason: string | null): string | null {
-  const text = reason?.trim() ?? ''
-  return text === '' ? null : text.slice(0, REASON_LENGTH_MAX)
+function trimmed(written: string | null, lengthMax: number): string | null {
+  const text = written?.trim() ?? ''
+  return text === '' ? null : text.slice(0, lengthMax)
 }
 
 async function recorded(options: ReviewOptions, approval: Approval, review: Review): Promise<ReviewOutcome> {
@@ -189,6 +364,26 @@ export function refusalText(refusal: Refusal, approval: Approval | null): string
       return 'Your click changed nothing: where the agent is was known.'
     case 'run_known':
       return `Your click changed nothing: ${whatIsKnown(approval)}`
+    case 'confirm_needed':
+      return 'The rule asks for a second tap: press Approve once more and confirm what you read.'
+    case 'step_up_needed':
+      return 'The rule asks you to sign in for this one. Open the link that Approve gives you.'
+    case 'not_all_read':
+      return 'Not approved: the rule asks you to open what did not fit on the card first. Show all of it, to the last page.'
+    case 'not_offered':
+      return 'The rule does not offer to approve for that long. Approve it once, or for one of the offered times.'
+    case 'card_changed':
+      return 'Your click changed nothing: that card is not what this approval asks now. Look at it again.'
+    case 'reminded_lately':
+      return 'They were reminded a moment ago. Give them a minute.'
+    case 'too_many_remarks':
+      return 'There are too many questions and answers here already. Talk to each other directly.'
+    case 'not_the_requester':
+      return 'Only the person behind the agent can do that.'
+    case 'step_known':
+      return 'That step was taken already.'
+    default:
+      return unreachable(refusal)
   }
 }
 

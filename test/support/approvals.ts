@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Approval, ApprovalEvent, Review } from '../../src/approval/approval.ts'
 import type { ApprovalId, CallId, Fingerprint, SessionId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
-import { anApproval } from './examples.ts'
+import { anApproval, aReview } from './examples.ts'
 
 /** One of its own each time, requested now: what a store is given. */
 export function aFreshApproval(change: Partial<Approval> = {}): Approval {
@@ -25,7 +25,7 @@ export function reviewed(choice: Review['choice'], who = 'bob', at = Date.now())
   const reviewer = { id: `console:${who}@example.com`, email: `${who}@example.com`, name: who }
   return {
     type: 'reviewed',
-    review: { reviewer, choice, reason: null, channel: 'console', at: epochMs(at) },
+    review: aReview({ reviewer, choice, at: epochMs(at) }),
     at: epochMs(at),
   }
 }

@@ -5,7 +5,7 @@ import type { AuditEvent, Outcome } from '../../src/audit/events.ts'
 import type { ApprovalId, CallId, Fingerprint, GrantId, PolicyVersion, SessionId } from '../../src/brands.ts'
 import { epochMs, principalId } from '../../src/brands.ts'
 import type { PrincipalSummary } from '../../src/identity/principal.ts'
-import { aReviewer } from './examples.ts'
+import { aReview, aReviewer } from './examples.ts'
 
 export const ALICE: PrincipalSummary = {
   id: principalId('https://issuer.example', 'alice'),
@@ -131,13 +131,11 @@ export function reviewed(
     at: epochMs(at),
     session_id: SESSION,
     approval_id: `apr_${approval}` as ApprovalId,
-    review: {
+    review: aReview({
       reviewer: { id: `console:${name}`, email: `${name}@example.com`, name },
       choice,
-      reason: null,
-      channel: 'console',
       at: epochMs(at),
-    },
+    }),
   }
 }
 

@@ -5,14 +5,15 @@ import { createServer, type IncomingHttpHeaders, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import { type Console, createConsole } from '../../bots/console/console.ts'
-import { type Approval, type Reviewer, transition } from '../../src/approval/approval.ts'
+import { type Approval, transition } from '../../src/approval/approval.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import type { AuditEvent } from '../../src/audit/events.ts'
 import type { SessionSummary } from '../../src/audit/summary.ts'
 import { type ApprovalId, epochMs, type SessionId } from '../../src/brands.ts'
+import type { Reviewer } from '../../src/people/reviewer.ts'
 import type { Log, ReviewOutcome, Reviews } from '../../src/ports.ts'
 import { createReviews } from '../../src/review/review.ts'
-import { anApproval, aPrincipal } from './examples.ts'
+import { anApproval, aPrincipal, aReview } from './examples.ts'
 import { createMemoryApprovalStore, type MemoryApprovalStore } from './memory-approval-store.ts'
 
 export type Click = Parameters<Reviews['submit']>[0]
@@ -86,17 +87,18 @@ export async function startConsoleRig({
   const real = createReviews({
     approvals: store,
     grants: { get: async () => null, consume: async () => ({ ok: false, refusal: 'unknown' }), end: async () => false },
-    people: { isMember: () => false },
+    people: { isMember: async () => false, current: async (person) => person },
+    readings: { seen: async () => undefined, hasSeenAll: async () => false },
     recorder: { record: async (_event: AuditEvent) => undefined },
     clock,
     log,
   })
   const reviews: Reviews = {
+    ...real,
     submit: (click) => {
       clicks.push(click)
       return real.submit(click)
     },
-    resolveRun: real.resolveRun,
   }
   const theConsole = createConsole({
     loopbackUrl: url,
@@ -250,7 +252,7 @@ function logInto(lines: string[]): Log {
 
 /** As if it had been decided a while ago. */
 export function decided(approval: Approval, reviewer: Reviewer, choice: 'approve' | 'deny', at: number): Approval {
-  const review = { reviewer, choice, reason: null, channel: 'slack', at: epochMs(at) } as const
+  const review = aReview({ reviewer, choice, channel: 'slack', at: epochMs(at) })
   return transition(approval, { type: 'reviewed', review, at: epochMs(at) }).approval
 }
 

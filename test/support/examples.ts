@@ -1,9 +1,11 @@
 /** Values that many tests need whole although they look at one field. */
-import { type Approval, agentAtFirst, type Reviewer } from '../../src/approval/approval.ts'
+import { type Approval, agentAtFirst, type Review } from '../../src/approval/approval.ts'
 import type { ApprovalId, CallId, Fingerprint, SessionId } from '../../src/brands.ts'
 import { epochMs, principalId } from '../../src/brands.ts'
 import type { Principal } from '../../src/identity/principal.ts'
 import { summarisePrincipal } from '../../src/identity/principal.ts'
+import type { Reviewer } from '../../src/people/reviewer.ts'
+import type { ApprovalTerms } from '../../src/policy/decision.ts'
 
 const ISSUER = 'https://example.okta.com/oauth2/default'
 
@@ -24,6 +26,39 @@ export function aPrincipal(change: Partial<Principal> = {}): Principal {
 
 export function aReviewer(email: string): Reviewer {
   return { id: `console:${email}`, email, name: email.split('@')[0] ?? email }
+}
+
+export function someTerms(change: Partial<ApprovalTerms> = {}): ApprovalTerms {
+  return {
+    from: [],
+    quorum: 1,
+    deadlineMs: 900_000,
+    useWithinMs: 900_000,
+    channels: [],
+    rooms: [],
+    strength: 'click',
+    readAll: false,
+    allowForMs: [],
+    acceptsGrants: true,
+    steps: [],
+    hours: null,
+    ...change,
+  }
+}
+
+export function aReview(change: Partial<Review> = {}): Review {
+  return {
+    reviewer: aReviewer('bob@example.com'),
+    choice: 'approve',
+    reason: null,
+    channel: 'console',
+    at: epochMs(2_000),
+    strength: 'click',
+    allowForMs: null,
+    shownDigest: null,
+    isHasty: false,
+    ...change,
+  }
 }
 
 export function anApproval(change: Partial<Approval> = {}): Approval {
@@ -52,6 +87,17 @@ export function anApproval(change: Partial<Approval> = {}): Approval {
     resolvedAt: null,
     cancelReason: null,
     run: null,
+    access: null,
+    statedReason: null,
+    strength: 'click',
+    readAll: false,
+    allowForMs: [],
+    allowedForMs: null,
+    rooms: [],
+    isOutOfHours: false,
+    steps: [],
+    reminders: { count: 0, lastAt: null },
+    remarks: [],
     ...change,
   }
 }

@@ -63,7 +63,11 @@ export async function startSlackGateway({ socketMode = false, failAtStart, ...op
   const real = createReviews({
     approvals,
     grants: { get: async () => null, consume: async () => ({ ok: false, refusal: 'unknown' }), end: async () => false },
-    people: { isMember: (reviewer, groups) => groups.includes(reviewer.email ?? '') },
+    people: {
+      isMember: async (reviewer, groups) => groups.includes(reviewer.email ?? ''),
+      current: async (reviewer) => reviewer,
+    },
+    readings: { seen: async () => undefined, hasSeenAll: async () => false },
     recorder: { record: async () => {} },
     clock,
     log,
@@ -71,12 +75,12 @@ export async function startSlackGateway({ socketMode = false, failAtStart, ...op
   let stalled = Promise.resolve()
   const submitted: Parameters<Reviews['submit']>[0][] = []
   const reviews: Reviews = {
+    ...real,
     async submit(click) {
       submitted.push(click)
       await stalled
       return real.submit(click)
     },
-    resolveRun: real.resolveRun,
   }
   const slackChannel = createSlackChannel({
     botToken: new Secret(slack.botToken),

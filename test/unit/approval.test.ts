@@ -3,12 +3,12 @@ import type { Approval, ApprovalEvent, Review } from '../../src/approval/approva
 import { transition } from '../../src/approval/approval.ts'
 import type { CallId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
-import { anApproval, aReviewer } from '../support/examples.ts'
+import { anApproval, aReview, aReviewer } from '../support/examples.ts'
 
 const DEADLINE = 900_000
 
 function reviewed(email: string, choice: Review['choice'], at = 1_000): ApprovalEvent {
-  const review: Review = { reviewer: aReviewer(email), choice, reason: null, channel: 'console', at: epochMs(at) }
+  const review = aReview({ reviewer: aReviewer(email), choice, at: epochMs(at) })
   return { type: 'reviewed', review, at: epochMs(at) }
 }
 

@@ -5,7 +5,7 @@ import { cardOf } from '../../src/approval/card-of.ts'
 import { visible, visibleLines } from '../../src/approval/visible.ts'
 import type { Fingerprint } from '../../src/brands.ts'
 import { epochMs, principalId } from '../../src/brands.ts'
-import { anApproval } from '../support/examples.ts'
+import { anApproval, aReview } from '../support/examples.ts'
 
 const REQUESTED_AT = epochMs(1_900_000_000_000)
 
@@ -29,7 +29,7 @@ function approval(change: Partial<Approval> = {}): Approval {
 
 function review(change: Partial<Review> = {}): Review {
   const reviewer = { id: 'slack:T1:U2', email: 'bob@example.com', name: 'Bob' }
-  return { reviewer, choice: 'approve', reason: null, channel: 'slack', at: REQUESTED_AT, ...change }
+  return aReview({ reviewer, channel: 'slack', at: REQUESTED_AT, ...change })
 }
 
 describe('visible text', () => {

@@ -16,7 +16,7 @@ import { createMasker } from '../../src/masking/masker.ts'
 import type { Effect } from '../../src/policy/decision.ts'
 import type { KeptAnswer, RunEnd } from '../../src/run/run.ts'
 import { Secret } from '../../src/secret.ts'
-import { anApproval, aPrincipal, aReviewer } from '../support/examples.ts'
+import { anApproval, aPrincipal, aReview, someTerms } from '../support/examples.ts'
 import { until } from '../support/until.ts'
 
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
@@ -78,7 +78,7 @@ function world(options: {
       version: 'p1' as PolicyVersion,
       evaluate: () => {
         steps.push('evaluate')
-        const approval = { from: [], quorum: 1, deadlineMs: 60_000, useWithinMs: 60_000, channels: [] }
+        const approval = someTerms({ deadlineMs: 60_000, useWithinMs: 60_000 })
         return {
           effect: options.effect,
           rule: 'r1',
@@ -563,10 +563,9 @@ describe('the gate', () => {
   })
 
   it('has on the disk who approved, before the call goes on', async () => {
-    const bob = { reviewer: aReviewer('bob@example.com'), choice: 'approve', reason: null, channel: 'console' } as const
     const { recorded, pass } = world({
       effect: 'require_approval',
-      settle: (asked) => ({ ...approve(asked), reviews: [{ ...bob, at: epochMs(1_500) }] }),
+      settle: (asked) => ({ ...approve(asked), reviews: [aReview({ at: epochMs(1_500) })] }),
     })
     await pass()
     const intent = recorded.find(({ type }) => type === 'call.intent')

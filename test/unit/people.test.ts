@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Reviewer } from '../../src/approval/approval.ts'
 import { peopleOf } from '../../src/people/people.ts'
+import type { Reviewer } from '../../src/people/reviewer.ts'
 
 const groups = new Map([
   ['dba', { emails: new Set(['alice@example.com']), reviewerIds: new Set(['slack:T1:U1']) }],
@@ -29,7 +29,7 @@ describe('a reviewer', () => {
     ['is in no group where none is asked for', reviewer({ email: 'alice@example.com' }), [], false],
     ['is nobody without an address where a rule names one', reviewer({}), ['@'], false],
     ['is not who a rule names by half', reviewer({ email: 'bob@example.com.evil' }), ['bob@example.com'], false],
-  ])('%s', (_sentence, who, names, member) => {
-    expect(people.isMember(who, names)).toBe(member)
+  ])('%s', async (_sentence, who, names, member) => {
+    expect(await people.isMember(who, names, 'click')).toBe(member)
   })
 })

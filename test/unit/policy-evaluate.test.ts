@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { PolicyInput } from '../../src/policy/decision.ts'
 import { HANDSHAKE_METHODS, TARGETS_REMEMBERED_MAX } from '../../src/policy/evaluate.ts'
+import { someTerms } from '../support/examples.ts'
 import { aCall, load, policyOf } from '../support/policies.ts'
 
 const call = (upstream: string, tool: string, args = {}) => aCall({ upstream, tool, arguments: args })
@@ -59,24 +60,18 @@ describe('a policy', () => {
       effect: 'require_approval',
       rule: 'prod-delete',
       reason: 'Deleting in production needs two.',
-      approval: {
+      approval: someTerms({
         from: ['dba', 'Bob@example.com'],
         quorum: 2,
         deadlineMs: 600_000,
         useWithinMs: 3_600_000,
         channels: ['slack'],
-      },
+      }),
     })
   })
 
   it('has terms for an approval that the rule says nothing of', () => {
-    expect(POLICY.evaluate(call('files', 'write_file')).approval).toEqual({
-      from: [],
-      quorum: 1,
-      deadlineMs: 900_000,
-      useWithinMs: 900_000,
-      channels: [],
-    })
+    expect(POLICY.evaluate(call('files', 'write_file')).approval).toEqual(someTerms())
   })
 
   it('has neither reason nor approval by default', () => {

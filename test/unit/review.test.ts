@@ -1,11 +1,12 @@
 /** Who may review, and what is recorded of it. */
 import { describe, expect, it } from 'vitest'
-import type { Approval, Reviewer } from '../../src/approval/approval.ts'
+import type { Approval, Refusal } from '../../src/approval/approval.ts'
 import type { AuditEvent } from '../../src/audit/events.ts'
 import type { CallId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { peopleOf } from '../../src/people/people.ts'
+import type { Reviewer } from '../../src/people/reviewer.ts'
 import { createReviews, mayReview } from '../../src/review/review.ts'
 import { anApproval, aReviewer } from '../support/examples.ts'
 import { createMemoryApprovalStore } from '../support/memory-approval-store.ts'
@@ -21,7 +22,7 @@ const of = (email: string | null, subject: string): Partial<Approval> => ({
 })
 
 describe('who may review', () => {
-  it.each<[string, Partial<Approval>, Reviewer, ReturnType<typeof mayReview>]>([
+  it.each<[string, Partial<Approval>, Reviewer, Refusal | null]>([
     ['anyone else, where the rule names nobody', {}, BOB, null],
     ['a console’s operator without a name, where the rule names nobody', {}, nameless, null],
     ['a member, where the rule names a group', { from: ['dba'] }, BOB, null],
@@ -40,8 +41,8 @@ describe('who may review', () => {
     ['not who is in an unknown group', { from: ['nobody'] }, BOB, 'not_a_reviewer'],
     ['not a nameless operator, where the rule names a group', { from: ['dba'] }, nameless, 'not_a_reviewer'],
     ['not anyone, where nobody knows the owner', of(null, '00u1'), BOB, 'owner_unknown'],
-  ])('%s', (_sentence, change, reviewer, refusal) => {
-    expect(mayReview(anApproval(change), reviewer, people)).toBe(refusal)
+  ])('%s', async (_sentence, change, reviewer, refusal) => {
+    expect(await mayReview(anApproval(change), reviewer, people, 'click')).toBe(refusal)
   })
 })
 
@@ -54,6 +55,7 @@ function rig(options: { fails?: AuditEvent['type'] } = {}) {
   /** Versions that were marked as recorded. */
   const marked: number[] = []
   const reviews = createReviews({
+    readings: { seen: async () => undefined, hasSeenAll: async () => false },
     approvals: { ...store, reviewRecorded: async ({ version }) => void marked.push(version) },
     grants: {
       get: async () => null,

@@ -10,6 +10,7 @@ import { cardOf } from '../../src/approval/card-of.ts'
 import type { SessionSummary } from '../../src/audit/summary.ts'
 import type { CallId, SessionId } from '../../src/brands.ts'
 import { epochMs, principalId } from '../../src/brands.ts'
+import { aReview } from '../support/examples.ts'
 import { ruleMessageBlocks, ruleModal } from '../support/slack-block-rules.ts'
 import { pendingApproval } from '../support/slack-gateway.ts'
 import { textsOf } from '../support/slack-text-walker.ts'
@@ -22,7 +23,7 @@ function approval(change: Partial<Approval> = {}): Approval {
 
 function review(choice: Review['choice'], change: Partial<Review> = {}): Review {
   const reviewer = { id: 'slack:T0FAKE:U2', email: 'bob@example.com', name: 'Bob' }
-  return { reviewer, choice, reason: null, channel: 'slack', at: epochMs(ASKED_AT + 60_000), ...change }
+  return aReview({ reviewer, choice, channel: 'slack', at: epochMs(ASKED_AT + 60_000), ...change })
 }
 
 const resolvedAt = epochMs(ASKED_AT + 60_000)

@@ -1,0 +1,64 @@
+/**
+ * A grant that passes many calls for a bounded time: an approver chose "for 30 minutes", or a person asked for elevated
+ * access and it was approved.
+ *
+ *   active ──expire──► expired      a delayed job; from `expiresAt` on it passes nothing, whatever the job does
+ *      └────revoke───► revoked      a person took it back, or a freeze did
+ *
+ * It passes only what policy would have held (`require_approval`, by a rule that accepts grants): what a rule denies
+ * stays denied, and each use is recorded with the call.
+ */
+
+import type { ApprovalId, EpochMs, GrantId, SessionId } from '../brands.ts'
+import type { PrincipalSummary } from '../identity/principal.ts'
+import type { Reviewer } from '../people/reviewer.ts'
+
+export type StandingGrantState = 'active' | 'expired' | 'revoked'
+
+export interface StandingGrant {
+  readonly id: GrantId
+  readonly state: StandingGrantState
+  readonly approvalId: ApprovalId
+  readonly sessionId: SessionId
+  readonly holder: GrantHolder
+  readonly upstream: string
+  /** Names of tools; `*` alone: all of the upstream's. */
+  readonly tools: readonly string[]
+  /** Only what this rule holds is passed; null: what any rule holds that accepts grants. */
+  readonly rule: string | null
+  readonly reason: string | null
+  readonly approvedBy: readonly Reviewer[]
+  readonly openedAt: EpochMs
+  readonly expiresAt: EpochMs
+  readonly endedAt: EpochMs | null
+  /** Who took it back; null where it expired, or the gateway did. */
+  readonly endedBy: Reviewer | null
+  /** Calls that it passed, by tool. */
+  readonly uses: Readonly<Record<string, number>>
+}
+
+/** One agent of one person (a principal, as long as its OAuth client is the same), or all agents of one person. */
+export type GrantHolder =
+  | { readonly kind: 'agent'; readonly principal: PrincipalSummary }
+  | { readonly kind: 'owner'; readonly email: string }
+
+export interface StandingGrantCall {
+  readonly principal: PrincipalSummary
+  readonly upstream: string
+  readonly tool: string
+  readonly rule: string
+}
+
+/** Whether the grant is about this call; its state and its time are the store's to check, by Redis' clock. */
+export function isAbout(grant: StandingGrant, call: StandingGrantCall): boolean {
+  const { tools, holder, rule } = grant
+  if (grant.upstream !== call.upstream || (rule !== null && rule !== call.rule)) return false
+  if (!tools.includes('*') && !tools.includes(call.tool)) return false
+  if (holder.kind === 'owner') return call.principal.email === holder.email
+  return holder.principal.id === call.principal.id && holder.principal.client === call.principal.client
+}
+
+/** A standing grant's id follows from its approval's, beside that of the single-use grant. */
+export function standingGrantIdOf(id: ApprovalId): GrantId {
+  return id.replace(/^apr_/, 'stg_') as GrantId
+}
