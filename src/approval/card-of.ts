@@ -11,6 +11,7 @@ import { argumentRows } from './argument-rows.ts'
 import type { Card, CardReview, Untrusted } from './card.ts'
 import { presenceNotes } from './presence-notes.ts'
 import { visible, visibleLines } from './visible.ts'
+import { whyAsked } from './why-asked.ts'
 
 const SHORT_FINGERPRINT_DIGITS = 8
 
@@ -28,6 +29,8 @@ export function cardOf(approval: Approval): Card {
     arguments: [...cardRows(approval.argumentsJson, ''), ...cardRows(approval.otherParamsJson, 'params.')],
     rule: approval.rule,
     reason: approval.reason,
+    why: whyAsked(approval),
+    statedReason: approval.statedReason === null ? null : visibleLines(approval.statedReason),
     requestedAt: approval.requestedAt,
     expiresAt: approval.expiresAt,
     shortFingerprint: approval.fingerprint.slice(0, SHORT_FINGERPRINT_DIGITS),

@@ -27,6 +27,10 @@ export interface Card {
   /** Why it is held: the rule's id and its author's reason. */
   readonly rule: string
   readonly reason: string | null
+  /** Why those who see it are asked: a line each, the last escalation last. Empty once it is decided. */
+  readonly why: readonly CardNote[]
+  /** What the agent says it wants the call for; no part of what runs. Null where it says nothing. */
+  readonly statedReason: Untrusted | null
   readonly requestedAt: EpochMs
   readonly expiresAt: EpochMs
   /** First 8 hexadecimal digits of the fingerprint, to compare by eye with the recording. */
