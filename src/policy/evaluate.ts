@@ -16,10 +16,11 @@
  */
 import type { PolicyVersion } from '../brands.ts'
 import { RESPONSE_METHOD, SESSION_END_METHOD, STREAM_METHOD } from '../mcp/message.ts'
+import type { AccessRule } from './access-rules.ts'
 import type { CallScope, Condition, Conditions } from './conditions.ts'
 import type { Decision, Effect, OutlookInput, Policy, PolicyInput } from './decision.ts'
 import { type Match, matcher, matchesUpstream, type Target } from './match.ts'
-import { outlookOf } from './outlook.ts'
+import { decisionsForOwner, outlookOf } from './outlook.ts'
 
 export interface Rule {
   readonly id: string
@@ -43,6 +44,13 @@ export interface CompiledPolicy extends Policy {
   readonly rules: readonly RuleSummary[]
   /** Whether a condition reads `tool.annotations`: the gateway must then know the definitions of tools. */
   readonly needsToolDefinition: boolean
+  /** Who may ask for elevated access to what; in the order of the file. */
+  readonly access: readonly AccessRule[]
+  /**
+   * What a call of some agent of this principal's owner may come to, strictest first; of the principal only the e-mail
+   * counts. Pure, like `outlook`.
+   */
+  decisionsForOwner(input: OutlookInput): readonly Decision[]
 }
 
 /** What every client needs before it can call anything, and tells nothing that a rule would guard. */
@@ -82,12 +90,19 @@ interface Candidates {
   readonly otherwise: Decision
 }
 
-export function compilePolicy(rules: readonly Rule[], conditions: Conditions, version: PolicyVersion): CompiledPolicy {
+export function compilePolicy(
+  rules: readonly Rule[],
+  conditions: Conditions,
+  version: PolicyVersion,
+  access: readonly AccessRule[] = [],
+): CompiledPolicy {
   const index = new RuleIndex(rules)
   return Object.freeze({
     version,
     evaluate: (input: PolicyInput) => decide(index.candidates(input), conditions, input),
     outlook: (input: OutlookInput) => outlookOf(index.candidates(input), conditions, input),
+    access,
+    decisionsForOwner: (input: OutlookInput) => decisionsForOwner(index.candidates(input), conditions, input),
     // Only tools/call can be put to people: load.ts refuses any other rule that asks for approval.
     canHold: (upstream: string) =>
       rules.some(({ effect, match }) => effect === 'require_approval' && matchesUpstream(match, upstream)),

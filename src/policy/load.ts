@@ -9,12 +9,20 @@ import { isEmail } from '../config/fields.ts'
 import { type Path, type Problem, problem, say, suggestion, zodProblems } from '../config/problems.ts'
 import { readYaml, type YamlFile } from '../config/yaml-file.ts'
 import { canonicalJson } from '../json/canonical.ts'
+import type { AccessRule } from './access-rules.ts'
 import { type Condition, Conditions } from './conditions.ts'
 import type { ApprovalTerms, ChannelName, Decision } from './decision.ts'
 import { type CompiledPolicy, compilePolicy, type Rule } from './evaluate.ts'
 import { isLiteral } from './glob.ts'
 import { coverage, TOOL_CALLS } from './match.ts'
-import { approvalBlock, type PolicyFile, policyFile, type RuleFile } from './policy-file.ts'
+import {
+  type AccessRuleFile,
+  type ApprovalFile,
+  approvalBlock,
+  type PolicyFile,
+  policyFile,
+  type RuleFile,
+} from './policy-file.ts'
 import { runPolicyTests } from './run-tests.ts'
 
 /** What the policy's names are checked against: the settings say what there is. */
@@ -40,10 +48,11 @@ export function loadPolicy(text: string, surroundings: PolicySurroundings): Load
   if (!parsed.success) return { ok: false, problems: zodProblems(parsed.error, yaml.lineOf) }
   const loader = new Loader(yaml, surroundings)
   const rules = parsed.data.rules.map((rule, at) => loader.rule(rule, at))
+  const access = parsed.data.access.map((entry, at) => loader.accessRule(entry, at))
   loader.testNames(parsed.data)
   if (loader.problems.length > 0) return { ok: false, problems: loader.problems }
 
-  const policy = compilePolicy(rules, loader.conditions, versionOf(yaml))
+  const policy = compilePolicy(rules, loader.conditions, versionOf(yaml), access)
   const failures = runPolicyTests(policy, parsed.data.tests)
   for (const { at, message, cure } of failures) loader.add(['tests', at], say(message, cure))
   if (failures.length > 0) return { ok: false, problems: loader.problems }
@@ -91,6 +100,18 @@ class Loader {
     }
   }
 
+  /** Ids are shared with the rules: cards, recordings and refusals name either in the same place. */
+  accessRule(entry: AccessRuleFile, at: number): AccessRule {
+    const path = ['access', at]
+    if (this.#ids.has(entry.id)) this.add([...path, 'id'], say('another rule has this id', 'Give each rule its own.'))
+    this.#ids.add(entry.id)
+    this.#match({ match: entry.match, effect: 'allow' }, path)
+    for (const [index, name] of entry.for.entries()) this.#group(name, [...path, 'for', index])
+    const terms = this.#terms(entry.approval ?? approvalBlock.parse({}), path)
+    const { id, match, for: askers, longest: longestMs, reason = null } = entry
+    return Object.freeze<AccessRule>({ id, match, for: askers, terms, longestMs, reason })
+  }
+
   testNames(file: PolicyFile): void {
     const ids = [...this.#ids]
     for (const [at, test] of file.tests.entries()) {
@@ -101,7 +122,7 @@ class Loader {
     }
   }
 
-  #match({ match, effect }: RuleFile, path: Path): void {
+  #match({ match, effect }: Pick<RuleFile, 'match' | 'effect'>, path: Path): void {
     for (const [at, name] of (match.upstream ?? []).entries()) {
       if (isLiteral(name))
         this.#known(name, this.#surroundings.upstreams, 'upstream', [...path, 'match', 'upstream', at])
@@ -123,10 +144,11 @@ class Loader {
       }
       return null
     }
-    const terms = rule.approval ?? approvalBlock.parse({})
-    for (const [at, from] of terms.from.entries()) {
-      if (!isEmail(from)) this.#known(from, this.#surroundings.groups, 'group', [...path, 'approval', 'from', at])
-    }
+    return this.#terms(rule.approval ?? approvalBlock.parse({}), path)
+  }
+
+  #terms(terms: ApprovalFile, path: Path): ApprovalTerms {
+    for (const [at, from] of terms.from.entries()) this.#group(from, [...path, 'approval', 'from', at])
     for (const [at, channel] of terms.channel.entries()) {
       this.#known(channel, this.#surroundings.channels, 'channel', [...path, 'approval', 'channel', at])
     }
@@ -142,6 +164,10 @@ class Loader {
       this.add(path, say(`${message}${where}`, cure))
     }
     return null
+  }
+
+  #group(name: string, path: Path): void {
+    if (!isEmail(name)) this.#known(name, this.#surroundings.groups, 'group', path)
   }
 
   #known(name: string, known: readonly string[], what: string, path: Path): void {

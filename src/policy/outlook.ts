@@ -14,12 +14,16 @@
 import { epochMs } from '../brands.ts'
 import type { ReadPath } from './cel-check.ts'
 import type { CallScope, Condition, Conditions } from './conditions.ts'
-import type { Effect, Outlook, OutlookInput } from './decision.ts'
+import type { Decision, Effect, Outlook, OutlookInput } from './decision.ts'
 
 /** As the index finds them: deny before require_approval before allow, up to the first without a condition. */
 interface Candidates {
-  readonly conditional: readonly { readonly effect: Effect; readonly condition: Condition }[]
-  readonly otherwise: { readonly effect: Effect }
+  readonly conditional: readonly {
+    readonly effect: Effect
+    readonly condition: Condition
+    readonly decision: Decision
+  }[]
+  readonly otherwise: Decision
 }
 
 const IMPOSSIBLE: Outlook = Object.freeze({ possible: false, approval: 'never' })
@@ -27,34 +31,45 @@ const ALLOWED: Outlook = Object.freeze({ possible: true, approval: 'never' })
 const HELD: Outlook = Object.freeze({ possible: true, approval: 'always' })
 const EITHER: Outlook = Object.freeze({ possible: true, approval: 'sometimes' })
 
-export function outlookOf(
+export function outlookOf(candidates: Candidates, conditions: Conditions, input: OutlookInput): Outlook {
+  const effects = possibleDecisions(candidates, conditions, input, isKnown).map(({ effect }) => effect)
+  const mayBeAllowed = effects.includes('allow')
+  if (effects.includes('require_approval')) return mayBeAllowed ? EITHER : HELD
+  return mayBeAllowed ? ALLOWED : IMPOSSIBLE
+}
+
+/** The same where only the owner's e-mail address is known of the principal: whichever of their agents may call. */
+export function decisionsForOwner(
+  candidates: Candidates,
+  conditions: Conditions,
+  input: OutlookInput,
+): readonly Decision[] {
+  return possibleDecisions(candidates, conditions, input, (path, known) =>
+    path[0] === 'principal' || path[0] === 'jwt'
+      ? path[1] === 'email' && path[0] === 'principal'
+      : isKnown(path, known),
+  )
+}
+
+/** What may come of the call, strictest first: at least one decision. */
+function possibleDecisions(
   { conditional, otherwise }: Candidates,
   conditions: Conditions,
   input: OutlookInput,
-): Outlook {
+  isKnownHere: (path: ReadPath, input: OutlookInput) => boolean,
+): readonly Decision[] {
   let scope: CallScope | null = null
-  let mayBeHeld = false
-  let mayBeAllowed = false
-  const note = (effect: Effect) => {
-    mayBeHeld ||= effect === 'require_approval'
-    mayBeAllowed ||= effect === 'allow'
-  }
-  for (const { effect, condition } of conditional) {
-    if (!condition.reads.every((path) => isKnown(path, input))) {
-      note(effect)
+  const possible: Decision[] = []
+  for (const { effect, condition, decision } of conditional) {
+    if (!condition.reads.every((path) => isKnownHere(path, input))) {
+      possible.push(decision)
       continue
     }
     scope ??= scopeOf(conditions, input)
     const answer = condition.test(scope)
-    if (answer === 'true' || (answer === 'failed' && effect !== 'allow')) return said(effect)
+    if (answer === 'true' || (answer === 'failed' && effect !== 'allow')) return [...possible, decision]
   }
-  return said(otherwise.effect)
-
-  function said(last: Effect): Outlook {
-    note(last)
-    if (mayBeHeld) return mayBeAllowed ? EITHER : HELD
-    return mayBeAllowed ? ALLOWED : IMPOSSIBLE
-  }
+  return [...possible, otherwise]
 }
 
 /** The conditions that get this scope read neither the time nor a member of `params` that is not known. */

@@ -17,6 +17,11 @@ import { GLOB_CHARS_MAX } from './glob.ts'
 
 export const RULES_MAX = 10_000
 const TESTS_MAX = 10_000
+/** Each is tried one after the other while a person waits for their form. */
+export const ACCESS_RULES_MAX = 1_000
+/** A working day; who works longer asks again. More than a week is no exception any more, but a rule of its own. */
+const ACCESS_LONGEST_DEFAULT_MS = 8 * 3_600_000
+const ACCESS_BOUNDS = { minMs: 60_000, maxMs: 7 * 86_400_000 }
 /** An approval that asks more people than this asks nobody. */
 export const QUORUM_MAX = 10
 const DEFAULT_MS = 15 * 60_000
@@ -41,20 +46,36 @@ export const approvalBlock = strict({
 
 const effect = choice('allow', 'deny', 'require_approval')
 
+const ruleId = matching(
+  /^[a-z0-9][a-z0-9-]{0,62}$/,
+  'a rule’s id',
+  'Use small letters, digits and -, up to 63.',
+).refine((id) => id !== 'default' && !id.startsWith('builtin'), {
+  error: say('is reserved', 'Choose an id other than default and builtin….'),
+})
+
+const ruleReason = text('Deleting in production needs a second pair of eyes.')
+  .refine((value) => value.length <= 500, {
+    error: say('is too long', 'Keep it to 500 characters: people read it on a card.'),
+  })
+  .optional()
+
 const rule = strict({
-  id: matching(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a rule’s id', 'Use small letters, digits and -, up to 63.').refine(
-    (id) => id !== 'default' && !id.startsWith('builtin'),
-    { error: say('is reserved', 'Choose an id other than default and builtin….') },
-  ),
+  id: ruleId,
   match: strict({ upstream: globs('pg-*'), tool: globs('delete_*'), method: globs('resources/read') }).default({}),
   when: text('mcp.tool.arguments.path.startsWith("/tmp/")').optional(),
   effect,
-  reason: text('Deleting in production needs a second pair of eyes.')
-    .refine((value) => value.length <= 500, {
-      error: say('is too long', 'Keep it to 500 characters: people read it on a card.'),
-    })
-    .optional(),
+  reason: ruleReason,
   approval: approvalBlock.optional(),
+})
+
+const accessRule = strict({
+  id: ruleId,
+  match: strict({ upstream: globs('pg-*'), tool: globs('delete_*') }).default({}),
+  for: oneOrMore(text('dba'), 50).default([]),
+  approval: approvalBlock.optional(),
+  longest: duration(ACCESS_BOUNDS).default(ACCESS_LONGEST_DEFAULT_MS),
+  reason: ruleReason,
 })
 
 const principal = strict({
@@ -98,9 +119,12 @@ export const policyFile = strict({
     .default('enforce'),
   defaults: strict({ effect: z.literal('deny', { error: ALLOW_BY_DEFAULT }).default('deny') }).prefault({}),
   rules: list(rule, RULES_MAX),
+  access: list(accessRule, ACCESS_RULES_MAX).default([]),
   tests: list(policyTest, TESTS_MAX).default([]),
 })
 
+export type ApprovalFile = z.output<typeof approvalBlock>
 export type PolicyFile = z.output<typeof policyFile>
 export type RuleFile = PolicyFile['rules'][number]
+export type AccessRuleFile = PolicyFile['access'][number]
 export type PolicyTest = PolicyFile['tests'][number]
