@@ -290,6 +290,12 @@ export interface Channel {
   post(card: Card): Promise<MessageRef>
   /** Repaints from state; never patches. */
   update(ref: MessageRef, card: Card): Promise<void>
+  /**
+   * Puts beside a posted card what did not fit on it; nothing where all of it did. A step of its own, so that a failure
+   * posts no second card: it may be repeated, and a card without it is still a card. Where the channel has no such
+   * place, it is left out.
+   */
+  attach?(ref: MessageRef, card: Card): Promise<void>
   summarise(summary: SessionSummary): Promise<void>
 }
 
@@ -328,10 +334,12 @@ export interface ReviewClick {
   readonly allowForMs?: number | null
   /** Left out: the channel shows everything, always. */
   readonly shown?: {
-    /** SHA-256, hexadecimal, of what the clicked copy showed. */
-    readonly digest: string
+    /** SHA-256, hexadecimal, of what the clicked copy showed; null where an earlier version painted it and nobody knows. */
+    readonly digest: string | null
     /** False where something didn't fit on it. */
     readonly isComplete: boolean
+    /** The clicked copy shows something else than this approval asks: it can't be approved by it. */
+    readonly isOutdated?: boolean
   }
 }
 

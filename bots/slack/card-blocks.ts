@@ -169,11 +169,10 @@ function actions(card: Card, complete: boolean): types.ActionsBlock | null {
   }
   if (!complete) elements.push({ type: 'button', text: plain('Show all arguments'), action_id: SHOW_ALL_ACTION, value })
   if (elements.length === 0) return null
-  const noted = card.notedAt === null ? '' : `:${card.notedAt}`
   // A block's id must change with each repaint: docs.slack.dev/reference/block-kit/blocks/actions-block
   return {
     type: 'actions',
-    block_id: `${value}:${card.asksWhetherItRan ? 'unknown' : card.state}:${card.reviews.length}${noted}`,
+    block_id: `${value}:${card.version}`,
     elements,
   }
 }

@@ -318,6 +318,7 @@ const UNKNOWN_TO_EARLIER = {
   run: null,
   agent: agentAtFirst('waiting'),
   access: null,
+  annotations: null,
   statedReason: null,
   strength: 'click',
   readAll: false,

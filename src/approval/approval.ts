@@ -22,6 +22,7 @@ import { type Reviewer, samePerson } from '../people/reviewer.ts'
 import type { ChannelName, Strength } from '../policy/decision.ts'
 import { afterRunEvent, type RunEvent } from '../run/run.ts'
 import { unreachable } from '../unreachable.ts'
+import type { ToolAnnotations } from './annotations.ts'
 
 export type ApprovalState = 'pending' | 'approved' | 'denied' | 'expired' | 'cancelled'
 
@@ -59,6 +60,8 @@ export interface Approval {
   readonly run: LostRun | null
   /** What is asked for, where it is no single call but elevated access; then `tool` is ACCESS_TOOL. */
   readonly access: AccessRequest | null
+  /** What the tool's server says of it; null where its definition is not known, or no tool is called. */
+  readonly annotations: ToolAnnotations | null
   /** What the agent says it wants the call for. Untrusted, and no part of what runs. */
   readonly statedReason: string | null
   readonly strength: Strength

@@ -5,7 +5,8 @@
  * mention (Slack: rich_text and plain_text; the console: text nodes), after `visible()` made bidirectional
  * controls and zero-width characters readable.
  */
-import type { ApprovalId, EpochMs } from '../brands.ts'
+import type { ApprovalId, EpochMs, GrantId } from '../brands.ts'
+import type { Strength } from '../policy/decision.ts'
 import type { ApprovalState } from './approval.ts'
 
 /** Text that someone outside wrote. A marker for renderers; made by `visible()`. */
@@ -14,6 +15,8 @@ export type Untrusted = string & { readonly __untrusted: true }
 export interface Card {
   readonly approvalId: ApprovalId
   readonly state: ApprovalState
+  /** Of the approval: grows with everything that changes a card. */
+  readonly version: number
   /** `alice@example.com’s agent wants write_file on files` */
   readonly headline: Untrusted
   readonly agent: Untrusted
@@ -31,16 +34,31 @@ export interface Card {
   readonly why: readonly CardNote[]
   /** What the agent says it wants the call for; no part of what runs. Null where it says nothing. */
   readonly statedReason: Untrusted | null
+  /** What there is to fear, and what approving takes beside one tap: short words of ours. */
+  readonly risk: readonly string[]
+  readonly demands: readonly string[]
+  readonly strength: Strength
+  readonly readAll: boolean
+  /** For how long an approver may let the like pass, ascending; empty: this call alone. */
+  readonly allowForMs: readonly number[]
+  /** Elevated access is asked for, and no single call. */
+  readonly isAccess: boolean
+  /** What passes without a card since it was approved; null: nothing beyond this call. */
+  readonly standing: CardStanding | null
   readonly requestedAt: EpochMs
   readonly expiresAt: EpochMs
   /** First 8 hexadecimal digits of the fingerprint, to compare by eye with the recording. */
   readonly shortFingerprint: string
   readonly quorum: number
   readonly reviews: readonly CardReview[]
+  /** The last question or answer; null: none. */
+  readonly remark: CardRemark | null
+  readonly remarks: number
+  /** When people were reminded last, and when more people were asked; null: never. */
+  readonly remindedAt: EpochMs | null
+  readonly escalatedAt: EpochMs | null
   /** What Approve will do, where that isn't plain: short lines of ours. Empty once it is decided. */
   readonly notes: readonly CardNote[]
-  /** When one of the notes changed last; null: never. */
-  readonly notedAt: EpochMs | null
   /** `Approved by Bob` and the like; null while pending. */
   readonly outcome: Untrusted | null
   readonly resolvedAt: EpochMs | null
@@ -55,5 +73,17 @@ export interface CardReview {
   readonly by: Untrusted
   readonly choice: 'approve' | 'deny'
   readonly reason: Untrusted | null
+  readonly at: EpochMs
+}
+
+export interface CardStanding {
+  readonly grantId: GrantId
+  readonly until: EpochMs
+}
+
+export interface CardRemark {
+  readonly kind: 'question' | 'answer'
+  readonly by: Untrusted
+  readonly text: Untrusted
   readonly at: EpochMs
 }

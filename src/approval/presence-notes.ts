@@ -4,6 +4,7 @@
  */
 import type { Approval } from './approval.ts'
 import type { CardNote } from './card.ts'
+import { inWords } from './in-words.ts'
 
 export function presenceNotes({ agent, useWithinMs, quorum }: Approval): readonly CardNote[] {
   // One click may not be enough.
@@ -21,17 +22,4 @@ export function presenceNotes({ agent, useWithinMs, quorum }: Approval): readonl
     notes.push([`${calls} identical calls wait: one approval lets one run, and the others get its answer.`])
   }
   return notes
-}
-
-const UNITS = [
-  [3_600_000, 'hour'],
-  [60_000, 'minute'],
-  [1_000, 'second'],
-] as const
-
-/** In the largest unit that says it exactly; never more than it is. */
-function inWords(ms: number): string {
-  const [unitMs, unit] = UNITS.find(([size]) => ms >= size && ms % size === 0) ?? UNITS[2]
-  const number = Math.floor(ms / unitMs)
-  return `${number.toLocaleString('en')} ${unit}${number === 1 ? '' : 's'}`
 }

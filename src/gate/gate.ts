@@ -11,6 +11,7 @@
  * must get what ran, because it is never run again.
  */
 import { createHash } from 'node:crypto'
+import { annotationsOf } from '../approval/annotations.ts'
 import { type Approval, agentAtFirst } from '../approval/approval.ts'
 import { fingerprintOf } from '../approval/fingerprint.ts'
 import type { AuditEvent, Finding, Outcome } from '../audit/events.ts'
@@ -239,7 +240,7 @@ async function fingerprintOfCall({ catalogue, policy }: GateOptions, call: Call,
 export const HELD_ARGUMENTS_MAX = 512 * 1024
 
 function askFor(
-  { ids, clock, channels }: GateOptions,
+  { ids, clock, channels, catalogue }: GateOptions,
   call: Call,
   tool: string,
   decision: Decision,
@@ -281,6 +282,8 @@ function askFor(
     cancelReason: null,
     run: null,
     access: null,
+    // The fingerprint has just had it listed.
+    annotations: annotationsOf(catalogue.known(call.upstream, tool)),
     statedReason: null,
     strength: terms.strength,
     readAll: terms.readAll,

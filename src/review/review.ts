@@ -99,6 +99,7 @@ async function isTooWeak(
   approval: Approval,
   { reviewer, strength = 'click', allowForMs = null, shown }: ReviewClick,
 ): Promise<Refusal | null> {
+  if (shown?.isOutdated === true) return 'card_changed'
   if (allowForMs !== null && !approval.allowForMs.includes(allowForMs)) return 'not_offered'
   const isWhole = shown?.isComplete ?? true
   if (approval.readAll && !isWhole && !(await readings.hasSeenAll(approval.id, reviewer.id))) return 'not_all_read'

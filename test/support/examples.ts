@@ -88,6 +88,7 @@ export function anApproval(change: Partial<Approval> = {}): Approval {
     cancelReason: null,
     run: null,
     access: null,
+    annotations: null,
     statedReason: null,
     strength: 'click',
     readAll: false,
