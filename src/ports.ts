@@ -415,9 +415,10 @@ export interface GroupSource {
 export interface StandingGrants {
   /**
    * The grant that passes this call, counted as used by it in the same step; null where none does. By Redis' clock, so
-   * that one which was revoked or expired a moment ago passes nothing.
+   * that one which was revoked or expired a moment ago passes nothing. None passes a call while an identical one's own
+   * approval, its answer, or its denial waits for whoever comes back: what ran must not run again instead.
    */
-  use(call: StandingGrantCall): Promise<StandingGrant | null>
+  use(call: StandingGrantCall, fingerprint: Fingerprint): Promise<StandingGrant | null>
   get(id: GrantId): Promise<StandingGrant | null>
   /** Active ones, those that end first at first. */
   listActive(page: { readonly offset: number; readonly max: number; readonly ownerEmail?: string }): Promise<{

@@ -8,6 +8,7 @@
 
 import type { Remark, Review } from '../approval/approval.ts'
 import type { ApprovalId, CallId, EpochMs, Fingerprint, GrantId, PolicyVersion, SessionId } from '../brands.ts'
+import type { StandingGrant } from '../grant/standing.ts'
 import type { PrincipalSummary } from '../identity/principal.ts'
 import type { JsonValue } from '../json/value.ts'
 import type { Reviewer } from '../people/reviewer.ts'
@@ -156,11 +157,23 @@ export type AuditEvent = Common &
         readonly grant_id: GrantId
         readonly approval_id: ApprovalId
         readonly expires_at: EpochMs
+        /** What it passes, where it is for more than one call. */
+        readonly standing?: Pick<StandingGrant, 'holder' | 'upstream' | 'tools' | 'rule'>
+      }
+    | {
+        /** It ends later than it would have. */
+        readonly type: 'grant.extended'
+        readonly grant_id: GrantId
+        readonly approval_id: ApprovalId
+        readonly expires_at: EpochMs
       }
     | {
         readonly type: 'grant.ended'
         readonly grant_id: GrantId
         readonly approval_id: ApprovalId
         readonly state: 'consumed' | 'expired' | 'revoked'
+        /** Of a standing grant: who took it back, where a person did, and how many calls of which tool it passed. */
+        readonly by?: Reviewer | null
+        readonly uses?: Readonly<Record<string, number>>
       }
   )

@@ -147,14 +147,35 @@ function describeApproval(event: ApprovalOrGrantEvent): Described {
     case 'approval.resolved':
       return event.state === 'approved' ? good(event.state) : bad(event.state)
     case 'grant.opened':
-      return plain(event.grant_id)
+      return event.standing === undefined ? plain(event.grant_id) : open(describeStanding(event, event.standing))
+    case 'grant.extended':
+      return open(`${event.grant_id}: until ${new Date(event.expires_at).toISOString()}`)
     case 'grant.ended':
-      return plain(event.state)
+      return plain(describeEnd(event))
     case 'run.resolved':
       return plain(`${event.ran ? 'it ran' : 'it did not run'}, says ${event.reviewer.email ?? event.reviewer.name}`)
     default:
       return unreachable(event)
   }
+}
+
+type GrantEvent<Type extends string> = Extract<ApprovalOrGrantEvent, { type: Type }>
+
+function describeStanding(
+  { grant_id, expires_at }: GrantEvent<'grant.opened'>,
+  { holder, upstream, tools }: StandingTerms,
+): string {
+  const who = holder.kind === 'owner' ? `all agents of ${holder.email}` : nameOf(holder.principal)
+  return `${grant_id}: ${tools.join(', ')} on ${upstream} for ${who}, until ${new Date(expires_at).toISOString()}`
+}
+
+type StandingTerms = NonNullable<GrantEvent<'grant.opened'>['standing']>
+
+function describeEnd({ state, by, uses }: GrantEvent<'grant.ended'>): string {
+  const who = by ? ` by ${by.email ?? by.name}` : ''
+  if (uses === undefined) return `${state}${who}`
+  const passed = Object.entries(uses).map(([tool, many]) => `${tool} ×${many}`)
+  return `${state}${who}; it passed ${passed.length === 0 ? 'no call' : passed.join(', ')}`
 }
 
 function approvedBy(reviewers: readonly string[]): string {

@@ -9,7 +9,9 @@
  * stays denied, and each use is recorded with the call.
  */
 
+import type { Approval } from '../approval/approval.ts'
 import type { ApprovalId, EpochMs, GrantId, SessionId } from '../brands.ts'
+import { epochMs } from '../brands.ts'
 import type { PrincipalSummary } from '../identity/principal.ts'
 import type { Reviewer } from '../people/reviewer.ts'
 
@@ -33,7 +35,7 @@ export interface StandingGrant {
   readonly endedAt: EpochMs | null
   /** Who took it back; null where it expired, or the gateway did. */
   readonly endedBy: Reviewer | null
-  /** Calls that it passed, by tool. */
+  /** Calls that it passed, by tool; the last of very many tools together, as OTHER_TOOLS. */
   readonly uses: Readonly<Record<string, number>>
 }
 
@@ -42,6 +44,12 @@ export type GrantHolder =
   | { readonly kind: 'agent'; readonly principal: PrincipalSummary }
   | { readonly kind: 'owner'; readonly email: string }
 
+/** Active at once, of one holder: each call is looked up among them, and nobody keeps an eye on more. */
+export const GRANTS_PER_HOLDER_MAX = 100
+/** No tool has a name with a space. */
+export const OTHER_TOOLS = 'other tools'
+
+/** `principal.email` only where the issuer vouches for it: see Principal.vouchedEmail. */
 export interface StandingGrantCall {
   readonly principal: PrincipalSummary
   readonly upstream: string
@@ -61,4 +69,49 @@ export function isAbout(grant: StandingGrant, call: StandingGrantCall): boolean 
 /** A standing grant's id follows from its approval's, beside that of the single-use grant. */
 export function standingGrantIdOf(id: ApprovalId): GrantId {
   return id.replace(/^apr_/, 'stg_') as GrantId
+}
+
+/** The grant that an approval opens, or makes end later. */
+export function standingGrantOf({ id, access }: Approval): GrantId {
+  return access?.extends ?? standingGrantIdOf(id)
+}
+
+/**
+ * What an approval that became `approved` at `at` permits besides its own call; null where that is all. Where it
+ * extends another grant, that one then ends when this one would.
+ */
+export function openStandingGrant(approval: Approval, at: EpochMs): StandingGrant | null {
+  const { access, allowedForMs } = approval
+  const approvers = approval.reviews.filter(({ choice }) => choice === 'approve')
+  const common = {
+    id: standingGrantOf(approval),
+    state: 'active',
+    approvalId: approval.id,
+    sessionId: approval.sessionId,
+    upstream: approval.upstream,
+    approvedBy: approvers.map(({ reviewer }) => reviewer),
+    openedAt: at,
+    endedAt: null,
+    endedBy: null,
+    uses: {},
+  } as const
+  if (access !== null) {
+    const { upstream, tools, reason, durationMs } = access
+    const holder = { kind: 'owner', email: access.ownerEmail } as const
+    return { ...common, holder, upstream, tools, rule: null, reason, expiresAt: epochMs(at + durationMs) }
+  }
+  if (allowedForMs === null) return null
+  const holder = { kind: 'agent', principal: approval.principal } as const
+  const reason = approvers.at(-1)?.reason ?? null
+  const expiresAt = epochMs(at + allowedForMs)
+  return { ...common, holder, tools: [approval.tool], rule: approval.rule, reason, expiresAt }
+}
+
+/** A grant can be made to end later only by an approval of the same thing. */
+export function isExtendedBy(grant: StandingGrant, extension: StandingGrant, now: EpochMs): boolean {
+  if (grant.state !== 'active' || grant.expiresAt <= now || grant.upstream !== extension.upstream) return false
+  if (grant.holder.kind !== 'owner' || extension.holder.kind !== 'owner') return false
+  const tools = new Set(grant.tools)
+  const isSame = tools.size === new Set(extension.tools).size && extension.tools.every((tool) => tools.has(tool))
+  return isSame && grant.holder.email === extension.holder.email
 }

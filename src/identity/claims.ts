@@ -53,12 +53,25 @@ export function mapClaims(issuer: string, claims: JsonObject, mapping: ClaimMapp
   const groups = read.strings(mapping.groups, 'list')
   const scopes = read.strings(mapping.scopes, 'list or words')
   const email = read.email(mapping.email)
+  const vouchedEmail = read.email(vouchedNames(mapping)) === email ? email : null
   if (subject === null || read.refusal !== null) return { ok: false, ...(read.refusal ?? noSubject(mapping)) }
   return {
     ok: true,
-    principal: { id: principalId(issuer, subject), issuer, subject, client, email, groups, scopes, claims },
+    principal: {
+      id: principalId(issuer, subject),
+      ...{ issuer, subject, client, email, vouchedEmail, groups, scopes, claims },
+    },
     notes: groups.length === 0 && hasGroupsOverage(claims) ? ['groups_overage'] : [],
   }
+}
+
+/**
+ * OpenID Connect Core 1.0 §5.1 says of `preferred_username` that it need not be unique and must not be relied on: where
+ * people sign up by themselves, anybody may be called like a colleague's address. Who names the claim in the settings
+ * vouches for it.
+ */
+function vouchedNames({ email }: ClaimMapping): ClaimNames {
+  return email === DEFAULT_CLAIMS.email ? names(email).filter((name) => name !== 'preferred_username') : email
 }
 
 function noSubject(mapping: ClaimMapping) {

@@ -14,6 +14,11 @@ export interface Principal {
   readonly client: string | null
   /** The owner's e-mail as the issuer states it, lower-cased; null where the token has none. */
   readonly email: string | null
+  /**
+   * The same, or null where only a name says so that its bearer may have chosen (see claims.ts). Whoever may not review
+   * is told by `email`; whom a grant is for, by this.
+   */
+  readonly vouchedEmail: string | null
   readonly groups: readonly string[]
   readonly scopes: readonly string[]
   /** All verified claims, for `jwt.*` in policy conditions. */

@@ -51,5 +51,6 @@ function principalOf(given: PolicyTest['call']['principal']): Principal {
   const { issuer, subject, groups, scopes } = given
   const claims: JsonObject = { iss: issuer, sub: subject, ...(given.claims as JsonObject) }
   const [client, email] = [given.client ?? null, given.email ?? null]
-  return { id: principalId(issuer, subject), issuer, subject, client, email, groups, scopes, claims }
+  const id = principalId(issuer, subject)
+  return { id, issuer, subject, client, email, vouchedEmail: email, groups, scopes, claims }
 }

@@ -17,6 +17,7 @@ export function aPrincipal(change: Partial<Principal> = {}): Principal {
     subject,
     client: 'agent-client',
     email: 'alice@example.com',
+    vouchedEmail: 'alice@example.com',
     groups: ['engineering'],
     scopes: ['mcp'],
     claims: { iss: ISSUER, sub: subject },

@@ -50,6 +50,7 @@ describe('with the default mapping', () => {
       {
         subject: 'pairwise-subject',
         email: 'alice@contoso.com',
+        vouchedEmail: null,
         client: '11111111-aaaa',
         groups: ['0000-dba'],
         scopes: ['mcp.call', 'user.read'],
@@ -58,7 +59,7 @@ describe('with the default mapping', () => {
     [
       'Entra v1: appid is the client, upn the address',
       { ver: '1.0', appid: '22222222-bbbb', scp: 'mcp.call', sub: 's', upn: 'alice@contoso.com' },
-      { email: 'alice@contoso.com', client: '22222222-bbbb', scopes: ['mcp.call'] },
+      { email: 'alice@contoso.com', vouchedEmail: 'alice@contoso.com', client: '22222222-bbbb', scopes: ['mcp.call'] },
     ],
     [
       'Auth0: scope is one string, azp the client, sub no address',
@@ -85,6 +86,7 @@ describe('with the default mapping', () => {
       },
       {
         email: 'alice@example.com',
+        vouchedEmail: 'alice@example.com',
         client: 'agent',
         groups: ['dba', 'offline_access'],
         scopes: ['profile', 'email'],
@@ -94,7 +96,17 @@ describe('with the default mapping', () => {
     [
       'an e-mail that the issuer calls unverified does not count, nor does a user name in its place',
       { sub: 'f7c0', email: 'bob@example.com', email_verified: false, preferred_username: 'bob@example.com' },
-      { email: null },
+      { email: null, vouchedEmail: null },
+    ],
+    [
+      'nobody vouches for a user name that is an address: whoever signs up may choose a colleague’s',
+      { sub: 'f7c0', preferred_username: 'alice@example.com' },
+      { email: 'alice@example.com', vouchedEmail: null },
+    ],
+    [
+      'nor does an unverified e-mail vouch for anyone beside a subject that is another address',
+      { sub: 'bob@example.com', email: 'alice@example.com', email_verified: false },
+      { email: 'bob@example.com', vouchedEmail: 'bob@example.com' },
     ],
     [
       'where the e-mail is unverified, a subject that is an address still counts: the issuer gave it out',
@@ -176,6 +188,12 @@ describe('with names from the settings', () => {
       { subject: 'uid' },
       { sub: 'alice@example.com', uid: '00u1' },
       { subject: '00u1' },
+    ],
+    [
+      'whoever names preferred_username in the settings vouches for it',
+      { email: 'preferred_username' },
+      { sub: 's', preferred_username: 'alice@contoso.com' },
+      { email: 'alice@contoso.com', vouchedEmail: 'alice@contoso.com' },
     ],
     ['what every object inherits is no claim', { client: 'constructor.name' }, { sub: 's' }, { client: null }],
   ]
