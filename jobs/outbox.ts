@@ -165,10 +165,10 @@ async function show(
   { approval, ref, open }: { approval: Approval; ref: MessageRef | null; open: boolean },
 ): Promise<MessageRef | null> {
   if (ref !== null) {
-    await channel.update(ref, cardOf(approval))
+    await channel.update(ref, cardOf(approval), channel.name)
     return ref
   }
-  return open ? channel.post(cardOf(approval)) : null
+  return open ? channel.post(cardOf(approval), channel.name) : null
 }
 
 async function readPainted(redis: RedisHandle, id: ApprovalId, channel: ChannelName): Promise<Painted | null> {

@@ -26,6 +26,7 @@ import { createHolds, startHoldsWorker } from '../jobs/holds.ts'
 import type { Inbox } from '../jobs/inbox.ts'
 import { startInbox } from '../jobs/inbox.ts'
 import { startLostRuns } from '../jobs/lost-runs.ts'
+import { createNotices, startNoticesWorker } from '../jobs/notices.ts'
 import { startOutbox } from '../jobs/outbox.ts'
 import { createParkedCalls } from '../jobs/parked-calls.ts'
 import { createReadings } from '../jobs/readings.ts'
@@ -194,6 +195,8 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const grants = createGrants(redis, inbox.replica)
   const runs = await startRuns({ redis, inbox, store, clock, log })
   closers.push(() => runs.close())
+  const notices = createNotices(redis, channelNames(settings))
+  closers.push(() => notices.close())
   const people = peopleOf(settings.people.groups)
   const reviews = createReviews({
     approvals: store,
@@ -373,7 +376,11 @@ function startBots(
   // Not awaited: Slack may be slow or away, and agents must not wait for it.
   slack?.start().catch((error: unknown) => log.error('slack did not start', { error: String(error) }))
   const outbox = startOutbox({ redis, inbox, store, channels, cardOf, clock, log })
-  closers.push(() => outbox.close())
+  const noticesWorker = startNoticesWorker({ redis, channels, clock, log })
+  closers.push(
+    () => outbox.close(),
+    () => noticesWorker.close(),
+  )
 }
 
 function startJobs(

@@ -5,6 +5,7 @@
 import type { AccessRequest } from './access/access.ts'
 import type { Approval, ApprovalEvent, Refusal, Review, ReviewStrength, Transition } from './approval/approval.ts'
 import type { Card } from './approval/card.ts'
+import type { Reply } from './approval/replies.ts'
 import type { AuditEvent } from './audit/events.ts'
 import type { SessionSummary } from './audit/summary.ts'
 import type {
@@ -287,9 +288,14 @@ export type MessageRef = string & { readonly __messageRef: true }
 /** Slack, Teams and the console. bots/<name> implements it; the outbox in jobs calls it. */
 export interface Channel {
   readonly name: ChannelName
-  post(card: Card): Promise<MessageRef>
+  /** Has a private place (`slack:requester`) for the person behind the agent. */
+  readonly tellsRequester?: true
+  /** Null: nobody is to be found in that place, so that nothing is ever posted there. */
+  post(card: Card, place: Place): Promise<MessageRef | null>
   /** Repaints from state; never patches. */
-  update(ref: MessageRef, card: Card): Promise<void>
+  update(ref: MessageRef, card: Card, place: Place): Promise<void>
+  /** A message in the card's thread. Left out: the card itself shows it all. */
+  reply?(ref: MessageRef, reply: Reply, about: { readonly card: Card; readonly place: Place }): Promise<void>
   /**
    * Puts beside a posted card what did not fit on it; nothing where all of it did. A step of its own, so that a failure
    * posts no second card: it may be repeated, and a card without it is still a card. Where the channel has no such
@@ -297,7 +303,19 @@ export interface Channel {
    */
   attach?(ref: MessageRef, card: Card): Promise<void>
   summarise(summary: SessionSummary): Promise<void>
+  notify(id: string, notice: Notice): Promise<void>
+  /**
+   * A message that may have been posted at about that instant although nobody heard that it was: the answer was lost,
+   * or whoever waited for it died. Rejects where it can't be told. Left out: posting twice shows nothing twice.
+   */
+  find?(sent: Sent, at: EpochMs): Promise<MessageRef | null>
 }
+
+/** What names a message of ours among all others. */
+export type Sent =
+  | { readonly kind: 'card'; readonly approvalId: ApprovalId; readonly place: Place }
+  | { readonly kind: 'reply'; readonly ref: MessageRef; readonly replyId: string }
+  | { readonly kind: 'notice'; readonly id: string }
 
 /** What people are told besides cards and summaries: short, once, in the channel. */
 export type Notice =
@@ -311,13 +329,27 @@ export interface Notices {
   send(id: string, notice: Notice): Promise<void>
 }
 
-/** A channel that answered "later": the outbox waits at least so long. */
+/** A channel that answered "later", and did nothing: the outbox waits at least so long. */
 export class ChannelBusy extends Error {
   override readonly name = 'ChannelBusy'
   readonly retryAfterMs: number
-  constructor(retryAfterMs: number, options?: { cause?: unknown }) {
-    super(`the channel asks to wait ${retryAfterMs} ms`, options)
+  /** Only messages like this one have to wait; the channel itself knows which. */
+  readonly isForThisOnly: boolean
+  constructor(retryAfterMs: number, options: { cause?: unknown; isForThisOnly?: boolean } = {}) {
+    super(`the channel asks to wait ${retryAfterMs} ms`, { cause: options.cause })
     this.retryAfterMs = retryAfterMs
+    this.isForThisOnly = options.isForThisOnly ?? false
+  }
+}
+
+/** A channel that said no, and did nothing. Any other error leaves it open whether the message was posted. */
+export class ChannelRefused extends Error {
+  override readonly name = 'ChannelRefused'
+  /** The channel's own word for it. */
+  readonly code: string
+  constructor(message: string, options: { code: string; cause?: unknown }) {
+    super(message, { cause: options.cause })
+    this.code = options.code
   }
 }
 

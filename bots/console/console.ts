@@ -110,6 +110,7 @@ function channelOf(feed: Feed): Channel {
     },
     update: async (_ref, card) => feed.touch(card.approvalId),
     summarise: async (summary) => feed.summarise(summary),
+    notify: async (id, notice) => feed.notify(id, notice),
   }
 }
 

@@ -12,8 +12,9 @@ import type { Card } from '../../src/approval/card.ts'
 import type { SessionSummary } from '../../src/audit/summary.ts'
 import type { ApprovalId } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
-import type { ApprovalStore, Clock, Log } from '../../src/ports.ts'
-import type { StateView, SummaryView } from './view.ts'
+import { noticeText } from '../../src/notice/notice-text.ts'
+import type { ApprovalStore, Clock, Log, Notice } from '../../src/ports.ts'
+import type { NoticeView, StateView, SummaryView } from './view.ts'
 import { previewView, summaryView } from './view.ts'
 
 /** Open tabs. Each costs a socket and a copy of what is written. */
@@ -29,12 +30,15 @@ const PENDING_SHOWN_MAX = 200
 const DECIDED_SHOWN_MAX = 30
 /** Summaries are posted once and kept nowhere but here; the recording is the record. */
 const SUMMARIES_MAX = 50
+const NOTICES_MAX = 50
 
 export interface Feed {
   state(): Promise<StateView>
   /** Reads the approval again and tells every tab. */
   touch(id: ApprovalId): void
   summarise(summary: SessionSummary): void
+  /** Shown once, however often it is told. */
+  notify(id: string, notice: Notice): void
   /** False: too many tabs. The stream ends by itself once `signedIn` is false. */
   listen(res: Response, signedIn: () => boolean): boolean
   close(): void
@@ -56,6 +60,7 @@ export function isShownHere(approval: Approval): boolean {
 export function createFeed({ store, cardOf, reviewerName, clock, log }: FeedOptions): Feed {
   const tabs = createTabs()
   const summaries: SummaryView[] = []
+  const notices: NoticeView[] = []
   const touched = new Set<ApprovalId>()
   const ended = new AbortController()
   let reading = false
@@ -77,6 +82,7 @@ export function createFeed({ store, cardOf, reviewerName, clock, log }: FeedOpti
       pendingMore: Math.max(0, here.length - PENDING_SHOWN_MAX),
       decided: resolved.filter((approval) => isShownHere(approval) && approval.run?.state !== 'unknown').map(view),
       sessions: summaries,
+      notices,
     }
   }
 
@@ -131,6 +137,13 @@ export function createFeed({ store, cardOf, reviewerName, clock, log }: FeedOpti
       summaries.unshift(view)
       summaries.splice(SUMMARIES_MAX)
       tabs.tell('session', { summary: view })
+    },
+    notify: (id, notice) => {
+      if (notices.some((known) => known.id === id)) return
+      const view = { id, ...noticeText(notice) }
+      notices.unshift(view)
+      notices.splice(NOTICES_MAX)
+      tabs.tell('notice', { notice: view })
     },
     listen: (res, signedIn) => {
       const tab = tabs.join(res, signedIn)

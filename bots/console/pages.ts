@@ -60,6 +60,10 @@ export function consolePage(): string {
 <div id="decided-list" class="cards"></div>
 <p id="decided-empty" class="aside" hidden>Decisions appear here.</p>
 </section>
+<section id="notices" aria-labelledby="notices-title" hidden>
+<h2 id="notices-title">Notices</h2>
+<div id="notices-list" class="cards"></div>
+</section>
 <section aria-labelledby="sessions-title">
 <h2 id="sessions-title">Sessions</h2>
 <div id="sessions-list" class="cards"></div>

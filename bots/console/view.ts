@@ -9,6 +9,7 @@ import type { Approval } from '../../src/approval/approval.ts'
 import type { Card } from '../../src/approval/card.ts'
 import { visible } from '../../src/approval/visible.ts'
 import type { SessionSummary } from '../../src/audit/summary.ts'
+import type { NoticeText } from '../../src/notice/notice-text.ts'
 
 /** Characters of all argument values of one card in the stream: two screens of text. */
 export const PREVIEW_MAX_CHARS = 8_000
@@ -51,6 +52,12 @@ export interface StateView {
   readonly pendingMore: number
   readonly decided: readonly CardView[]
   readonly sessions: readonly SummaryView[]
+  /** Newest first. */
+  readonly notices: readonly NoticeView[]
+}
+
+export interface NoticeView extends NoticeText {
+  readonly id: string
 }
 
 export function wholeView(approval: Approval, card: Card): CardView {

@@ -7,6 +7,7 @@ import { type IRouter, Router } from 'express'
 import { z } from 'zod'
 import type { Approval } from '../../src/approval/approval.ts'
 import type { ApprovalId } from '../../src/brands.ts'
+import { noticeText } from '../../src/notice/notice-text.ts'
 import type { Channel, Clock, Log, MessageRef, Reviews } from '../../src/ports.ts'
 import type { Secret } from '../../src/secret.ts'
 import { cardMessage, type SlackMessage } from './card-blocks.ts'
@@ -15,6 +16,7 @@ import { registerClicks } from './clicks.ts'
 import { createGate } from './gate.ts'
 import { ACK_WITHIN_MS, API_TIMEOUT_MS, CLICK_API_TIMEOUT_MS, REQUEST_BYTES_MAX } from './limits.ts'
 import { boltLogger, errorName } from './log.ts'
+import { noticeMessage } from './notice-blocks.ts'
 import { createOnce } from './once.ts'
 import { createReviewers } from './reviewers.ts'
 import { createSocketMode } from './socket-mode.ts'
@@ -203,6 +205,7 @@ function createChannel(web: SlackWeb, { approvals, summaries, log }: SlackOption
   return {
     name: 'slack',
     post: (card) => post(approvals, cardMessage(card)),
+    notify: async (_id, notice) => void (await post(approvals, noticeMessage(noticeText(notice)))),
     async update(ref, card) {
       const { channel, ts } = Ref.parse(JSON.parse(ref))
       try {

@@ -3,7 +3,7 @@
  * client (a 429 would stall every other call), a deadline on each request, and "later" told as ChannelBusy.
  */
 import { webApi } from '@slack/bolt'
-import { ChannelBusy, type Log } from '../../src/ports.ts'
+import { ChannelBusy, ChannelRefused, type Log } from '../../src/ports.ts'
 import type { Secret } from '../../src/secret.ts'
 import { RETRY_AFTER_DEFAULT_MS } from './limits.ts'
 import { boltLogger } from './log.ts'
@@ -39,8 +39,14 @@ export function platformError(error: unknown): string | null {
 }
 
 /**
- * Turns Slack's "later" into ours and names the method and the cure; the request itself stays out of the message. Its
- * `code` is Slack's word, which is what the log shows of it: whoever reads "Error" can't cure anything.
+ * After these nobody knows whether the message was posted: for the first two Slack says that some of it may have been
+ * done (docs.slack.dev/reference/methods/chat.postMessage), the others come from before or behind it.
+ */
+const UNSURE = new Set(['fatal_error', 'internal_error', 'request_timeout', 'service_unavailable', 'team_added_to_org'])
+
+/**
+ * Turns Slack's "later" and its "no" into ours and names the method and the cure; the request itself stays out of the
+ * message. The `code` is Slack's word, which is what the log shows of it: whoever reads "Error" can't cure anything.
  */
 export function asChannelError(method: string, error: unknown): Error {
   if (error instanceof webApi.WebAPIRateLimitedError) {
@@ -49,11 +55,9 @@ export function asChannelError(method: string, error: unknown): Error {
   const code = platformError(error)
   if (code === null) return new Error(`Slack could not be reached for ${method}`, { cause: error })
   if (code === 'ratelimited') return new ChannelBusy(RETRY_AFTER_DEFAULT_MS, { cause: error })
-  const refused = new Error(
-    `Slack refused ${method}: ${code}. ${CURES[code] ?? 'See docs.slack.dev for this error.'}`,
-    { cause: error },
-  )
-  return Object.assign(refused, { code })
+  const message = `Slack refused ${method}: ${code}. ${CURES[code] ?? 'See docs.slack.dev for this error.'}`
+  if (UNSURE.has(code)) return Object.assign(new Error(message, { cause: error }), { code })
+  return new ChannelRefused(message, { code, cause: error })
 }
 
 const REINSTALL = 'Reinstall the app and set channels.slack.botToken anew.'

@@ -6,6 +6,7 @@ import { PREVIEW_MAX_CHARS } from '../../bots/console/view.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import type { ApprovalId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
+import type { MessageRef } from '../../src/ports.ts'
 import {
   aSummary,
   type ConsoleRig,
@@ -267,11 +268,11 @@ test('what the outbox posts and repaints reaches the tabs, read afresh from the 
   const events = await rig.events(await rig.signIn())
   await events.next('state')
   const card = cardOf(approval)
-  const ref = await rig.console.channel.post(card)
+  const ref = await rig.console.channel.post(card, 'console')
   expect((await events.next('card')).card.approvalId).toBe(approval.id)
   await rig.reviewElsewhere(approval.id, aReviewer('carol@example.com'), 'approve')
   await events.next('card')
-  await rig.console.channel.update(ref, card)
+  await rig.console.channel.update(ref as MessageRef, card, 'console')
   expect((await events.next('card')).card.state).toBe('approved')
 })
 

@@ -69,6 +69,7 @@ function aChannel(name: ChannelName = 'console') {
     post: (card) => show('post', `message-${card.approvalId}`, card),
     update: async (ref, card) => void (await show('update', ref, card)),
     summarise: async () => undefined,
+    notify: async () => undefined,
   }
   return { channel, paintings, failures, insideMost: () => insideMost }
 }

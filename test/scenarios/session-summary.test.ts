@@ -74,6 +74,7 @@ function channel(name: Channel['name'], answer: (nth: number) => void = () => un
     name,
     post: unused,
     update: unused,
+    notify: unused,
     async summarise(summary) {
       asked.push(summary)
       answer(asked.length)

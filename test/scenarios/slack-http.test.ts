@@ -298,7 +298,7 @@ describe('all arguments', () => {
 describe('posting', () => {
   it('unfurls nothing, formats nothing in the notification, and remembers where the card is', async () => {
     gateway = await startSlackGateway()
-    const ref = await gateway.channel.post(cardOf(pendingApproval({ tool: '<!channel>*x*' })))
+    const ref = await gateway.post(cardOf(pendingApproval({ tool: '<!channel>*x*' })))
     const { args } = await gateway.slack.waitForMessage(() => true)
     expect(args).toMatchObject({ unfurl_links: 'false', unfurl_media: 'false', mrkdwn: 'false', parse: 'none' })
     expect(args.text).toBe('alice@example.com’s agent wants &lt;!channel&gt;∗x∗ on files')
@@ -308,7 +308,7 @@ describe('posting', () => {
   it('[REQ-CARD-4] a rate limit becomes "later", with Slack’s own time', async () => {
     gateway = await startSlackGateway({ burst: 1, messagesPerSecond: 0.5 })
     await gateway.ask()
-    const busy = await gateway.channel.post(cardOf(pendingApproval())).catch((error: unknown) => error)
+    const busy = await gateway.post(cardOf(pendingApproval())).catch((error: unknown) => error)
     expect(busy).toBeInstanceOf(ChannelBusy)
     expect(busy).toMatchObject({ retryAfterMs: 2000 })
   })
@@ -316,23 +316,23 @@ describe('posting', () => {
   it('a rate limit stalls no other call', async () => {
     gateway = await startSlackGateway({ burst: 1, messagesPerSecond: 0.01 })
     const ts = await gateway.ask()
-    await expect(gateway.channel.post(cardOf(pendingApproval()))).rejects.toBeInstanceOf(ChannelBusy)
+    await expect(gateway.post(cardOf(pendingApproval()))).rejects.toBeInstanceOf(ChannelBusy)
     await click(ts, APPROVE_ACTION)
     await shows(ts, 'Approved by Bob')
   })
 
   it('a repaint that is rate limited is "later" too', async () => {
     gateway = await startSlackGateway()
-    const ref = await gateway.channel.post(cardOf(pendingApproval()))
+    const ref = await gateway.post(cardOf(pendingApproval()))
     gateway.slack.failNext('chat.update', { retryAfterSec: 7 })
-    const busy = gateway.channel.update(ref, cardOf(pendingApproval({ state: 'expired' })))
+    const busy = gateway.channel.update(ref, cardOf(pendingApproval({ state: 'expired' })), 'slack')
     await expect(busy).rejects.toMatchObject({ name: 'ChannelBusy', retryAfterMs: 7000 })
   })
 
   it('a refusal names Slack’s word and the cure, and nothing of the card', async () => {
     gateway = await startSlackGateway()
     gateway.slack.failNext('chat.postMessage', { error: 'not_in_channel' })
-    const failed = await gateway.channel.post(cardOf(pendingApproval())).catch((error: Error) => error)
+    const failed = await gateway.post(cardOf(pendingApproval())).catch((error: Error) => error)
     expect(failed).toMatchObject({ code: 'not_in_channel' })
     expect(String(failed)).toContain('not_in_channel. Invite the app to the channel')
     expect(String(failed)).not.toContain('/srv/a.txt')
@@ -340,14 +340,16 @@ describe('posting', () => {
 
   it('a card that someone deleted needs no repainting', async () => {
     gateway = await startSlackGateway()
-    const ref = await gateway.channel.post(cardOf(pendingApproval()))
+    const ref = await gateway.post(cardOf(pendingApproval()))
     gateway.slack.deleteMessage((JSON.parse(ref) as { ts: string }).ts)
-    await expect(gateway.channel.update(ref, cardOf(pendingApproval({ state: 'expired' })))).resolves.toBeUndefined()
+    await expect(
+      gateway.channel.update(ref, cardOf(pendingApproval({ state: 'expired' })), 'slack'),
+    ).resolves.toBeUndefined()
   })
 
   it('a reference that is none of ours is refused', async () => {
     gateway = await startSlackGateway()
-    await expect(gateway.channel.update('{}' as MessageRef, cardOf(pendingApproval()))).rejects.toThrow()
+    await expect(gateway.channel.update('{}' as MessageRef, cardOf(pendingApproval()), 'slack')).rejects.toThrow()
   })
 
   it('a summary goes to its own channel', async () => {

@@ -8,10 +8,11 @@ import type { AddressInfo } from 'node:net'
 import express from 'express'
 import { createSlackChannel } from '../../bots/slack/slack-channel.ts'
 import type { Approval } from '../../src/approval/approval.ts'
+import type { Card } from '../../src/approval/card.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import type { ApprovalId, Fingerprint } from '../../src/brands.ts'
 import { epochMs, principalId } from '../../src/brands.ts'
-import type { Clock, Log, MessageRef, Reviews } from '../../src/ports.ts'
+import type { Clock, Log, MessageRef, Place, Reviews } from '../../src/ports.ts'
 import { createReviews } from '../../src/review/review.ts'
 import { Secret } from '../../src/secret.ts'
 import { anApproval } from './examples.ts'
@@ -100,11 +101,17 @@ export async function startSlackGateway({ socketMode = false, failAtStart, ...op
   async function repaint(id: ApprovalId): Promise<void> {
     const approval = await approvals.get(id)
     if (approval === null) return
-    for (const ref of refs.get(id) ?? []) await slackChannel.channel.update(ref, cardOf(approval))
+    for (const ref of refs.get(id) ?? []) await slackChannel.channel.update(ref, cardOf(approval), 'slack')
   }
   approvals.onChange((id) => {
     repainting = repainting.then(() => repaint(id))
   }, stopped.signal)
+
+  async function post(card: Card, place: Place = 'slack'): Promise<MessageRef> {
+    const ref = await slackChannel.channel.post(card, place)
+    if (ref === null) throw new Error(`nobody is to be found in ${place}`)
+    return ref
+  }
 
   const app = express()
   if (slackChannel.router !== null) app.use(slackChannel.router)
@@ -118,6 +125,8 @@ export async function startSlackGateway({ socketMode = false, failAtStart, ...op
   return {
     slack: slack as FakeSlack,
     channel: slackChannel.channel,
+    /** Posts a card; fails where nobody is to be found in that place. */
+    post,
     check: slackChannel.check,
     eventsUrl,
     approvals,
@@ -128,7 +137,7 @@ export async function startSlackGateway({ socketMode = false, failAtStart, ...op
     async ask(change: Partial<Approval> = {}): Promise<string> {
       const approval = pendingApproval(change)
       approvals.open(approval)
-      const ref = await slackChannel.channel.post(cardOf(approval))
+      const ref = await post(cardOf(approval))
       refs.set(approval.id, [...(refs.get(approval.id) ?? []), ref])
       return (JSON.parse(ref) as { ts: string }).ts
     },
@@ -144,7 +153,7 @@ export async function startSlackGateway({ socketMode = false, failAtStart, ...op
     async postUnknownCopy(id: ApprovalId): Promise<string> {
       const approval = await approvals.get(id)
       if (approval === null) throw new Error(`no approval ${id}`)
-      return (JSON.parse(await slackChannel.channel.post(cardOf(approval))) as { ts: string }).ts
+      return (JSON.parse(await post(cardOf(approval))) as { ts: string }).ts
     },
     async close(): Promise<void> {
       stopped.abort()

@@ -8,13 +8,14 @@
 import { createCard, waits } from './card.js'
 import { byId, say } from './dom.js'
 import { openLink } from './link.js'
-import { sessionElement } from './session.js'
+import { noticeElement, sessionElement } from './session.js'
 
 /** Long enough to read "Approved by …" where one was looking. */
 const DECIDED_STAYS_MS = 3_000
-/** DECIDED_SHOWN_MAX and SUMMARIES_MAX in feed.ts. */
+/** DECIDED_SHOWN_MAX, SUMMARIES_MAX and NOTICES_MAX in feed.ts. */
 const DECIDED_MAX = 30
 const SESSIONS_MAX = 50
+const NOTICES_MAX = 50
 /** The gateway told how many more are pending than it sent; they are fetched once few are left. */
 const REFILL_BELOW = 20
 
@@ -22,17 +23,21 @@ const REFILL_BELOW = 20
  * @typedef {import('../view.ts').CardView} CardView
  * @typedef {import('../view.ts').StateView} StateView
  * @typedef {import('../view.ts').SummaryView} SummaryView
+ * @typedef {import('../view.ts').NoticeView} NoticeView
  * @typedef {import('./card.js').CardOnPage} CardOnPage
  */
 
 const pendingList = byId('pending-list')
 const decidedList = byId('decided-list')
 const sessionsList = byId('sessions-list')
+const noticesList = byId('notices-list')
 
 /** @type {Map<string, CardOnPage>} every card on the page, in either list */
 const cards = new Map()
 /** @type {Set<string>} summaries on the page */
 const sessions = new Set()
+/** @type {Set<string>} notices on the page, by their ids */
+const notices = new Set()
 let pendingMore = 0
 /** How far the gateway's clock is ahead of this machine's. Milliseconds. */
 let clockAheadMs = 0
@@ -170,6 +175,7 @@ function applyState(state) {
   for (const view of state.pending) applyCard(view, { quietly: first })
   for (const view of [...state.decided].reverse()) applyCard(view, { quietly: true })
   for (const summary of [...state.sessions].reverse()) addSession(summary)
+  for (const notice of [...state.notices].reverse()) addNotice(notice)
   paintCounts()
 }
 
@@ -180,6 +186,15 @@ function addSession(summary) {
   sessionsList.prepend(sessionElement(summary))
   if (sessionsList.children.length > SESSIONS_MAX) sessionsList.lastElementChild?.remove()
   paintCounts()
+}
+
+/** @param {NoticeView} notice */
+function addNotice(notice) {
+  if (notices.has(notice.id)) return
+  notices.add(notice.id)
+  noticesList.prepend(noticeElement(notice))
+  if (noticesList.children.length > NOTICES_MAX) noticesList.lastElementChild?.remove()
+  byId('notices').hidden = false
 }
 
 function paintCounts() {
@@ -221,7 +236,8 @@ function paintLine(state) {
 function showSignedOut() {
   cards.clear()
   sessions.clear()
-  for (const list of [pendingList, decidedList, sessionsList]) list.replaceChildren()
+  notices.clear()
+  for (const list of [pendingList, decidedList, noticesList, sessionsList]) list.replaceChildren()
   pendingMore = 0
   document.title = 'Countersign'
   document.querySelector('main')?.remove()
@@ -255,6 +271,10 @@ const link = openLink({
     applyCard(view)
   },
   session: addSession,
+  notice: (notice) => {
+    addNotice(notice)
+    byId('announcer').textContent = notice.headline
+  },
   trouble: (code) =>
     say(
       byId('notice'),

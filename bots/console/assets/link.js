@@ -14,10 +14,12 @@ const PAUSE_MAX_MS = 15_000
  * @typedef {import('../view.ts').StateView} StateView
  * @typedef {import('../view.ts').CardView} CardView
  * @typedef {import('../view.ts').SummaryView} SummaryView
+ * @typedef {import('../view.ts').NoticeView} NoticeView
  * @typedef {{
  *   state(state: StateView): void
  *   card(card: CardView, now: number): void
  *   session(summary: SummaryView): void
+ *   notice(notice: NoticeView): void
  *   trouble(code: string): void
  *   line(state: 'connecting' | 'live' | 'lost' | 'signed-out'): void
  * }} Listener
@@ -75,6 +77,7 @@ export function openLink(listener) {
     })
     on('card', ({ card, now }) => listener.card(card, now))
     on('session', ({ summary }) => listener.session(summary))
+    on('notice', ({ notice }) => listener.notice(notice))
     on('trouble', ({ code }) => listener.trouble(code))
     on('beat', () => {})
     on('signed-out', signedOut)

@@ -1,4 +1,7 @@
-/** One ended session: who, where, what came of the calls, and which recording proves it. */
+/**
+ * What is told and asks for nothing. One ended session: who, where, what came of the calls, and which recording proves
+ * it. One notice: a grant that ended, a freeze, its end.
+ */
 import { el, timeElement } from './dom.js'
 
 /** @param {import('../view.ts').SummaryView} summary */
@@ -28,6 +31,19 @@ export function sessionElement(summary) {
     ),
   )
   if (summary.unknownOutcomes > 0) element.dataset.warn = 'true'
+  return element
+}
+
+/** @param {import('../view.ts').NoticeView} notice */
+export function noticeElement({ headline, facts, at, isWarning }) {
+  const element = el(
+    'article',
+    { class: 'card session' },
+    el('h3', { class: 'headline' }, headline),
+    el('p', { class: 'aside' }, timeElement(at)),
+    el('dl', { class: 'facts' }, ...facts.flatMap(({ name, value }) => fact(name, value))),
+  )
+  if (isWarning) element.dataset.warn = 'true'
   return element
 }
 
