@@ -11,7 +11,7 @@ import type { Broker } from '../src/credential/lease.ts'
 import { GatewayError } from '../src/errors.ts'
 import type { Catalogue } from '../src/gate/call.ts'
 import type { JsonObject } from '../src/json/value.ts'
-import type { Clock, Log } from '../src/ports.ts'
+import type { Clock, Log, ToolListing } from '../src/ports.ts'
 import type { StdioUpstream } from './stdio/stdio-upstream.ts'
 
 /** A look that began so long ago still counts as `fresh`: a thousand calls that wake at once need one look. */
@@ -42,7 +42,7 @@ export interface CatalogueOptions {
   readonly version: string
 }
 
-export interface UpstreamCatalogue extends Catalogue {
+export interface UpstreamCatalogue extends Catalogue, ToolListing {
   /** All tools of one upstream, as it lists them now; for `doctor`. */
   look(upstream: string): Promise<ReadonlyMap<string, JsonObject>>
   /** Looks at every upstream, now and from time to time, so that `known` knows. */
@@ -92,6 +92,10 @@ export function createCatalogue(options: CatalogueOptions): UpstreamCatalogue {
       return within(upstream, CACHED_MS)?.settled?.get(tool) ?? null
     },
     look: (upstream) => begin(upstream).tools,
+    async tools(upstream, { age, withinMs }) {
+      const look = within(upstream, age === 'fresh' ? FRESH_MS : CACHED_MS) ?? begin(upstream)
+      return inTime(look.tools, withinMs, upstream)
+    },
     keepWarm() {
       const renew = () => {
         for (const upstream of upstreams.keys()) {
@@ -149,17 +153,28 @@ async function listStdioTools(
   source: Pick<StdioUpstream, 'tools'>,
 ): Promise<ReadonlyMap<string, JsonObject>> {
   const lease = await broker.lend(upstream)
+  try {
+    // The process goes on starting: a launcher that first fetches the program has it for the next look.
+    return await inTime(
+      everyPage((cursor) => source.tools(lease, cursor)),
+      LOOK_TIMEOUT_MS,
+      upstream,
+    )
+  } finally {
+    lease.release()
+  }
+}
+
+async function inTime<T>(looked: Promise<T>, withinMs: number, upstream: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     const error = new GatewayError('upstream_unreachable', `The upstream "${upstream}" did not list its tools in time.`)
-    // The process goes on starting: a launcher that first fetches the program has it for the next look.
-    timer = setTimeout(() => reject(error), LOOK_TIMEOUT_MS)
+    timer = setTimeout(() => reject(error), withinMs)
   })
   try {
-    return await Promise.race([everyPage((cursor) => source.tools(lease, cursor)), late])
+    return await Promise.race([looked, late])
   } finally {
     clearTimeout(timer)
-    lease.release()
   }
 }
 

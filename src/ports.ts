@@ -24,6 +24,7 @@ import type { Call } from './gate/call.ts'
 import type { Fence, Grant } from './grant/grant.ts'
 import type { StandingGrant, StandingGrantCall } from './grant/standing.ts'
 import type { Principal, PrincipalSummary } from './identity/principal.ts'
+import type { JsonObject } from './json/value.ts'
 import type { ClientKind } from './mcp/client-budget.ts'
 import type { Reviewer } from './people/reviewer.ts'
 import type { ChannelName } from './policy/decision.ts'
@@ -65,6 +66,11 @@ export interface ApprovalStore {
   get(id: ApprovalId): Promise<Approval | null>
   /** Oldest first. */
   listPending(): Promise<readonly Approval[]>
+  /** A part of them, and how many there are. */
+  listPendingPage(page: { readonly offset: number; readonly max: number }): Promise<{
+    readonly approvals: readonly Approval[]
+    readonly total: number
+  }>
   /** Newest first; resolved ones that are still kept, at most `max`. */
   listResolved(max: number): Promise<readonly Approval[]>
   /** Approved calls of which nobody knows whether they ran, and people have not said. Oldest first. */
@@ -490,32 +496,57 @@ export type FreezeOutcome =
   /** `message` is for the person who asked. */
   | { readonly ok: false; readonly message: string }
 
+/** The tools of an upstream, by name, as it lists them now or did a few minutes ago. proxy/catalogue implements it. */
+export interface ToolListing {
+  /** Rejects with `upstream_unreachable`, also where the list isn't there in time. */
+  tools(
+    upstream: string,
+    look: { readonly age: 'fresh' | 'cached'; readonly withinMs: number },
+  ): Promise<ReadonlyMap<string, JsonObject>>
+}
+
 /** Elevated access as people ask for it. src/access implements it. Messages are for the person who asked. */
 export interface AccessDesk {
-  /** Upstreams that a rule lets this person ask for. */
-  upstreams(requester: Reviewer): readonly string[]
-  /** What the upstream lists now, by name. Rejects where it can't be listed. */
-  tools(upstream: string): Promise<readonly { readonly name: string; readonly description: string | null }[]>
-  preview(wish: AccessWish): Promise<AccessPreview>
+  /** Upstreams that policy lets this person ask for; by name. Rejects with `directory_unavailable`. */
+  upstreams(requester: Reviewer): Promise<readonly string[]>
+  /** What of it this person may ask for. Rejects with `upstream_unreachable` where it can't be listed. */
+  offer(requester: Reviewer, upstream: string): Promise<AccessOffer>
+  preview(wish: Pick<AccessWish, 'requester' | 'upstream' | 'tools'>): Promise<AccessPreview>
   request(wish: AccessWish): Promise<AccessOutcome>
   /** The holder, whoever may review the grant's approval, and operators may. */
-  revoke(order: { readonly grantId: GrantId; readonly by: Reviewer }): Promise<AccessOutcome>
+  revoke(order: { readonly grantId: GrantId; readonly by: Reviewer }): Promise<RevokeOutcome>
 }
 
 export type AccessWish = Omit<AccessRequest, 'ownerEmail'>
 
+export interface AccessOffer {
+  /** What the upstream lists now, as far as this person may ask for it. */
+  readonly tools: readonly { readonly name: string; readonly description: string | null }[]
+  /** Whether they may ask for `*`: all of them, and those that the upstream will list later. */
+  readonly offersAll: boolean
+  /** The longest that any entry offers for some of them. */
+  readonly longestMs: number
+}
+
 export interface AccessPreview {
-  /** Null where policy lets nobody ask for this; `sentences` say why. */
+  /** Null where policy lets this person not ask for this; `sentences` say why. */
   readonly rule: string | null
   readonly from: readonly string[]
   readonly quorum: number
   readonly longestMs: number | null
-  /** What policy will say of each tool under the grant, in short sentences of ours. */
+  /** What policy will say of each tool under the grant, in short sentences of ours. Tools' names in them are untrusted. */
   readonly sentences: readonly string[]
 }
 
+/** What of the wish is wrong; null where it is none of its parts. */
+export type AccessInput = 'upstream' | 'tools' | 'duration' | 'reason'
+
 export type AccessOutcome =
-  | { readonly ok: true; readonly approval: Approval | null }
+  | { readonly ok: true; readonly approval: Approval; readonly wasAsked: boolean }
+  | { readonly ok: false; readonly message: string; readonly input: AccessInput | null }
+
+export type RevokeOutcome =
+  | { readonly ok: true; readonly grant: StandingGrant }
   | { readonly ok: false; readonly message: string }
 
 export type { PrincipalId }

@@ -414,6 +414,18 @@ export const requirements: readonly Requirement[] = [
   { id: 'REQ-INPUT-3', source: readme, promise: 'Too deep or too large a body is refused.' },
   { id: 'REQ-INPUT-4', source: 'RFC 9110 §15.5.16', promise: 'Another content type or an encoded body is refused.' },
   { id: 'REQ-INPUT-5', source: readme, promise: 'An upstream that the settings don’t name is refused.' },
+  // Elevated access
+  {
+    id: 'REQ-ACCESS-1',
+    source: readme,
+    promise: 'A request for elevated access becomes an approval like any other, for the requester’s own agents alone.',
+  },
+  {
+    id: 'REQ-ACCESS-2',
+    source: readme,
+    promise: 'Nobody can ask for tools that policy does not offer or the upstream does not list, nor for longer.',
+  },
+  { id: 'REQ-ACCESS-3', source: readme, promise: 'A grant ends later only by a review of its own.' },
   // Transparency
   {
     id: 'REQ-CONFORMANCE-1',

@@ -27,6 +27,9 @@ const JOINING_QUEUE_MAX = 1_000
 const BEAT_MS = 10_000
 /** Oldest first; more would make the page unusable. */
 const PENDING_SHOWN_MAX = 200
+/** Looked through for those that are for the console. */
+const PENDING_READ_MAX = 1_000
+const PENDING_PAGE = 50
 const DECIDED_SHOWN_MAX = 30
 /** Summaries are posted once and kept nowhere but here; the recording is the record. */
 const SUMMARIES_MAX = 50
@@ -68,18 +71,18 @@ export function createFeed({ store, cardOf, reviewerName, clock, log }: FeedOpti
 
   const state = async (): Promise<StateView> => {
     const [pending, unknown, resolved] = await Promise.all([
-      store.listPending(),
+      pendingHere(store),
       store.listUnknown(),
       store.listResolved(DECIDED_SHOWN_MAX),
     ])
     // First those of which nobody knows whether they ran: their agents are told not to go on.
-    const here = [...unknown, ...pending].filter(isShownHere)
+    const here = [...unknown.filter(isShownHere), ...pending.approvals]
     const view = (approval: Approval) => previewView(approval, cardOf(approval))
     return {
       now: clock.now(),
       reviewer: { name: reviewerName },
       pending: here.slice(0, PENDING_SHOWN_MAX).map(view),
-      pendingMore: Math.max(0, here.length - PENDING_SHOWN_MAX),
+      pendingMore: Math.max(0, here.length - PENDING_SHOWN_MAX) + pending.unread,
       decided: resolved.filter((approval) => isShownHere(approval) && approval.run?.state !== 'unknown').map(view),
       sessions: summaries,
       notices,
@@ -162,6 +165,18 @@ export function createFeed({ store, cardOf, reviewerName, clock, log }: FeedOpti
       clearInterval(beats)
       tabs.close()
     },
+  }
+}
+
+/** As many as a page can hold. What lies behind them is counted, and not read: each may have half a megabyte. */
+async function pendingHere(store: Pick<ApprovalStore, 'listPendingPage'>) {
+  const approvals: Approval[] = []
+  for (let offset = 0; ; offset += PENDING_PAGE) {
+    const page = await store.listPendingPage({ offset, max: PENDING_PAGE })
+    approvals.push(...page.approvals.filter(isShownHere))
+    const read = offset + PENDING_PAGE
+    const isEnough = approvals.length >= PENDING_SHOWN_MAX || read >= PENDING_READ_MAX
+    if (isEnough || read >= page.total) return { approvals, unread: Math.max(0, page.total - read) }
   }
 }
 

@@ -7,6 +7,7 @@
  * are due, the change stream and, for a review, that it is not recorded yet. So no crash of ours can fall between a
  * decision and the news of it.
  */
+import { ACCESS_PENDING_MAX } from '../../src/access/access.ts'
 import type { Approval, ApprovalEvent } from '../../src/approval/approval.ts'
 import { agentAtFirst, transition } from '../../src/approval/approval.ts'
 import type { ApprovalId, EpochMs } from '../../src/brands.ts'
@@ -79,6 +80,11 @@ export function createApprovalStore(options: {
   return {
     get,
     listPending: async () => readMany(redis, READ_ARMED, await members(redis, 'ZRANGE', keys.pending, 0, -1)),
+    async listPendingPage({ offset, max }) {
+      const ids = await members(redis, 'ZRANGE', keys.pending, offset, offset + max - 1)
+      const total = Number(await redis.call('ZCARD', keys.pending))
+      return { approvals: await readMany(redis, READ_ARMED, ids), total }
+    },
     listResolved: async (max) =>
       readMany(redis, READ_MANY, await members(redis, 'ZREVRANGE', keys.resolved, 0, max - 1)),
     listUnknown: async () => readMany(redis, READ_MANY, await members(redis, 'ZRANGE', keys.unknownRuns, 0, -1)),
@@ -140,7 +146,7 @@ async function open(redis: RedisHandle, approval: Approval, replica: string) {
       approval.requestedAt,
       replica,
       PENDING_MAX,
-      PENDING_PER_PRINCIPAL_MAX,
+      approval.access === null ? PENDING_PER_PRINCIPAL_MAX : ACCESS_PENDING_MAX,
       PENDING_PER_UPSTREAM_MAX,
       redis.key('approval', ''),
       redis.key('waiters', ''),

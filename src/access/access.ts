@@ -24,3 +24,5 @@ export interface AccessRequest {
 /** A reviewer reads them all. */
 export const ACCESS_TOOLS_MAX = 50
 export const ACCESS_REASON_CHARS_MAX = 500
+/** Open at once, of one person: more are no exception any more, and reviewers would stop reading. */
+export const ACCESS_PENDING_MAX = 10

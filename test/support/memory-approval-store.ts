@@ -40,6 +40,10 @@ export function createMemoryApprovalStore(): MemoryApprovalStore {
       const pending = [...approvals.values()].filter((approval) => approval.state === 'pending')
       return pending.sort((a, b) => a.requestedAt - b.requestedAt)
     },
+    listPendingPage: async ({ offset, max }) => {
+      const pending = await store.listPending()
+      return { approvals: pending.slice(offset, offset + max), total: pending.length }
+    },
     listResolved: async (max) => {
       await arrive()
       const resolved = [...approvals.values()].filter((approval) => approval.state !== 'pending')
