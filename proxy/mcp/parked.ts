@@ -37,7 +37,7 @@ export async function parkIfRoom(parked: ParkedCalls, call: ParkedCall, until: E
 /** The same call, which rejoins its own approval. Throws GatewayError `internal` where its bytes are no tools/call. */
 export function callOfParked(parked: ParkedCall): Call {
   const { bytes, message, params } = read(parked)
-  const { tool, arguments: args, otherParams } = params
+  const { tool, arguments: args, otherParams, statedReason } = params
   const { callId: id, sessionId, principal, upstream, approvalId: rejoins } = parked
   const { id: rpcId, method } = message
   return {
@@ -49,6 +49,7 @@ export function callOfParked(parked: ParkedCall): Call {
     tool,
     arguments: args,
     otherParams,
+    statedReason,
     rpcId,
     bytes,
     rejoins,

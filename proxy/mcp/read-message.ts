@@ -39,6 +39,8 @@ export interface Judged {
   readonly tool: string | null
   readonly arguments: JsonValue
   readonly otherParams: JsonValue
+  /** See Call. */
+  readonly statedReason?: string | null
   readonly mcpHeaders: Readonly<Record<string, string>>
   readonly rejoins: Call['rejoins']
   readonly continues: Call['continues']
@@ -170,7 +172,7 @@ async function readToolCall(
   const message = returned === null ? sent.message : { ...sent.message, params: returned.params }
   const parsed = parseToolCall(message.params)
   if (!parsed.ok) throw new GatewayError('invalid_params', parsed.message)
-  const { tool, arguments: args, otherParams, progressToken } = parsed.call
+  const { tool, arguments: args, otherParams, progressToken, statedReason } = parsed.call
   inquiry.progressToken = progressToken
   const mcpHeaders = await toolHeaders(options.catalogue, inquiry.request.headers, { message, upstream, tool })
   return {
@@ -179,6 +181,7 @@ async function readToolCall(
     tool,
     arguments: args,
     otherParams,
+    statedReason,
     mcpHeaders,
     rejoins: inquiry.waited?.approvalId ?? null,
     continues: returned?.continues ?? null,

@@ -20,6 +20,8 @@ export interface Call {
   readonly arguments: JsonValue
   /** What else of a tools/call's `params` a server may act on; see mcp/message.ts. */
   readonly otherParams: JsonValue
+  /** What the agent says it wants a tools/call for; see mcp/message.ts. Left out or null: it says nothing. */
+  readonly statedReason?: string | null
   /** The JSON-RPC id whose answer ends the exchange; null for notifications, responses and streams. */
   readonly rpcId: RpcId | null
   /** The bytes that were judged and are forwarded; empty for GET and DELETE. */

@@ -13,6 +13,7 @@
 import { createHash } from 'node:crypto'
 import { annotationsOf } from '../approval/annotations.ts'
 import { type Approval, agentAtFirst } from '../approval/approval.ts'
+import { askedAt } from '../approval/asked.ts'
 import { fingerprintOf } from '../approval/fingerprint.ts'
 import type { AuditEvent, Finding, Outcome } from '../audit/events.ts'
 import type { ApprovalId, CallId, EpochMs, Fingerprint, GrantId } from '../brands.ts'
@@ -271,7 +272,7 @@ function askFor(
     otherParamsJson,
     rule: decision.rule,
     reason: decision.reason,
-    from: terms.from,
+    ...askedAt(terms, requestedAt),
     quorum: terms.quorum,
     channels: terms.channels.length === 0 ? channels : terms.channels,
     requestedAt,
@@ -284,14 +285,12 @@ function askFor(
     access: null,
     // The fingerprint has just had it listed.
     annotations: annotationsOf(catalogue.known(call.upstream, tool)),
-    statedReason: null,
+    statedReason: call.statedReason ?? null,
     strength: terms.strength,
     readAll: terms.readAll,
     allowForMs: terms.allowForMs,
     allowedForMs: null,
     rooms: terms.rooms,
-    isOutOfHours: false,
-    steps: [],
     reminders: { count: 0, lastAt: null },
     remarks: [],
   }

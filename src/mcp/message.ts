@@ -42,6 +42,10 @@ const PSEUDO_METHODS: ReadonlySet<string> = new Set([STREAM_METHOD, SESSION_END_
 
 export const META_PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion'
 const META_CLIENT_INFO = 'io.modelcontextprotocol/clientInfo'
+/** Our own key: why the agent wants a call that may be put to people. No part of the fingerprint, like all of `_meta`. */
+export const META_REASON = 'countersign/reason'
+/** A few sentences on a card. */
+export const STATED_REASON_LENGTH_MAX = 500
 /** What programs call themselves is compared and shown; none needs more. */
 const CLIENT_NAME_LENGTH_MAX = 128
 /** A method's name is used as a key and shown to people; the longest in MCP has 40 characters. */
@@ -159,11 +163,20 @@ export interface ToolCallParams {
    */
   readonly otherParams: JsonValue
   readonly progressToken: RpcId | null
+  /** What the agent says it wants the call for. People see it; nothing is judged by it. Null where it says nothing. */
+  readonly statedReason: string | null
 }
 
 export type ParsedToolCall =
   | { readonly ok: true; readonly call: ToolCallParams }
   | { readonly ok: false; readonly message: string }
+
+/** What is longer is left out whole: half a reason may say the opposite. */
+function statedReasonIn(meta: JsonValue | undefined): string | null {
+  const reason = isObject(meta) ? meta[META_REASON] : undefined
+  const text = typeof reason === 'string' ? reason.trim() : ''
+  return text === '' || text.length > STATED_REASON_LENGTH_MAX ? null : text
+}
 
 /** The parts of a tools/call that policy, people and the fingerprint judge. */
 export function parseToolCall(params: JsonObject): ParsedToolCall {
@@ -179,5 +192,5 @@ export function parseToolCall(params: JsonObject): ParsedToolCall {
   // `_meta` is left out: clients put an id of their own for each call there, and no identical call could join.
   const { name: _name, arguments: _arguments, _meta, ...others } = params
   const otherParams = Object.keys(others).length === 0 ? null : others
-  return { ok: true, call: { tool, arguments: args, otherParams, progressToken } }
+  return { ok: true, call: { tool, arguments: args, otherParams, progressToken, statedReason: statedReasonIn(meta) } }
 }

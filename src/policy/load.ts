@@ -10,28 +10,21 @@ import { type Path, type Problem, problem, say, suggestion, zodProblems } from '
 import { readYaml, type YamlFile } from '../config/yaml-file.ts'
 import { canonicalJson } from '../json/canonical.ts'
 import type { AccessRule } from './access-rules.ts'
+import { approvalBlock } from './approval-block.ts'
+import { type ApprovalBlock, type ApprovalSurroundings, approvalTerms } from './approval-terms.ts'
 import { type Condition, Conditions } from './conditions.ts'
-import type { ApprovalTerms, ChannelName, Decision } from './decision.ts'
+import type { ApprovalTerms, Decision } from './decision.ts'
 import { type CompiledPolicy, compilePolicy, type Rule } from './evaluate.ts'
 import { isLiteral } from './glob.ts'
 import { coverage, TOOL_CALLS } from './match.ts'
-import {
-  type AccessRuleFile,
-  type ApprovalFile,
-  approvalBlock,
-  type PolicyFile,
-  policyFile,
-  type RuleFile,
-} from './policy-file.ts'
+import { type AccessRuleFile, type PolicyFile, policyFile, type RuleFile } from './policy-file.ts'
 import { runPolicyTests } from './run-tests.ts'
 
 /** What the policy's names are checked against: the settings say what there is. */
-export interface PolicySurroundings {
+export interface PolicySurroundings extends ApprovalSurroundings {
   /** The policy file's name, for messages; nothing is read from the disk here. */
   readonly file: string
   readonly upstreams: readonly string[]
-  readonly groups: readonly string[]
-  readonly channels: readonly ChannelName[]
 }
 
 export type LoadedPolicy =
@@ -107,9 +100,21 @@ class Loader {
     this.#ids.add(entry.id)
     this.#match({ match: entry.match, effect: 'allow' }, path)
     for (const [index, name] of entry.for.entries()) this.#group(name, [...path, 'for', index])
-    const terms = this.#terms(entry.approval ?? approvalBlock.parse({}), path)
+    const terms = this.#accessTerms(entry, path)
     const { id, match, for: askers, longest: longestMs, reason = null } = entry
     return Object.freeze<AccessRule>({ id, match, for: askers, terms, longestMs, reason })
+  }
+
+  /** How long access lasts, whoever asks for it chooses; and no grant opens another. */
+  #accessTerms({ approval: block = approvalBlock.parse({}) }: AccessRuleFile, path: Path): ApprovalTerms {
+    const cure = 'Remove it; longest says for how long access may be asked for.'
+    if (block.allow_for.length > 0) {
+      this.add([...path, 'approval', 'allow_for'], say('is for calls, and this is about access', cure))
+    }
+    if (block.accepts_grants !== undefined) {
+      this.add([...path, 'approval', 'accepts_grants'], say('is for calls, and this is about access', cure))
+    }
+    return this.#terms({ ...block, allow_for: [], accepts_grants: false }, path)
   }
 
   testNames(file: PolicyFile): void {
@@ -147,13 +152,9 @@ class Loader {
     return this.#terms(rule.approval ?? approvalBlock.parse({}), path)
   }
 
-  #terms(terms: ApprovalFile, path: Path): ApprovalTerms {
-    for (const [at, from] of terms.from.entries()) this.#group(from, [...path, 'approval', 'from', at])
-    for (const [at, channel] of terms.channel.entries()) {
-      this.#known(channel, this.#surroundings.channels, 'channel', [...path, 'approval', 'channel', at])
-    }
-    const { from, quorum, deadline: deadlineMs, use_within: useWithinMs, channel: channels } = terms
-    return Object.freeze<ApprovalTerms>({ ...DEFAULT_TERMS, from, quorum, deadlineMs, useWithinMs, channels })
+  #terms(block: ApprovalBlock, path: Path): ApprovalTerms {
+    const add = (within: Path, message: string) => this.add([...path, 'approval', ...within], message)
+    return Object.freeze(approvalTerms(block, this.#surroundings, add))
   }
 
   #condition(expression: string, path: Path): Condition | null {
@@ -174,16 +175,6 @@ class Loader {
     if (!known.includes(name)) this.add(path, say(`unknown ${what} ${name}`, suggestion(name, known)))
   }
 }
-
-const DEFAULT_TERMS = {
-  rooms: [],
-  strength: 'click',
-  readAll: false,
-  allowForMs: [],
-  acceptsGrants: true,
-  steps: [],
-  hours: null,
-} as const
 
 /** Each is compared with each rule, so that more would make the start slow for a hint. */
 const COMPARED_MAX = 1_000

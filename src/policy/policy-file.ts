@@ -13,6 +13,7 @@ import {
   text,
 } from '../config/fields.ts'
 import { say } from '../config/problems.ts'
+import { approvalBlock, QUORUM_MAX } from './approval-block.ts'
 import { GLOB_CHARS_MAX } from './glob.ts'
 
 export const RULES_MAX = 10_000
@@ -22,10 +23,6 @@ export const ACCESS_RULES_MAX = 1_000
 /** A working day; who works longer asks again. More than a week is no exception any more, but a rule of its own. */
 const ACCESS_LONGEST_DEFAULT_MS = 8 * 3_600_000
 const ACCESS_BOUNDS = { minMs: 60_000, maxMs: 7 * 86_400_000 }
-/** An approval that asks more people than this asks nobody. */
-export const QUORUM_MAX = 10
-const DEFAULT_MS = 15 * 60_000
-const WAIT_BOUNDS = { minMs: 10_000, maxMs: 86_400_000 }
 
 const globs = (example: string) =>
   oneOrMore(
@@ -34,15 +31,6 @@ const globs = (example: string) =>
     }),
     1000,
   ).optional()
-
-export const approvalBlock = strict({
-  from: oneOrMore(text('dba'), 50).default([]),
-  quorum: integer({ min: 1, max: QUORUM_MAX, unit: 'reviewers' }).default(1),
-  deadline: duration(WAIT_BOUNDS).default(DEFAULT_MS),
-  use_within: duration(WAIT_BOUNDS).default(DEFAULT_MS),
-  grant: choice('single_use').default('single_use'),
-  channel: oneOrMore(choice('slack', 'teams', 'console'), 3).default([]),
-})
 
 const effect = choice('allow', 'deny', 'require_approval')
 
@@ -101,7 +89,14 @@ const policyTest = strict({
       .default('2026-01-01T12:00:00Z'),
     principal: principal.prefault({}),
   }),
-  expect: strict({ effect, rule: text('prod-delete').optional(), reason: optionalText('Because.').optional() }),
+  expect: strict({
+    effect,
+    rule: text('prod-delete').optional(),
+    reason: optionalText('Because.').optional(),
+    strength: choice('click', 'confirm', 'step_up').optional(),
+    quorum: integer({ min: 1, max: QUORUM_MAX, unit: 'reviewers' }).optional(),
+    from: oneOrMore(text('dba'), 50).optional(),
+  }),
 })
 
 const ALLOW_BY_DEFAULT = say(
@@ -123,7 +118,6 @@ export const policyFile = strict({
   tests: list(policyTest, TESTS_MAX).default([]),
 })
 
-export type ApprovalFile = z.output<typeof approvalBlock>
 export type PolicyFile = z.output<typeof policyFile>
 export type RuleFile = PolicyFile['rules'][number]
 export type AccessRuleFile = PolicyFile['access'][number]

@@ -2,7 +2,8 @@
 import { epochMs, principalId } from '../brands.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { JsonObject, JsonValue } from '../json/value.ts'
-import type { Decision, Policy, PolicyInput } from './decision.ts'
+import type { ApprovalTerms, Decision, Policy, PolicyInput } from './decision.ts'
+import { reviewersAt } from './hours.ts'
 import type { PolicyTest } from './policy-file.ts'
 
 export interface TestFailure {
@@ -14,25 +15,51 @@ export interface TestFailure {
 export function runPolicyTests(policy: Policy, tests: readonly PolicyTest[]): TestFailure[] {
   return tests.flatMap((test, at) => {
     const decision = policy.evaluate(inputOf(test.call))
-    const differences = compare(test.expect, decision)
+    const differences = compare(test, decision)
     if (differences.length === 0) return []
     const message = `test "${test.name}" fails: ${differences.join('; ')}`
     return [{ at, message, cure: 'Correct the rules, or the test if it is the test that is wrong.' }]
   })
 }
 
-function compare(expect: PolicyTest['expect'], decision: Decision): string[] {
+type Differ = (what: string, wanted: string, got: string) => void
+
+function compare(test: PolicyTest, decision: Decision): string[] {
+  const { expect } = test
   const differences: string[] = []
-  const differ = (what: string, wanted: string, got: string) => {
+  const differ: Differ = (what, wanted, got) => {
     if (wanted !== got) differences.push(`expected ${what} ${wanted}, got ${got}`)
   }
   differ('effect', expect.effect, decision.effect)
   if (expect.rule !== undefined) differ('rule', expect.rule, decision.rule)
   if (expect.reason !== undefined) differ('reason', expect.reason, decision.reason ?? '')
+  compareTerms(test, decision.approval, differ)
   // Which rule it was is what one needs to know to correct it.
   if (differences.length > 0 && expect.rule === undefined) differences.push(`rule ${decision.rule} decided`)
   return differences
 }
+
+function compareTerms({ expect, call }: PolicyTest, terms: Decision['approval'], differ: Differ): void {
+  const { strength, quorum, from } = expect
+  const got = (value: (terms: ApprovalTerms) => string) => (terms === null ? 'no approval' : value(terms))
+  const names = (list: readonly string[]) => (list.length === 0 ? 'anyone' : [...list].sort().join(', '))
+  const asked = (terms: ApprovalTerms) => names(reviewersAt(terms, instantOf(call)).from)
+  if (strength !== undefined)
+    differ(
+      'strength',
+      strength,
+      got((asks) => asks.strength),
+    )
+  if (quorum !== undefined)
+    differ(
+      'quorum',
+      String(quorum),
+      got((asks) => String(asks.quorum)),
+    )
+  if (from !== undefined) differ('from', names(from), got(asked))
+}
+
+const instantOf = (call: PolicyTest['call']) => epochMs(Date.parse(call.now))
 
 function inputOf(call: PolicyTest['call']): PolicyInput {
   const toolCall = call.method === 'tools/call'
@@ -43,7 +70,7 @@ function inputOf(call: PolicyTest['call']): PolicyInput {
     arguments: call.arguments as JsonValue,
     principal: principalOf(call.principal),
     toolDefinition: call.annotations ? { annotations: call.annotations as JsonObject } : null,
-    now: epochMs(Date.parse(call.now)),
+    now: instantOf(call),
   }
 }
 

@@ -61,6 +61,7 @@ describe('a policy', () => {
       rule: 'prod-delete',
       reason: 'Deleting in production needs two.',
       approval: someTerms({
+        acceptsGrants: false,
         from: ['dba', 'Bob@example.com'],
         quorum: 2,
         deadlineMs: 600_000,
