@@ -188,7 +188,8 @@ async function look(
 ): Promise<boolean> {
   const { redis, store, clock, graceMs = AWAY_AFTER_MS } = services
   const approval = await store.get(due.id)
-  if (approval?.state === 'pending') {
+  // Who asks for access doesn't wait for a call's answer.
+  if (approval?.state === 'pending' && approval.access === null) {
     const now = clock.now()
     const event = eventOf(await present(redis, due.id), epochMs(Number(due.since) - graceMs + redis.clockSkewMs()), now)
     const isNews = !(due.isOfCalls && event.type === 'agent_left') && isNewsOf(approval, event)

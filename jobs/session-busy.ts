@@ -1,8 +1,8 @@
 /**
- * Whether something of a session may still happen: a question that waits for people, or a permission that waits for
- * its call. Its summary would be wrong a moment later, so it is not ended yet.
+ * Whether something of a session may still happen: a question that waits for people, a permission that waits for its
+ * call, or one that passes calls for a while. Its summary would be wrong a moment later, so it is not ended yet.
  *
- * Asked when a session has been idle for long, so it reads the two indexes instead of keeping a third, and never what
+ * Asked when a session has been idle for long, so it mostly reads the indexes that are there, and never what
  * is asked of people: that can be half a megabyte each.
  */
 import type { ApprovalId, GrantId, SessionId } from '../src/brands.ts'
@@ -20,6 +20,7 @@ export function sessionBusy(services: {
   const { redis, grants } = services
   const keys = approvalKeys(redis)
   return async (session) => {
+    if ((await redis.call('EXISTS', keys.standingIn(session))) === 1) return true
     const pending = await redis.call('ZRANGE', keys.pending, 0, -1)
     const approvals = Array.isArray(pending) ? pending.map((id) => keys.approval(id as ApprovalId)) : []
     for (let start = 0; start < approvals.length; start += PAGE) {

@@ -39,6 +39,8 @@ import { type SealingKeys, startSealingKeys } from '../jobs/sealing-keys.ts'
 import { sessionBusy } from '../jobs/session-busy.ts'
 import { startSessionSummaries } from '../jobs/session-summary.ts'
 import { createSessions } from '../jobs/sessions.ts'
+import { startStandingGrantEnds } from '../jobs/standing-grant-ends.ts'
+import { createStandingGrants } from '../jobs/standing-grants.ts'
 import { createTakenNonces } from '../jobs/taken-nonces.ts'
 import { createTasks, startTaskRuns } from '../jobs/tasks.ts'
 import { createAuthenticator } from '../proxy/authenticate/authenticator.ts'
@@ -69,7 +71,7 @@ import { faultAnswer } from './mcp/answers.ts'
 import { peopleOf } from './people/people.ts'
 import type { ChannelName } from './policy/decision.ts'
 import type { CompiledPolicy } from './policy/evaluate.ts'
-import type { ApprovalStore, Channel, Clock, Grants, Ids, Log, Reviews, Runs } from './ports.ts'
+import type { ApprovalStore, Channel, Clock, Grants, Ids, Log, Reviews, Runs, StandingGrants } from './ports.ts'
 import { createReviews } from './review/review.ts'
 import { createSealer } from './sealing/seal.ts'
 
@@ -193,6 +195,7 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   closers.push(() => inbox.close())
   const store = createApprovalStore({ redis, inbox })
   const grants = createGrants(redis, inbox.replica)
+  const standingGrants = createStandingGrants(redis)
   const runs = await startRuns({ redis, inbox, store, clock, log })
   closers.push(() => runs.close())
   const notices = createNotices(redis, channelNames(settings))
@@ -201,6 +204,7 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const reviews = createReviews({
     approvals: store,
     grants,
+    standingGrants,
     people,
     readings: createReadings(redis),
     recorder,
@@ -225,7 +229,7 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
     () => consolePage?.close(),
   )
   if (roles.has('bots')) startBots(base, { inbox, store, slack, channels }, closers)
-  if (roles.has('jobs')) startJobs(base, { inbox, store, grants, channels }, closers)
+  if (roles.has('jobs')) startJobs(base, { inbox, store, grants, standingGrants, channels }, closers)
   return { endpoint, console: consolePage, slack }
 }
 
@@ -385,14 +389,21 @@ function startBots(
 
 function startJobs(
   base: Base,
-  parts: { inbox: Inbox; store: RedisApprovalStore; grants: Grants; channels: readonly Channel[] },
+  parts: {
+    inbox: Inbox
+    store: RedisApprovalStore
+    grants: Grants
+    standingGrants: StandingGrants
+    channels: readonly Channel[]
+  },
   closers: Closers,
 ): void {
   const { redis, recorder, clock, log, settings, recordingsDirectory } = base
-  const { inbox, store, grants, channels } = parts
+  const { inbox, store, grants, standingGrants, channels } = parts
   const holdsWorker = startHoldsWorker({ redis, store, recorder, clock, log })
   const lostRuns = startLostRuns({ redis, store, recorder, clock, log })
   const revocation = startGrantRevocation({ redis, inbox, grants, recorder, clock, log })
+  const standingEnds = startStandingGrantEnds({ redis, inbox, standingGrants, recorder, notices: null, clock, log })
   const summaries = startSessionSummaries({
     redis,
     recorder,
@@ -407,6 +418,7 @@ function startJobs(
     () => holdsWorker.close(),
     () => lostRuns.close(),
     () => revocation.close(),
+    () => standingEnds.close(),
     () => summaries.close(),
   )
 }

@@ -432,6 +432,18 @@ export const requirements: readonly Requirement[] = [
     source: 'the official conformance suite, sets 2025-11-25 and 2026-07-28',
     promise: 'Under a policy that allows all, each check has the status that it has of the server itself.',
   },
+  // Standing grants
+  {
+    id: 'REQ-GRANT-2',
+    source: readme,
+    promise: 'A grant passes no call of another client, another principal, or an owner nobody vouches for.',
+  },
+  { id: 'REQ-GRANT-3', source: readme, promise: 'Once a grant is revoked, or has expired, it passes no call.' },
+  {
+    id: 'REQ-GRANT-4',
+    source: readme,
+    promise: 'A grant’s end is recorded and told: who ended it, and how many calls of which tool it passed.',
+  },
   // The project itself
   {
     id: 'REQ-DOCTOR-1',

@@ -266,6 +266,7 @@ function statusOf(refusal: Refusal): number {
     case 'step_known':
     case 'reminded_lately':
     case 'too_many_remarks':
+    case 'too_many_grants':
       return 409
     default:
       return unreachable(refusal)

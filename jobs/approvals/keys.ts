@@ -20,6 +20,12 @@
  *                                    or <approval>:cancelled, by when; until it is in the recording
  *   grant:<id>               hash    the fields of Grant; empty text for null
  *   grants-active            zset    by expiresAt
+ *   standing:<id>            hash    the fields of StandingGrant; see standing-grant-fields.ts
+ *   standing-of:<digest>     zset    by expiresAt: the active ones of one holder
+ *   standing-for:<digest>    zset    by expiresAt: those of one person's agents, by the owner's e-mail
+ *   standing-active          zset    by expiresAt
+ *   standing-in:<session>    set     the active ones that were opened in it
+ *   standing-unreported      zset    ended ones of which nobody has been told, by when they ended
  *   run:<approval>           hash    state, callId, replica, answer
  *   runs-running             zset    approvals, by when their run began
  *   runs-unknown             zset    approvals of which people must say whether they ran, by when that was noticed
@@ -33,7 +39,8 @@
  */
 import { createHash } from 'node:crypto'
 import type { Approval } from '../../src/approval/approval.ts'
-import type { ApprovalId, Fingerprint, GrantId, PrincipalId } from '../../src/brands.ts'
+import type { ApprovalId, Fingerprint, GrantId, PrincipalId, SessionId } from '../../src/brands.ts'
+import type { GrantHolder } from '../../src/grant/standing.ts'
 import type { RedisHandle } from '../redis.ts'
 
 export interface ApprovalKeys {
@@ -55,6 +62,12 @@ export interface ApprovalKeys {
   replica(id: string): string
   grant(id: GrantId): string
   readonly activeGrants: string
+  standingGrant(id: GrantId): string
+  standingOf(holder: GrantHolder): string
+  standingFor(ownerEmail: string): string
+  readonly activeStanding: string
+  standingIn(session: SessionId): string
+  readonly unreportedStanding: string
   run(id: ApprovalId): string
   readonly running: string
   readonly unknownRuns: string
@@ -71,8 +84,7 @@ export function approvalKeys({ key }: Pick<RedisHandle, 'key'>): ApprovalKeys {
     approval: (id) => key('approval', id),
     fingerprint: (fingerprint) => key('fingerprint', fingerprint),
     pending: key('approvals-pending'),
-    // A subject is the issuer's text: its digest has a bounded length and no surprises.
-    ofPrincipal: (principal) => key('approvals-of', createHash('sha256').update(principal).digest('hex')),
+    ofPrincipal: (principal) => key('approvals-of', digestOf(principal)),
     onUpstream: (upstream) => key('approvals-on', upstream),
     resolved: key('approvals-resolved'),
     changes: key('approvals-changed'),
@@ -89,6 +101,12 @@ export function approvalKeys({ key }: Pick<RedisHandle, 'key'>): ApprovalKeys {
     replica: (id) => key('replica', id),
     grant: (id) => key('grant', id),
     activeGrants: key('grants-active'),
+    standingGrant: (id) => key('standing', id),
+    standingOf: (holder) => key('standing-of', digestOf(nameOfHolder(holder))),
+    standingFor: (ownerEmail) => key('standing-for', digestOf(ownerEmail)),
+    activeStanding: key('standing-active'),
+    standingIn: (session) => key('standing-in', session),
+    unreportedStanding: key('standing-unreported'),
     run: (id) => key('run', id),
     running: key('runs-running'),
     unknownRuns: key('runs-unknown'),
@@ -99,4 +117,15 @@ export function approvalKeys({ key }: Pick<RedisHandle, 'key'>): ApprovalKeys {
     cards: (id) => key('cards', id),
     cardsDue: key('cards-due'),
   }
+}
+
+/** A subject is the issuer's text: its digest has a bounded length and no surprises. */
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+/** No two holders have one name: JSON keeps apart what it lists. */
+function nameOfHolder(holder: GrantHolder): string {
+  if (holder.kind === 'owner') return JSON.stringify(['owner', holder.email])
+  return JSON.stringify(['agent', holder.principal.id, holder.principal.client])
 }

@@ -92,14 +92,18 @@ end
  *
  * KEYS  1 approval  2 pending  3 of principal  4 on upstream  5 resolved  6 changes  7 waiters  8 fingerprint
  *       9 cards due  10 cards  11 grant  12 active grants  13 unrecorded reviews  14 run  15 running  16 unknown runs
+ *       17 active standing grants; where one is opened or extended: 18 it  19 its holder's  20 its session's, and, where
+ *       its owner is known, 21 those for that person's agents
  * ARGV  1 notAfter  2 id  3 version expected  4 version set  5 state  6 json  7 resolvedAt or ''  8 kept for, ms
  *       9 most changes kept  10 prefix of inboxes' keys  11 inbox kept for, ms  12 most messages in an inbox
  *       13 '1': only where no second call has joined  14 its name as an unrecorded review or ''
  *       15 until when an identical call is led here, or '' for no longer  16 the run's state expected or '' for any
  *       17 the run's state set or ''  18 the run's answer or ''  19 until when the run is kept
- *       20 the grant's id or ''  21 its expiresAt  22 its fields and values...
- * Answers  applied | conflict (another version) | unknown | joined (13 is set, and one has)
- *          | run_known (the run has another state than 16) | late
+ *       20 the grant's id or ''  21 its expiresAt  22 how many its fields and values are  23 they...
+ *       then '' | 'open', a standing grant's id, its expiresAt, most of one holder, how many its fields and values are,
+ *       they... | 'extend', its id, its new expiresAt, its expiresAt expected, more who approved it as a JSON list
+ * Answers  applied | conflict (another version, or of the standing grant) | unknown | joined (13 is set, and one has)
+ *          | run_known (the run has another state than 16) | too_many_grants (of that holder) | late
  */
 export const APPLY = defineScript(
   'approval-apply',
@@ -109,6 +113,15 @@ if not version then return {'unknown'} end
 if version ~= ARGV[3] then return {'conflict'} end
 if ARGV[13] == '1' and redis.call('HGET', KEYS[1], 'joins') ~= '0' then return {'joined'} end
 if ARGV[16] ~= '' and redis.call('HGET', KEYS[14], 'state') ~= ARGV[16] then return {'run_known'} end
+local at = 23 + ARGV[22]
+local standing = ARGV[at]
+if standing == 'extend' then
+  local known = redis.call('HMGET', KEYS[18], 'state', 'expiresAt')
+  if known[1] ~= 'active' or known[2] ~= ARGV[at + 3] then return {'conflict'} end
+elseif standing == 'open' then
+  redis.call('ZREMRANGEBYSCORE', KEYS[19], '-inf', now)
+  if redis.call('ZCARD', KEYS[19]) >= tonumber(ARGV[at + 3]) then return {'too_many_grants'} end
+end
 redis.call('HSET', KEYS[1], 'json', ARGV[6], 'version', ARGV[4], 'state', ARGV[5])
 if redis.call('HEXISTS', KEYS[1], 'armed') == 1 then redis.call('SADD', KEYS[9], ARGV[2]) end
 redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[9], '*', 'id', ARGV[2])
@@ -126,9 +139,23 @@ redis.call('PEXPIRE', KEYS[10], ARGV[8])
 wake(KEYS[7], ARGV[2], ARGV[10], ARGV[12], ARGV[11])
 if ARGV[20] ~= '' then
   redis.call('HSET', KEYS[1], 'grant', KEYS[11])
-  redis.call('HSET', KEYS[11], unpack(ARGV, 22))
+  redis.call('HSET', KEYS[11], unpack(ARGV, 23, at - 1))
   redis.call('PEXPIREAT', KEYS[11], ARGV[21] + ARGV[8])
   redis.call('ZADD', KEYS[12], ARGV[21], ARGV[20])
+end
+if standing == 'open' then
+  redis.call('HSET', KEYS[18], unpack(ARGV, at + 5))
+elseif standing == 'extend' then
+  local approvers = redis.call('HGET', KEYS[18], 'approvedBy')
+  redis.call('HSET', KEYS[18], 'expiresAt', ARGV[at + 2],
+    'approvedBy', string.sub(approvers, 1, -2) .. ',' .. string.sub(ARGV[at + 4], 2))
+end
+if standing ~= '' then
+  redis.call('PEXPIREAT', KEYS[18], ARGV[at + 2] + ARGV[8])
+  redis.call('ZADD', KEYS[17], ARGV[at + 2], ARGV[at + 1])
+  redis.call('ZADD', KEYS[19], ARGV[at + 2], ARGV[at + 1])
+  if standing == 'open' then redis.call('SADD', KEYS[20], ARGV[at + 1]) end
+  if KEYS[21] then redis.call('ZADD', KEYS[21], ARGV[at + 2], ARGV[at + 1]) end
 end
 if ARGV[17] ~= '' then
   redis.call('HSET', KEYS[14], 'state', ARGV[17], 'answer', ARGV[18])

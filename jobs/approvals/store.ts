@@ -3,7 +3,7 @@
  * at once (two clicks, a deadline, a cancel) exactly one finds the version that it read; the others read again and are
  * told what it had become.
  *
- * In the same step as a resolution: the grant, the inboxes of the replicas that wait, the pending index, the cards that
+ * In the same step as a resolution: the grants, the inboxes of the replicas that wait, the pending index, the cards that
  * are due, the change stream and, for a review, that it is not recorded yet. So no crash of ours can fall between a
  * decision and the news of it.
  */
@@ -14,11 +14,15 @@ import type { ApprovalId, EpochMs } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { grantIdOf, openGrant } from '../../src/grant/grant.ts'
+import type { StandingGrant } from '../../src/grant/standing.ts'
+import { GRANTS_PER_HOLDER_MAX, isExtendedBy, openStandingGrant } from '../../src/grant/standing.ts'
 import type { ApprovalStore, OpenedHold } from '../../src/ports.ts'
 import { RESULT_LIFE_MS, type RunState } from '../../src/run/run.ts'
 import { grantFields, parseGrant } from '../grant-fields.ts'
 import type { Inbox } from '../inbox.ts'
 import type { RedisHandle, RedisReply, Script } from '../redis.ts'
+import { ownerEmailOf, parseStandingGrant, standingGrantFields } from '../standing-grant-fields.ts'
+import type { ApprovalKeys } from './keys.ts'
 import { approvalKeys } from './keys.ts'
 import { APPLY, ARM, ATTACH, OPEN, READ_ARMED, READ_MANY } from './scripts.ts'
 
@@ -33,7 +37,7 @@ export const PENDING_PER_UPSTREAM_MAX = 5_000
 /** Only a lost race makes a conflict, and an approval takes a handful of events in its life. */
 const CONFLICTS_MAX = 32
 /** Readers that fall further behind read everything again. */
-const CHANGES_MAX = 10_000
+export const CHANGES_MAX = 10_000
 /** A replica reads its inbox within milliseconds; one that is gone for a day does not come back under that name. */
 export const INBOX_KEPT_MS = 24 * 60 * 60 * 1_000
 export const INBOX_MESSAGES_MAX = 20_000
@@ -202,11 +206,13 @@ async function applyEvent(redis: RedisHandle, application: Application): Promise
     if (before === null) return { ok: false, refusal: 'unknown_approval' }
     const after = transition(before, event)
     if (!after.ok) return after
-    const word = await set(redis, application, { before, approval: after.approval })
-    if (word === 'applied') return after
+    const toSet = await withStandingGrant(redis, { before, approval: after.approval, event })
+    const word = await set(redis, application, toSet)
+    if (word === 'applied') return { ok: true, approval: toSet.approval }
     if (word === 'run_known') return { ok: false, refusal: 'run_known', approval: before }
     if (word === 'unknown') return { ok: false, refusal: 'unknown_approval' }
     if (word === 'joined') return { ok: false, refusal: 'already_resolved', approval: before }
+    if (word === 'too_many_grants') return { ok: false, refusal: 'too_many_grants', approval: before }
   }
   throw new GatewayError('store_unavailable', 'this approval changes faster than it can be decided')
 }
@@ -214,11 +220,11 @@ async function applyEvent(redis: RedisHandle, application: Application): Promise
 async function set(
   redis: RedisHandle,
   { event, onlyUnjoined, answer }: Application,
-  { before, approval }: { before: Approval; approval: Approval },
+  { before, approval, standing, extended }: ToSet,
 ): Promise<RedisReply> {
   const keys = approvalKeys(redis)
   const { id } = approval
-  const grant = event.type === 'reviewed' && approval.state === 'approved' ? openGrant(approval, event.at) : null
+  const grant = isApproved(approval, event) && approval.access === null ? openGrant(approval, event.at) : null
   const touched = [
     keys.approval(id),
     keys.pending,
@@ -236,6 +242,7 @@ async function set(
     keys.run(id),
     keys.running,
     keys.unknownRuns,
+    ...standingKeys(keys, standing),
   ]
   const run = runChange(before, approval)
   const [word] = await redis.runInTime(APPLY, touched, [
@@ -259,9 +266,72 @@ async function set(
     event.at + (run?.to === 'unknown' ? RESOLVED_KEPT_MS : RESULT_LIFE_MS),
     grant?.id ?? '',
     grant?.expiresAt ?? '',
-    ...(grant ? grantFields(grant) : []),
+    ...counted(grant ? grantFields(grant) : []),
+    ...standingArgs(keys, standing, extended),
   ])
   return word
+}
+
+/** What is to be set, and the standing grant that it opens, or that it makes end later where `extended` is not null. */
+interface ToSet {
+  readonly before: Approval
+  readonly approval: Approval
+  readonly standing: StandingGrant | null
+  readonly extended: StandingGrant | null
+}
+
+function isApproved(approval: Approval, event: ApprovalEvent): boolean {
+  return event.type === 'reviewed' && approval.state === 'approved'
+}
+
+/**
+ * The approval says what came of it: where the grant that it was to extend has ended, it opens one of its own; and an
+ * extension makes nothing end earlier.
+ */
+async function withStandingGrant(
+  redis: RedisHandle,
+  { before, approval, event }: { before: Approval; approval: Approval; event: ApprovalEvent },
+): Promise<ToSet> {
+  const standing = isApproved(approval, event) ? openStandingGrant(approval, event.at) : null
+  const { access } = approval
+  if (standing === null || access === null || access.extends === null) {
+    return { before, approval, standing, extended: null }
+  }
+  const key = approvalKeys(redis).standingGrant(access.extends)
+  const found = parseStandingGrant(await redis.call('HGETALL', key))
+  const extended = found && isExtendedBy(found, standing, redis.serverNow()) ? found : null
+  const durationMs = Math.max(access.durationMs, (extended?.expiresAt ?? 0) - event.at)
+  const settled = { ...approval, access: { ...access, durationMs, extends: extended?.id ?? null } }
+  return { before, approval: settled, standing: openStandingGrant(settled, event.at), extended }
+}
+
+/** Where there is none its keys are named all the same, and not used: a script's keys are counted. */
+function standingKeys(keys: ApprovalKeys, standing: StandingGrant | null): readonly string[] {
+  if (standing === null) return [keys.activeStanding]
+  const email = ownerEmailOf(standing)
+  return [
+    keys.activeStanding,
+    keys.standingGrant(standing.id),
+    keys.standingOf(standing.holder),
+    keys.standingIn(standing.sessionId),
+    ...(email === null ? [] : [keys.standingFor(email)]),
+  ]
+}
+
+function standingArgs(
+  keys: ApprovalKeys,
+  standing: StandingGrant | null,
+  extended: StandingGrant | null,
+): readonly (string | number)[] {
+  if (standing === null) return ['']
+  const { id, expiresAt, approvedBy } = standing
+  if (extended !== null) return ['extend', id, expiresAt, extended.expiresAt, JSON.stringify(approvedBy)]
+  return ['open', id, expiresAt, GRANTS_PER_HOLDER_MAX, ...counted(standingGrantFields(keys, standing))]
+}
+
+/** A list in the midst of a script's arguments. */
+function counted(list: readonly string[]): readonly (string | number)[] {
+  return [list.length, ...list]
 }
 
 /** By whoever applies it. A deadline's job runs again until it is recorded; a half-opened hold was never asked about. */
@@ -282,6 +352,8 @@ function runChange(before: Approval, after: Approval): { from: RunState; to: Run
 function leadsHereUntil(approval: Approval, event: ApprovalEvent): EpochMs | null {
   switch (approval.state) {
     case 'approved':
+      // Access that was asked for is no call that comes back.
+      if (approval.access !== null) return null
       if (event.type === 'reviewed') return openGrant(approval, event.at).expiresAt
       if (approval.run?.state === 'did_not_run') return null
       return epochMs(event.at + (approval.run?.state === 'unknown' ? RESOLVED_KEPT_MS : RESULT_LIFE_MS))

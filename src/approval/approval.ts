@@ -197,6 +197,7 @@ export type Refusal =
   | 'reminded_lately'
   | 'too_many_remarks'
   | 'not_the_requester'
+  | 'too_many_grants'
 
 export type Transition =
   | { readonly ok: true; readonly approval: Approval }

@@ -6,7 +6,9 @@ import type { Approval } from './approval.ts'
 import type { CardNote } from './card.ts'
 import { inWords } from './in-words.ts'
 
-export function presenceNotes({ agent, useWithinMs, quorum }: Approval): readonly CardNote[] {
+export function presenceNotes({ agent, useWithinMs, quorum, access }: Approval): readonly CardNote[] {
+  // No call waits for it.
+  if (access !== null) return []
   // One click may not be enough.
   const approved = quorum === 1 ? 'if you approve' : 'once approved'
   const notes: CardNote[] = []

@@ -11,6 +11,7 @@ import type { Approval, ApprovalEvent, Refusal, Remark, Review } from '../approv
 import type { EpochMs } from '../brands.ts'
 import { epochMs } from '../brands.ts'
 import { grantIdOf } from '../grant/grant.ts'
+import { GRANTS_PER_HOLDER_MAX, openStandingGrant } from '../grant/standing.ts'
 import { type Reviewer, samePerson } from '../people/reviewer.ts'
 import type {
   ApprovalStore,
@@ -24,12 +25,14 @@ import type {
   ReviewClick,
   ReviewOutcome,
   Reviews,
+  StandingGrants,
 } from '../ports.ts'
 import { unreachable } from '../unreachable.ts'
 
 export interface ReviewOptions {
   readonly approvals: ApprovalStore
   readonly grants: Grants
+  readonly standingGrants: Pick<StandingGrants, 'end'>
   readonly people: People
   readonly readings: Readings
   readonly recorder: Recorder
@@ -279,18 +282,33 @@ function trimmed(written: string | null, lengthMax: number): string | null {
 }
 
 async function recorded(options: ReviewOptions, approval: Approval, review: Review): Promise<ReviewOutcome> {
-  const { approvals, recorder, grants, clock, log } = options
+  const { approvals, recorder, clock } = options
   try {
     await recordReview(recorder, approval, review, clock.now())
   } catch (error) {
-    await grants
-      .end(grantIdOf(approval.id), 'revoked')
-      .catch(() => log.error('could not revoke an unrecorded grant', { approval_id: approval.id }))
+    await takeBack(options, approval, clock.now())
     throw error
   }
   // Where this is lost, the review is recorded once more: twice is harmless, never is not.
   await approvals.reviewRecorded(approval).catch(() => undefined)
   return { ok: true, approval }
+}
+
+/** Whatever it opened. A standing grant that it only extended goes too: until when it was to last is not said any more. */
+async function takeBack(
+  { grants, standingGrants, log }: ReviewOptions,
+  approval: Approval,
+  at: EpochMs,
+): Promise<void> {
+  if (approval.state !== 'approved') return
+  const standing = openStandingGrant(approval, at)
+  const ends = await Promise.allSettled([
+    grants.end(grantIdOf(approval.id), 'revoked'),
+    standing && standingGrants.end(standing.id, { state: 'revoked', by: null }),
+  ])
+  if (ends.some(({ status }) => status === 'rejected')) {
+    log.error('could not revoke an unrecorded grant', { approval_id: approval.id })
+  }
 }
 
 /** Whoever asked took the question back. */
@@ -307,11 +325,26 @@ export async function recordReview(recorder: Recorder, approval: Approval, revie
   if (approval.state === 'approved' || approval.state === 'denied') {
     await recorder.record({ type: 'approval.resolved', ...common, state: approval.state }, 'written')
   }
-  if (approval.state === 'approved') {
-    const grant_id = grantIdOf(approval.id)
-    const expires_at = epochMs((approval.resolvedAt ?? at) + approval.useWithinMs)
+  if (approval.state === 'approved') await recordOpened(recorder, approval, at)
+}
+
+async function recordOpened(recorder: Recorder, approval: Approval, at: EpochMs): Promise<void> {
+  const { id: approval_id, sessionId: session_id, access, useWithinMs, resolvedAt } = approval
+  const common = { at, session_id, approval_id } as const
+  const openedAt = resolvedAt ?? at
+  if (access === null) {
+    const [grant_id, expires_at] = [grantIdOf(approval_id), epochMs(openedAt + useWithinMs)]
     await recorder.record({ type: 'grant.opened', ...common, grant_id, expires_at }, 'written')
   }
+  const grant = openStandingGrant(approval, openedAt)
+  if (grant === null) return
+  const { id: grant_id, expiresAt: expires_at, holder, upstream, tools, rule } = grant
+  await recorder.record(
+    access !== null && access.extends !== null
+      ? { type: 'grant.extended', ...common, grant_id, expires_at }
+      : { type: 'grant.opened', ...common, grant_id, expires_at, standing: { holder, upstream, tools, rule } },
+    'written',
+  )
 }
 
 async function refused(
@@ -381,6 +414,11 @@ export function refusalText(refusal: Refusal, approval: Approval | null): string
       return 'There are too many questions and answers here already. Talk to each other directly.'
     case 'not_the_requester':
       return 'Only the person behind the agent can do that.'
+    case 'too_many_grants':
+      return (
+        `Not approved: ${GRANTS_PER_HOLDER_MAX} grants are active for this agent, or its owner, already. ` +
+        'Approve it once, or revoke some first.'
+      )
     case 'step_known':
       return 'That step was taken already.'
     default:

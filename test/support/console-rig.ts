@@ -87,6 +87,7 @@ export async function startConsoleRig({
   const real = createReviews({
     approvals: store,
     grants: { get: async () => null, consume: async () => ({ ok: false, refusal: 'unknown' }), end: async () => false },
+    standingGrants: { end: async () => null },
     people: { isMember: async () => false, current: async (person) => person },
     readings: { seen: async () => undefined, hasSeenAll: async () => false },
     recorder: { record: async (_event: AuditEvent) => undefined },

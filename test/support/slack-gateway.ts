@@ -64,6 +64,7 @@ export async function startSlackGateway({ socketMode = false, failAtStart, ...op
   const real = createReviews({
     approvals,
     grants: { get: async () => null, consume: async () => ({ ok: false, refusal: 'unknown' }), end: async () => false },
+    standingGrants: { end: async () => null },
     people: {
       isMember: async (reviewer, groups) => groups.includes(reviewer.email ?? ''),
       current: async (reviewer) => reviewer,

@@ -65,6 +65,12 @@ function rig(options: { fails?: AuditEvent['type'] } = {}) {
         return true
       },
     },
+    standingGrants: {
+      end: async (id) => {
+        revoked.push(id)
+        return null
+      },
+    },
     people,
     recorder: {
       record: async (event) => {
