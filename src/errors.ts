@@ -40,7 +40,7 @@ export const ERRORS = {
   directory_unavailable: {
     http: 503,
     rpc: -32018,
-    cure: 'Whether those who approved still may cannot be looked up; nothing was forwarded; try again later.',
+    cure: 'Who may review cannot be looked up right now; nothing was decided and nothing was forwarded; try again.',
   },
   store_unavailable: {
     http: 503,

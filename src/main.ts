@@ -14,6 +14,7 @@ import type { ErrorRequestHandler, Express, RequestHandler } from 'express'
 import express from 'express'
 import type { Console } from '../bots/console/console.ts'
 import { createConsole } from '../bots/console/console.ts'
+import { createSlackDirectory } from '../bots/slack/groups.ts'
 import type { SlackChannel } from '../bots/slack/slack-channel.ts'
 import { createSlackChannel } from '../bots/slack/slack-channel.ts'
 import type { RedisApprovalStore } from '../jobs/approvals/store.ts'
@@ -68,7 +69,7 @@ import { createGate } from './gate/gate.ts'
 import { createIds } from './ids.ts'
 import { createMasker } from './masking/masker.ts'
 import { faultAnswer } from './mcp/answers.ts'
-import { peopleOf } from './people/people.ts'
+import { type Directories, peopleOf } from './people/people.ts'
 import type { ChannelName } from './policy/decision.ts'
 import type { CompiledPolicy } from './policy/evaluate.ts'
 import type { ApprovalStore, Channel, Clock, Grants, Ids, Log, Reviews, Runs, StandingGrants } from './ports.ts'
@@ -200,7 +201,7 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   closers.push(() => runs.close())
   const notices = createNotices(redis, channelNames(settings))
   closers.push(() => notices.close())
-  const people = peopleOf(settings.people.groups)
+  const people = peopleOf(settings.people.groups, openDirectories(base))
   const reviews = createReviews({
     approvals: store,
     grants,
@@ -215,7 +216,7 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const endpoint = roles.has('gateway')
     ? startGateway(
         base,
-        { inbox, store, grants, runs, sealingKeys: await startSealingKeys(redis, log, draining) },
+        { inbox, store, grants, runs, reviews, sealingKeys: await startSealingKeys(redis, log, draining) },
         closers,
       )
     : null
@@ -235,10 +236,17 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
 
 function startGateway(
   base: Base,
-  parts: { inbox: Inbox; store: RedisApprovalStore; grants: Grants; runs: Runs; sealingKeys: SealingKeys },
+  parts: {
+    inbox: Inbox
+    store: RedisApprovalStore
+    grants: Grants
+    runs: Runs
+    reviews: Reviews
+    sealingKeys: SealingKeys
+  },
   closers: Closers,
 ): Endpoint {
-  const { inbox, store, grants, runs, sealingKeys } = parts
+  const { inbox, store, grants, runs, reviews, sealingKeys } = parts
   const { settings, policy, redis, recorder, clock, ids, log, version, draining, url } = base
   const holds = createHolds({ redis, store, inbox, recorder, clock, log })
   const sessions = createSessions({ redis, recorder, clock, ids, idleMs: settings.sessions.idleMs })
@@ -282,6 +290,7 @@ function startGateway(
     holds,
     approvals: store,
     grants,
+    reviews,
     runs,
     continuations: { wrap: rounds.wrap, take: createTakenNonces(redis, CONTINUATION_LIFE_MS).take },
     recorder,
@@ -448,6 +457,16 @@ export function credentialsOf(settings: Settings): ReadonlyMap<string, StaticCre
 
 export function channelNames({ channels }: Settings): readonly ChannelName[] {
   return [...(channels.slack ? (['slack'] as const) : []), ...(channels.console.enabled ? (['console'] as const) : [])]
+}
+
+/** Where groups and people are looked up. The same for the service and for `doctor`. */
+export function openDirectories({ settings, clock, log }: Pick<Base, 'settings' | 'clock' | 'log'>): Directories {
+  const { slack } = settings.channels
+  const own =
+    slack === null
+      ? null
+      : createSlackDirectory({ ...slack, apiUrl: slack.apiUrl ?? undefined, workspace: null, clock, log })
+  return { groups: own === null ? [] : [own.groups], persons: own === null ? [] : [own.persons] }
 }
 
 /** The same for the service and for `doctor`. */

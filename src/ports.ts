@@ -437,16 +437,43 @@ export interface People {
    * another group has them.
    */
   isMember(reviewer: Reviewer, groups: readonly string[], when: 'click' | 'run'): Promise<boolean>
-  /** The person as their channel knows them now; null where they may review no more (left, became a guest). */
+  /**
+   * The person as their channel knows them now; null where they may review no more (left, became a guest, has another
+   * e-mail address). Rejects with `directory_unavailable` where the channel can't be asked.
+   */
   current(reviewer: Reviewer): Promise<Reviewer | null>
 }
 
-/** A directory that knows groups: Slack's user groups and channels, Okta, what tokens say. */
+/** A directory that knows groups: Slack's user groups and channels, Okta, what tokens say. Its edge implements it. */
 export interface GroupSource {
   /** Whether it is about this member of a group as the settings write it, such as `slack:usergroup:S012AB`. */
   knows(member: string): boolean
-  /** At most `maxAgeMs` old. Rejects where it can't be told. */
-  isMember(reviewer: Reviewer, member: string, maxAgeMs: number): Promise<boolean>
+  /** Rejects where it can't be told, or not in time. */
+  isMember(reviewer: Reviewer, member: string, limits: LookUpLimits): Promise<boolean>
+  /** For `countersign doctor`: whether this member can be looked up. Never rejects. */
+  examine(member: string): Promise<Examined>
+}
+
+export interface LookUpLimits {
+  /** How old an answer may be; 0: the directory is asked from now on. */
+  readonly maxAgeMs: number
+  /** How long whoever asks waits. */
+  readonly patienceMs: number
+}
+
+export interface Examined {
+  readonly ok: boolean
+  readonly detail: string
+  /** What to do about it; null where nothing is wrong. */
+  readonly cure: string | null
+}
+
+/** A channel's own people. Its edge implements it. */
+export interface PersonSource {
+  /** Whether this reviewer's id is one that this channel gives. */
+  knows(reviewer: Reviewer): boolean
+  /** As People.current. Rejects where it can't be told, or not in time. */
+  current(reviewer: Reviewer, limits: LookUpLimits): Promise<Reviewer | null>
 }
 
 /** Standing grants in Redis. jobs implements it. Rejects with `store_unavailable`. */

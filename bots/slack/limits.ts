@@ -50,8 +50,14 @@ export const CLICK_API_TIMEOUT_MS = 1200
 export const RETRY_AFTER_DEFAULT_MS = 1000
 
 export const REVIEWERS_CACHED_MAX = 1000
-/** How long a changed e-mail address or role may still count. */
-export const REVIEWER_CACHED_MS = 5 * 60_000
+/** How long a changed e-mail address or role may still count at a click; before the call runs it is asked anew. */
+export const REVIEWER_CACHED_MS = 30_000
+/** Groups of people.groups that are kept; the settings name no more than a few. */
+export const GROUPS_CACHED_MAX = 200
+/** docs.slack.dev/reference/methods/conversations.members: at most 999 a page. */
+export const GROUP_PAGE_MAX = 999
+/** Some ten pages: with more people in it, a channel names no reviewers but everybody. */
+export const GROUP_MEMBERS_MAX = 10_000
 
 export const RECONNECT_FIRST_MS = 500
 export const RECONNECT_MAX_MS = 30_000

@@ -6,18 +6,16 @@
  * An e-mail address is needed: without one nobody can tell whether the agent acts for whoever clicks. An unconfirmed
  * address is none, because whoever sets it could become somebody else.
  */
-import type { webApi } from '@slack/bolt'
 import type { Reviewer } from '../../src/people/reviewer.ts'
 import type { Clock, Log } from '../../src/ports.ts'
 import { REVIEWER_CACHED_MS, REVIEWERS_CACHED_MAX } from './limits.ts'
 import { errorName } from './log.ts'
 import type { SlackWeb } from './web.ts'
+import type { SlackUser } from './workspace.ts'
 
 export type WhoClicked =
   | { readonly ok: true; readonly reviewer: Reviewer }
   | { readonly ok: false; readonly message: string }
-
-type User = NonNullable<webApi.UsersInfoResponse['user']>
 
 export interface Reviewers {
   /** `teamId` is ours; never rejects. */
@@ -47,8 +45,9 @@ export function createReviewers({ web, clock, log }: { web: SlackWeb; clock: Clo
   }
 }
 
-function judge(user: User | undefined, userId: string, teamId: string): WhoClicked {
-  const refusal = refusalOf(user, teamId)
+/** Also for whoever clicked before: see groups.ts. */
+export function judge(user: SlackUser | undefined, userId: string, teamId: string): WhoClicked {
+  const refusal = refusalOf(user, userId, teamId)
   if (user === undefined || refusal !== null) return refused(refusal ?? 'Slack does not know you.')
   const email = user.is_email_confirmed === false ? '' : (user.profile?.email ?? '').toLowerCase()
   if (email === '') {
@@ -62,10 +61,14 @@ function refused(why: string): WhoClicked {
   return { ok: false, message: `${why} Nothing was decided.` }
 }
 
-function refusalOf(user: User | undefined, teamId: string): string | null {
-  if (user === undefined) return 'Slack does not know you.'
+function refusalOf(user: SlackUser | undefined, userId: string, teamId: string): string | null {
+  // Of another person than was asked about, nothing that follows would be true.
+  if (user === undefined || user.id !== userId) return 'Slack does not know you.'
   if (user.deleted === true) return 'Your account is deactivated.'
-  if (user.is_bot === true || user.is_workflow_bot === true || user.id === 'USLACKBOT') return 'Bots cannot review.'
+  const { is_bot, is_workflow_bot, is_connector_bot } = user
+  if (is_bot === true || is_workflow_bot === true || is_connector_bot === true || userId === 'USLACKBOT') {
+    return 'Bots cannot review.'
+  }
   if (user.is_restricted === true || user.is_ultra_restricted === true || user.is_stranger === true) {
     return 'Guests cannot review.'
   }

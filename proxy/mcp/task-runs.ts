@@ -16,6 +16,7 @@ import type { Approval } from '../../src/approval/approval.ts'
 import type { Outcome } from '../../src/audit/events.ts'
 import type { CallId, IdPrefix, SessionId, TaskId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
+import type { ErrorCode } from '../../src/errors.ts'
 import { GatewayError } from '../../src/errors.ts'
 import type { Attachment, Call, Reply } from '../../src/gate/call.ts'
 import { AgentGone, CutOff, RunFault } from '../../src/gate/call.ts'
@@ -307,12 +308,14 @@ async function askedAnew(
   return { againInMs: AGAIN_MS }
 }
 
+const AWAY: ReadonlySet<ErrorCode> = new Set(['store_unavailable', 'upstream_unreachable', 'directory_unavailable'])
+
 /** Something was away, and nothing has been sent. */
 async function notSent(options: TaskRunsOptions, task: Task, error: unknown): Promise<TaskStep> {
   const now = await options.tasks.get(task.id)
   if (now === null || !isOpen(now) || error instanceof AgentGone) return 'done'
   const fault = asFault(options, task, error)
-  const isAway = fault.code === 'store_unavailable' || fault.code === 'upstream_unreachable'
+  const isAway = AWAY.has(fault.code)
   const approval = await options.approvals.get(task.approvalId)
   const at = options.clock.now()
   // A fault after the fence has used the approval up.

@@ -148,6 +148,13 @@ export type AuditEvent = Common &
         readonly refusal: string
       }
     | {
+        /** Someone who approved it may review no more, as was found before the call would have run. */
+        readonly type: 'approval.review_lapsed'
+        readonly approval_id: ApprovalId
+        readonly reviewer: string
+        readonly refusal: string
+      }
+    | {
         readonly type: 'approval.resolved'
         readonly approval_id: ApprovalId
         readonly state: 'approved' | 'denied' | 'expired' | 'cancelled'

@@ -144,6 +144,8 @@ function describeApproval(event: ApprovalOrGrantEvent): Described {
     }
     case 'approval.review_refused':
       return bad(`${event.reviewer}: ${event.refusal}`)
+    case 'approval.review_lapsed':
+      return bad(`${event.reviewer} may review no more: ${event.refusal}`)
     case 'approval.resolved':
       return event.state === 'approved' ? good(event.state) : bad(event.state)
     case 'grant.opened':

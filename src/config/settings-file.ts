@@ -187,6 +187,18 @@ const channels = strict(
   },
 ).prefault({})
 
+const okta = z.preprocess(
+  // Both left empty: `${OKTA_TOKEN:-}` and its like, where no Okta is connected.
+  (value) => (isRecord(value) && Object.values(value).every((item) => item === '') ? undefined : value),
+  strict({
+    url: origin('https://example.okta.com').refine((value) => !URL.canParse(value) || isSecure(new URL(value), true), {
+      error: say('must be https', 'Use https; http only on loopback.'),
+    }),
+    token: matching(HEADER_SECRET, 'fit for a header', 'Take it from Security → API → Tokens of the Okta console.'),
+    scheme: choice('SSWS', 'Bearer').default('SSWS'),
+  }).optional(),
+)
+
 const people = strict({
   groups: named(
     GROUP_NAME,
@@ -194,6 +206,7 @@ const people = strict({
     list(member(), 1000),
     'dba: [alice@example.com]',
   ).default({}),
+  okta,
 }).prefault({})
 
 const recordings = strict({
@@ -216,43 +229,77 @@ const holds = strict({
   ).default({}),
 }).prefault({})
 
-export const settingsFile = strict({
-  gateway,
-  redis,
-  identity,
-  upstreams: named(UPSTREAMS_NAME, 'Use small letters, digits and -, up to 63.', upstream, 'files: { url: … }').refine(
-    (value) => Object.keys(value).length > 0,
-    { error: say('names no upstream', 'Add at least one MCP server.') },
-  ),
-  policy: text('./policy.yaml'),
-  people,
-  channels,
-  recordings,
-  // The SDKs' clients give a request up after 60 s, and comments don't reset their clock: 45 s leaves room for a slow line.
-  holds,
-  sessions: strict({ idle: duration({ minMs: 1000, maxMs: 86_400_000 }).default(15 * 60_000) }).prefault({}),
-  shutdown: strict({ drain: duration({ minMs: 0, maxMs: 600_000 }).default(10_000) }).prefault({}),
-})
+export const settingsFile = strict(
+  {
+    gateway,
+    redis,
+    identity,
+    upstreams: named(
+      UPSTREAMS_NAME,
+      'Use small letters, digits and -, up to 63.',
+      upstream,
+      'files: { url: … }',
+    ).refine((value) => Object.keys(value).length > 0, {
+      error: say('names no upstream', 'Add at least one MCP server.'),
+    }),
+    policy: text('./policy.yaml'),
+    people,
+    channels,
+    recordings,
+    // The SDKs' clients give a request up after 60 s, and comments don't reset their clock: 45 s leaves room for a slow line.
+    holds,
+    sessions: strict({ idle: duration({ minMs: 1000, maxMs: 86_400_000 }).default(15 * 60_000) }).prefault({}),
+    shutdown: strict({ drain: duration({ minMs: 0, maxMs: 600_000 }).default(10_000) }).prefault({}),
+  },
+  { check: checkMembers },
+)
 
 export type SettingsFile = z.output<typeof settingsFile>
 
-export type Member = { readonly email: string } | { readonly reviewerId: string }
+export type Member =
+  | { readonly email: string }
+  | { readonly reviewerId: string }
+  /** As it is written: whoever is asked about it takes it apart. */
+  | { readonly lookedUp: string }
 
-/** One member of a group: an e-mail address, or a person of a workspace. */
+/** Each costs a question to the directory where nobody whom the settings name clicks. */
+const LOOKED_UP_MAX = 20
+
+/**
+ * One member of a group: an e-mail address, a person of a workspace, or a group elsewhere.
+ *
+ *   alice@example.com   slack:user:T0123/U0456   slack:usergroup:S0123   slack:channel:C0123   okta:DBA   idp:dba
+ *   slack/acme:… of a workspace with a name   idp:https://issuer.example|dba as that issuer alone calls it
+ */
 function member() {
   return text('alice@example.com').transform((value, context): Member => {
-    if (isEmail(value)) return { email: value.toLowerCase() }
+    if (isEmail(value) && !/^(slack|okta|idp)[/:]/.test(value)) return { email: value.toLowerCase() }
     const slackUser = /^slack:user:([A-Z0-9]{1,32})\/([A-Z0-9]{1,32})$/.exec(value)
     if (slackUser) return { reviewerId: `slack:${slackUser[1]}:${slackUser[2]}` }
-    const lookUp = /^[a-z]+:/.test(value) && !value.startsWith('slack:user:')
-    context.addIssue({
-      code: 'custom',
-      message: lookUp
-        ? say('groups of other systems cannot be looked up yet', 'List the e-mail addresses of the people instead.')
-        : say('is not a person', 'Write alice@example.com or slack:user:T0123/U0456.'),
-    })
+    if (ELSEWHERE.some(({ pattern }) => pattern.test(value))) return { lookedUp: value }
+    context.addIssue({ code: 'custom', message: notAMember(value) })
     return z.NEVER
   })
+}
+
+/** Okta allows a group's name 255 characters; what an issuer's claim calls one is bounded the same. */
+const GROUP_ELSEWHERE = '[^\\p{Cc}]{1,255}$'
+const ELSEWHERE = [
+  { pattern: /^slack(\/[a-z0-9][a-z0-9-]{0,62})?:usergroup:S[A-Z0-9]{1,32}$/, example: 'slack:usergroup:S012AB' },
+  { pattern: /^slack(\/[a-z0-9][a-z0-9-]{0,62})?:channel:[CG][A-Z0-9]{1,32}$/, example: 'slack:channel:C0123' },
+  { pattern: new RegExp(`^okta:${GROUP_ELSEWHERE}`, 'u'), example: 'okta:DBA' },
+  { pattern: new RegExp(`^idp:${GROUP_ELSEWHERE}`, 'u'), example: 'idp:dba' },
+]
+
+function notAMember(value: string): string {
+  const examples = ['slack:user:T0123/U0456', ...ELSEWHERE.map(({ example }) => example)]
+  const kind = /^[a-z]+/.exec(value)?.[0] ?? ''
+  const near = examples.filter((example) => example.startsWith(`${kind}:`))
+  if (near.length > 0) return say('is not a person or a group', `Write ${near.join(', ')}.`)
+  if (/^[a-z]+:/.test(value)) {
+    return say('names a directory that is not known', 'Known are slack, okta and idp; or list the e-mail addresses.')
+  }
+  return say('is not a person', 'Write alice@example.com or slack:user:T0123/U0456.')
 }
 
 /** http or https, without credentials, query and fragment. */
@@ -278,8 +325,8 @@ function variableName() {
   return matching(VARIABLE_NAME, 'a variable’s name', 'Write one like API_TOKEN.')
 }
 
-function origin() {
-  const cure = 'Write scheme, host and port only, like https://app.example.com.'
+function origin(example = 'https://app.example.com') {
+  const cure = `Write scheme, host and port only, like ${example}.`
   return text(cure).refine((value) => hasProtocol(value, ['http:', 'https:']) && new URL(value).origin === value, {
     error: say('is not an origin', cure),
   })
@@ -396,6 +443,45 @@ function checkHttpUpstream(value: Raw, add: Add): void {
   add(
     ['url'],
     say('must be https', 'Use https, or set allowInsecureUpstream: true if the network between is yours alone.'),
+  )
+}
+
+/** A group that nobody can look up would let nobody approve, and its rules' calls would all expire. */
+function checkMembers(value: Raw, add: Add): void {
+  const people = isRecord(value.people) ? value.people : {}
+  for (const [name, members] of Object.entries(isRecord(people.groups) ? people.groups : {})) {
+    const found = Array.isArray(members) ? members.map((one) => (isRecord(one) ? one.lookedUp : undefined)) : []
+    for (const [at, member] of found.entries()) {
+      const missing = typeof member === 'string' ? missingFor(member, value) : null
+      if (missing !== null) add(['people', 'groups', name, at], missing)
+    }
+    if (found.filter((member) => member !== undefined).length <= LOOKED_UP_MAX) continue
+    const cure = `Keep it to ${LOOKED_UP_MAX}, or make one group of them where they are.`
+    add(['people', 'groups', name], say(`has more than ${LOOKED_UP_MAX} groups that are looked up`, cure))
+  }
+}
+
+function missingFor(member: string, { people, channels, identity }: Raw): string | null {
+  const [directory = '', named = ''] = /^([^:]+):(.*)$/s.exec(member)?.slice(1) ?? []
+  if (directory === 'okta') {
+    if (isRecord(people) && people.okta !== undefined) return null
+    const cure = 'Add people.okta: { url: https://example.okta.com, token: … }, the token from the environment.'
+    return say('is looked up in Okta, and people.okta is not set', cure)
+  }
+  if (directory === 'idp') {
+    const issuers = isRecord(identity) && Array.isArray(identity.issuers) ? identity.issuers : []
+    const issuer = named.includes('|') ? named.slice(0, named.indexOf('|')) : null
+    if (issuer === null || issuers.some((one) => isRecord(one) && one.issuer === issuer)) return null
+    return say('names an issuer that identity.issuers does not have', 'Copy it from there, or leave it and the | out.')
+  }
+  if (!isRecord(channels) || channels.slack === undefined) {
+    const cure = 'Configure channels.slack, or list the e-mail addresses.'
+    return say('is looked up in Slack, and channels.slack is not set', cure)
+  }
+  if (directory === 'slack') return null
+  return say(
+    'names a workspace that channels.slack does not have',
+    'Write slack:… for the workspace of channels.slack.',
   )
 }
 

@@ -27,7 +27,7 @@ export interface Settings {
   readonly upstreams: ReadonlyMap<string, UpstreamSettings>
   /** As written: relative to the settings file. */
   readonly policy: string
-  readonly people: { readonly groups: ReadonlyMap<string, GroupSettings> }
+  readonly people: { readonly groups: ReadonlyMap<string, GroupSettings>; readonly okta: OktaSettings | null }
   readonly channels: {
     readonly slack: SlackSettings | null
     readonly console: { readonly enabled: boolean; readonly reviewer: string | null }
@@ -96,6 +96,16 @@ export interface GroupSettings {
   readonly emails: ReadonlySet<string>
   /** As channels make them: `slack:<team>:<user>`. */
   readonly reviewerIds: ReadonlySet<string>
+  /** Groups elsewhere, as written: `slack:usergroup:S012AB`, `okta:DBA`, `idp:dba`. */
+  readonly lookedUp: readonly string[]
+}
+
+export interface OktaSettings {
+  /** Scheme and host alone. */
+  readonly url: string
+  readonly token: Secret
+  /** What stands before it in Authorization: Okta's own API tokens are `SSWS`, OAuth's are `Bearer`. */
+  readonly scheme: 'SSWS' | 'Bearer'
 }
 
 export interface SlackSettings {
@@ -139,7 +149,10 @@ function build(file: SettingsFile): Settings {
     identity: { issuers: file.identity.issuers.map(buildIssuer), scopes: file.identity.scopes },
     upstreams: frozenMap(Object.entries(file.upstreams).map(([name, item]) => [name, buildUpstream(name, item)])),
     policy: file.policy,
-    people: { groups: frozenMap(Object.entries(file.people.groups).map(([name, list]) => [name, buildGroup(list)])) },
+    people: {
+      groups: frozenMap(Object.entries(file.people.groups).map(([name, list]) => [name, buildGroup(list)])),
+      okta: buildOkta(file.people.okta),
+    },
     channels: { slack: buildSlack(file.channels.slack), console: buildConsole(file.channels.console) },
     recordings: file.recordings,
     holds: {
@@ -209,7 +222,12 @@ function buildGroup(members: readonly Member[]): GroupSettings {
   return {
     emails: new Set(members.flatMap((member) => ('email' in member ? [member.email] : []))),
     reviewerIds: new Set(members.flatMap((member) => ('reviewerId' in member ? [member.reviewerId] : []))),
+    lookedUp: [...new Set(members.flatMap((member) => ('lookedUp' in member ? [member.lookedUp] : [])))],
   }
+}
+
+function buildOkta(okta: SettingsFile['people']['okta']): OktaSettings | null {
+  return okta === undefined ? null : { url: okta.url, token: new Secret(okta.token), scheme: okta.scheme }
 }
 
 function buildSlack(slack: SettingsFile['channels']['slack']): SlackSettings | null {

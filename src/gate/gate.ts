@@ -1,7 +1,7 @@
 /**
  * Decides one call, in the only safe order:
  *
- *   evaluate -> hold -> fence -> record intent -> lend -> forward -> return the lease -> mask -> record outcome
+ *   evaluate -> hold -> may they still? -> fence -> record intent -> lend -> forward -> return the lease -> mask -> record outcome
  *            -> keep an approved call's answer -> answer
  *
  * Intent is recorded before the upstream sees the call: recording afterwards would lose exactly the call that crashed
@@ -30,7 +30,7 @@ import type { Masker } from '../masking/masker.ts'
 import { replayedAnswer, type Stop } from '../mcp/answers.ts'
 import { STREAM_METHOD } from '../mcp/message.ts'
 import type { ApprovalTerms, ChannelName, Decision, Policy } from '../policy/decision.ts'
-import type { ApprovalStore, Clock, Continuations, Grants, Holds, Ids, Log, Recorder, Runs } from '../ports.ts'
+import type { ApprovalStore, Clock, Continuations, Grants, Holds, Ids, Log, Recorder, Reviews, Runs } from '../ports.ts'
 import type { KeptAnswer, RunEnd } from '../run/run.ts'
 import { unreachable } from '../unreachable.ts'
 import { isJson, maskAnswer, maskEvent, maskHead } from './answer.ts'
@@ -59,6 +59,7 @@ export interface GateOptions {
   readonly holds: Holds
   readonly approvals: Pick<ApprovalStore, 'apply' | 'get'>
   readonly grants: Grants
+  readonly reviews: Pick<Reviews, 'stillMay'>
   readonly runs: Runs
   readonly continuations: Continuations
   readonly recorder: Recorder
@@ -190,6 +191,10 @@ async function clear(
     }
   }
   const fingerprintNow = await fingerprintOfCall(options, call, call.tool)
+  if (await isLapsed(options, settled)) {
+    await recorder.record(stoppedOutcome(options, call, 'refused', settled.id), 'written')
+    return stopped({ why: 'refused', approval: settled, detail: LAPSED })
+  }
   // Before the fence: a call that nobody waits for any more must not use the approval up.
   if (attachment.gone.aborted) return abandon(options, call, settled.id)
   const refusal = await takeFence(options, call, settled, fingerprintNow)
@@ -381,6 +386,25 @@ async function abandon(
   throw new AgentGone('the agent left while its call was held', { isUnderWay })
 }
 
+/** To follow `Approval … was given, but`. */
+const LAPSED = 'by someone who may approve it no longer. Call again to ask for a new approval.'
+
+/**
+ * People are asked about at the click and once more here, because hours may lie between: whoever left, or was taken out
+ * of the group, must not have the last word. What they gave is taken back, so that an identical call asks anew.
+ */
+async function isLapsed({ grants, reviews, recorder, clock }: GateOptions, approval: Approval): Promise<boolean> {
+  const grant = await grants.get(grantIdOf(approval.id))
+  // Used already: then this call gets the answer of the one that ran, whoever may approve by now.
+  if (grant?.state !== 'active') return false
+  if ((await reviews.stillMay(approval)) === null) return false
+  // Where an identical call was quicker, with people who still might, its answer is this one's too.
+  if (!(await grants.end(grant.id, 'revoked'))) return false
+  const ids = { session_id: approval.sessionId, grant_id: grant.id, approval_id: approval.id } as const
+  await recorder.record({ type: 'grant.ended', at: clock.now(), ...ids, state: 'revoked' }, 'written')
+  return true
+}
+
 const CHANGED_SINCE = 'the tool’s definition or the policy has changed since. Call again to ask for a new approval.'
 
 type FenceRefusal = GrantRefusal | 'changed'
@@ -508,9 +532,11 @@ async function carryOn(
   }
   const refusal: Stop | null = !(await isWhatWasApproved(options, call, call.tool, approval))
     ? { why: 'refused', approval, detail: CHANGED_SINCE }
-    : (await options.continuations.take(nonce))
-      ? null
-      : { why: 'answered_already', approval }
+    : (await options.reviews.stillMay(approval)) !== null
+      ? { why: 'refused', approval, detail: LAPSED }
+      : (await options.continuations.take(nonce))
+        ? null
+        : { why: 'answered_already', approval }
   if (refusal !== null) {
     await options.recorder.record(stoppedOutcome(options, call, 'refused', approvalId), 'written')
     return stopped(refusal)

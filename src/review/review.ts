@@ -49,14 +49,7 @@ export const REMARK_LENGTH_MAX = 2_000
 export function createReviews(options: ReviewOptions): Reviews {
   return {
     submit: (click) => submit(options, click),
-    async stillMay(approval) {
-      for (const { reviewer } of approval.reviews) {
-        const now = await options.people.current(reviewer)
-        const refusal = now === null ? 'not_a_reviewer' : await mayReview(approval, now, options.people, 'run')
-        if (refusal !== null) return refusal
-      }
-      return null
-    },
+    stillMay: (approval) => stillMay(options, approval),
     ask: (click) => remark(options, click, 'question'),
     answer: (click) => remark(options, click, 'answer'),
     remind: (click) => remind(options, click),
@@ -193,6 +186,36 @@ async function applied(
       throw new TypeError(`${event.type} is no event of a person's`)
   }
   return { ok: true, approval }
+}
+
+/**
+ * All at once, since an agent waits. Who may no more is a no, whatever becomes of the others' look-ups: that some of them
+ * can't be told is no reason to try again.
+ */
+async function stillMay(options: ReviewOptions, approval: Approval): Promise<Refusal | null> {
+  const asked = approval.reviews.map(async ({ reviewer }) => {
+    const now = await options.people.current(reviewer)
+    const refusal = now === null ? 'not_a_reviewer' : await mayReview(approval, now, options.people, 'run')
+    return { reviewer, refusal }
+  })
+  const answers = await Promise.allSettled(asked)
+  const known = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+  const lapsed = known.flatMap(({ reviewer, refusal }) => (refusal === null ? [] : [{ reviewer, refusal }]))
+  for (const { reviewer, refusal } of lapsed) await recordLapsed(options, approval, reviewer, refusal)
+  if (lapsed[0] !== undefined) return lapsed[0].refusal
+  const fault = answers.find((answer) => answer.status === 'rejected')
+  if (fault !== undefined) throw fault.reason
+  return null
+}
+
+async function recordLapsed(
+  { recorder, clock }: ReviewOptions,
+  { sessionId, id }: Approval,
+  reviewer: Reviewer,
+  refusal: Refusal,
+): Promise<void> {
+  const common = { at: clock.now(), session_id: sessionId, approval_id: id } as const
+  await recorder.record({ type: 'approval.review_lapsed', ...common, reviewer: reviewer.id, refusal }, 'written')
 }
 
 /** Each on its own: a person may review some of them, and others are decided meanwhile. */

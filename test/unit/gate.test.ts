@@ -122,6 +122,7 @@ function world(options: {
       },
       end: async () => true,
     },
+    reviews: { stillMay: async () => null },
     continuations: {
       wrap: (_call, approvalId, upstreamState) => `ours(${approvalId},${upstreamState})`,
       take: async (nonce) => {

@@ -3,8 +3,8 @@ import { peopleOf } from '../../src/people/people.ts'
 import type { Reviewer } from '../../src/people/reviewer.ts'
 
 const groups = new Map([
-  ['dba', { emails: new Set(['alice@example.com']), reviewerIds: new Set(['slack:T1:U1']) }],
-  ['empty', { emails: new Set<string>(), reviewerIds: new Set<string>() }],
+  ['dba', { emails: new Set(['alice@example.com']), reviewerIds: new Set(['slack:T1:U1']), lookedUp: [] }],
+  ['empty', { emails: new Set<string>(), reviewerIds: new Set<string>(), lookedUp: [] }],
 ])
 const people = peopleOf(groups)
 const reviewer = (change: Partial<Reviewer>): Reviewer => ({ id: 'console:x', email: null, name: 'dba', ...change })

@@ -12,7 +12,7 @@ import { anApproval, aReviewer } from '../support/examples.ts'
 import { createMemoryApprovalStore } from '../support/memory-approval-store.ts'
 
 const people = peopleOf(
-  new Map([['dba', { emails: new Set(['bob@example.com']), reviewerIds: new Set(['slack:T1:U7']) }]]),
+  new Map([['dba', { emails: new Set(['bob@example.com']), reviewerIds: new Set(['slack:T1:U7']), lookedUp: [] }]]),
 )
 const BOB = aReviewer('bob@example.com')
 const CAROL = aReviewer('carol@example.com')

@@ -13,6 +13,8 @@ const SMALLEST = {
   policy: 'policy: ./policy.yaml',
 }
 
+const SLACK = 'channels: { slack: { botToken: xoxb-1, signingSecret: s, approvals: C1 } }'
+
 /** The smallest file, with some of its top-level keys replaced or added. */
 function file(change: Record<string, string> = {}): string {
   return Object.values({ ...SMALLEST, ...change }).join('\n')
@@ -49,7 +51,7 @@ describe('the smallest settings', () => {
       },
       upstreams: expect.any(Map),
       policy: './policy.yaml',
-      people: { groups: expect.any(Map) },
+      people: { groups: expect.any(Map), okta: null },
       channels: { slack: null, console: { enabled: true, reviewer: null } },
       recordings: { directory: './recordings', sync: 'group', maxSegmentBytes: 67_108_864 },
       holds: { defaultBudgetMs: 45_000, budgets: new Map() },
@@ -68,6 +70,39 @@ describe('the smallest settings', () => {
     expect(() => (read.upstreams as Map<string, unknown>).set('x', {})).toThrow(TypeError)
     expect(() => (read.people.groups as Map<string, unknown>).clear()).toThrow(TypeError)
     expect(() => Object.assign(read.upstreams.get('files') as object, { url: 'x' })).toThrow(TypeError)
+  })
+})
+
+describe('groups elsewhere', () => {
+  const okta = 'okta: { url: https://example.okta.com, token: 00secret }'
+
+  it('are kept as they are written, each once', () => {
+    const elsewhere = [
+      'slack:usergroup:S012AB',
+      'slack:channel:C0123',
+      'slack:channel:G0123',
+      'okta:DBA on call',
+      'idp:/realm/dba',
+      'idp:https://example.okta.com/oauth2/default|dba',
+    ]
+    const members = [...elsewhere, 'okta:DBA on call', 'Alice@example.com'].map((member) => JSON.stringify(member))
+    const read = settings(file({ x: `${SLACK}\npeople: { groups: { dba: [${members.join(', ')}] }, ${okta} }` }))
+    expect(read.people.groups.get('dba')).toEqual({
+      emails: new Set(['alice@example.com']),
+      reviewerIds: new Set(),
+      lookedUp: elsewhere,
+    })
+  })
+
+  it('in Okta have its address and its token, which nothing prints', () => {
+    const read = settings(file({ x: `people: { ${okta} }` }))
+    expect(read.people.okta).toMatchObject({ url: 'https://example.okta.com', scheme: 'SSWS' })
+    expect(read.people.okta?.token.reveal()).toBe('00secret')
+    expect(inspect(read, { depth: null })).not.toContain('00secret')
+  })
+
+  it('in no Okta where its variables are empty', () => {
+    expect(settings(file({ x: 'people: { okta: { url: "${A:-}", token: "${B:-}" } }' })).people.okta).toBeNull()
   })
 })
 
@@ -115,6 +150,7 @@ describe('settings as people write them', () => {
     expect(read.people.groups.get('dba')).toEqual({
       emails: new Set(['alice@example.com']),
       reviewerIds: new Set(['slack:T01:U02']),
+      lookedUp: [],
     })
     expect(read.channels.console.reviewer).toBe('bob@example.com')
     expect(read.channels.slack).toMatchObject({ appToken: null, approvals: 'C1', summaries: 'C1', apiUrl: null })
@@ -372,20 +408,90 @@ describe('[REQ-POLICY-4] wrong settings', () => {
     ],
     ['no policy', { policy: '' }, 'policy: is missing'],
     [
-      'a group of Slack',
+      'a group of Slack without Slack',
       { x: 'people: { groups: { a: ["slack:usergroup:S1"] } }' },
-      'people.groups.a[0]: groups of other systems cannot be looked up yet',
+      'people.groups.a[0]: is looked up in Slack, and channels.slack is not set',
     ],
     [
-      'a group of Okta',
+      'a channel of Slack without Slack',
+      { x: 'people: { groups: { a: [bob@example.com, "slack:channel:C1"] } }' },
+      'people.groups.a[1]: is looked up in Slack, and channels.slack is not set',
+    ],
+    [
+      'a group of a workspace that is not configured',
+      { x: `${SLACK}\npeople: { groups: { a: ["slack/acme:usergroup:S1"] } }` },
+      'people.groups.a[0]: names a workspace that channels.slack does not have',
+    ],
+    [
+      'a user group by its handle',
+      { x: `${SLACK}\npeople: { groups: { a: ["slack:usergroup:@dba"] } }` },
+      'people.groups.a[0]: is not a person or a group',
+    ],
+    [
+      'a channel by its name',
+      { x: `${SLACK}\npeople: { groups: { a: ["slack:channel:#dba"] } }` },
+      'people.groups.a[0]: is not a person or a group',
+    ],
+    [
+      'a direct message in the place of a channel',
+      { x: `${SLACK}\npeople: { groups: { a: ["slack:channel:D0123"] } }` },
+      'people.groups.a[0]: is not a person or a group',
+    ],
+    [
+      'a group of Okta without Okta',
       { x: 'people: { groups: { a: ["okta:DBA"] } }' },
-      'people.groups.a[0]: groups of other systems cannot be looked up yet',
+      'people.groups.a[0]: is looked up in Okta, and people.okta is not set',
+    ],
+    [
+      'a group of Okta without a name',
+      { x: 'people: { groups: { a: ["okta:"] }, okta: { url: https://example.okta.com, token: t } }' },
+      'people.groups.a[0]: is not a person or a group',
+    ],
+    [
+      'a group of an issuer that is not configured',
+      { x: 'people: { groups: { a: ["idp:https://other.example|dba"] } }' },
+      'people.groups.a[0]: names an issuer that identity.issuers does not have',
+    ],
+    [
+      'a group of a directory that nobody knows',
+      { x: 'people: { groups: { a: ["ldap:dba"] } }' },
+      'people.groups.a[0]: names a directory that is not known',
+    ],
+    [
+      'more groups to look up than a click can wait for',
+      { x: `people: { groups: { a: [${Array.from({ length: 21 }, (_, at) => `"idp:g${at}"`).join(', ')}] } }` },
+      'people.groups.a: has more than 20 groups that are looked up',
+    ],
+    [
+      'Okta over http',
+      { x: 'people: { okta: { url: http://example.okta.com, token: t } }' },
+      'people.okta.url: must be https',
+    ],
+    [
+      'Okta with a path',
+      { x: 'people: { okta: { url: https://example.okta.com/api/v1, token: t } }' },
+      'people.okta.url: is not an origin',
+    ],
+    [
+      'Okta without a token',
+      { x: 'people: { okta: { url: https://example.okta.com } }' },
+      'people.okta.token: is missing',
+    ],
+    [
+      'Okta with a token that is none',
+      { x: 'people: { okta: { url: https://example.okta.com, token: "a\\nb" } }' },
+      'people.okta.token: is not fit for a header',
+    ],
+    [
+      'Okta with a scheme of another house',
+      { x: 'people: { okta: { url: https://example.okta.com, token: t, scheme: Basic } }' },
+      'people.okta.scheme: must be one of SSWS, Bearer',
     ],
     ['a person without an address', { x: 'people: { groups: { a: [bob] } }' }, 'people.groups.a[0]: is not a person'],
     [
       'a person of no workspace',
       { x: 'people: { groups: { a: ["slack:user:U1"] } }' },
-      'people.groups.a[0]: is not a person',
+      'people.groups.a[0]: is not a person or a group',
     ],
     ['a group named like an address', { x: 'people: { groups: { "a@b": [] } }' }, 'people.groups.a@b: not a name'],
     ['Teams', { x: 'channels: { teams: { appId: x } }' }, 'channels.teams: Microsoft Teams is not supported yet'],
