@@ -1,6 +1,7 @@
 /** Slack's Web API and response_urls: each rule cites its page below docs.slack.dev. */
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { conversationsMembers, directoryRate, usergroupsUsersList, usersLookupByEmail } from './fake-slack-directory.ts'
 import type { World } from './fake-slack-world.ts'
 import { type Block, ruleMessageBlocks, ruleModal } from './slack-block-rules.ts'
 
@@ -45,6 +46,8 @@ function rateLimited(
 
 /** Seconds to wait, or null. */
 function overRate(world: World, method: string, args: Readonly<Record<string, string>>): number | null {
+  const tier = directoryRate(world, method)
+  if (tier !== null) return tier
   if (method !== 'chat.postMessage') return null
   const now = Date.now()
   const channel = args.channel ?? ''
@@ -73,6 +76,12 @@ function call(world: World, method: string, args: Args, request: IncomingMessage
       return scoped(world, 'chat:write', () => postEphemeral(world, args))
     case 'users.info':
       return scoped(world, 'users:read', () => usersInfo(world, args))
+    case 'users.lookupByEmail':
+      return scoped(world, 'users:read.email', () => usersLookupByEmail(world, args, usersInfo))
+    case 'usergroups.users.list':
+      return scoped(world, 'usergroups:read', () => usergroupsUsersList(world, args))
+    case 'conversations.members':
+      return conversationsMembers(world, args, scoped)
     case 'views.open':
       return viewsOpen(world, args)
     case 'views.update':
@@ -166,6 +175,7 @@ function usersInfo(world: World, args: Args): Answer {
       is_ultra_restricted: user.isSingleChannelGuest ?? false,
       ...(user.isStranger && { is_stranger: true }),
       is_email_confirmed: user.isEmailConfirmed ?? true,
+      ...(user.enterpriseTeams && { enterprise_user: { id: user.id, teams: user.enterpriseTeams } }),
       profile: { display_name: user.displayName ?? '', real_name: user.name, ...(email !== undefined && { email }) },
     },
   }

@@ -15,6 +15,20 @@ export interface FakeUser {
   readonly isSingleChannelGuest?: boolean
   readonly isStranger?: boolean
   readonly isEmailConfirmed?: boolean
+  /** Enterprise Grid: the workspaces of the organisation that have them as a member. */
+  readonly enterpriseTeams?: readonly string[]
+}
+
+export interface FakeUserGroup {
+  readonly users: readonly string[]
+  readonly disabled?: boolean
+}
+
+export interface FakeChannel {
+  readonly members: readonly string[]
+  /** A private channel that the app was not invited to does not exist for it. */
+  readonly isPrivate?: boolean
+  readonly isAppIn?: boolean
 }
 
 export interface FakeMessage {
@@ -51,6 +65,8 @@ export interface FakeSlackOptions {
   readonly channels?: readonly string[]
   readonly scopes?: readonly string[]
   readonly users?: readonly FakeUser[]
+  readonly userGroups?: Readonly<Record<string, FakeUserGroup>>
+  readonly channelMembers?: Readonly<Record<string, FakeChannel>>
   /** apis/web-api/rate-limits: about one message a second and channel, with short bursts. */
   readonly messagesPerSecond?: number
   readonly burst?: number
@@ -74,6 +90,8 @@ export function createWorld(options: FakeSlackOptions) {
       'groups:read',
     ],
     users: new Map((options.users ?? []).map((user) => [user.id, user])),
+    userGroups: new Map(Object.entries(options.userGroups ?? {})),
+    channelMembers: new Map(Object.entries(options.channelMembers ?? {})),
     messages: [] as FakeMessage[],
     ephemerals: [] as FakeEphemeral[],
     views: [] as FakeView[],

@@ -25,10 +25,12 @@ import {
 } from './fake-slack-client.ts'
 import {
   createWorld,
+  type FakeChannel,
   type FakeEphemeral,
   type FakeMessage,
   type FakeSlackOptions,
   type FakeUser,
+  type FakeUserGroup,
   type FakeView,
   waitFor,
 } from './fake-slack-world.ts'
@@ -76,6 +78,13 @@ export async function startFakeSlack(options: FakeSlackOptions = {}) {
     },
     addUser(user: FakeUser): void {
       world.users.set(user.id, user)
+    },
+    /** An administrator changes a user group, or makes one. */
+    setUserGroup(id: string, group: FakeUserGroup): void {
+      world.userGroups.set(id, group)
+    },
+    setChannelMembers(id: string, channel: FakeChannel): void {
+      world.channelMembers.set(id, channel)
     },
     /** The next call of this method is refused, delayed or rate limited; repeated calls queue up. */
     failNext(method: string, failure: { error?: string; retryAfterSec?: number; delayMs?: number }): void {
