@@ -254,6 +254,27 @@ export const requirements: readonly Requirement[] = [
   { id: 'REQ-REVIEW-3', source: readme, promise: 'A late or second click changes nothing and is told so.' },
   { id: 'REQ-REVIEW-4', source: readme, promise: 'Every copy of a decided card shows who decided and when.' },
   { id: 'REQ-REVIEW-5', source: readme, promise: 'Only the people whom the rule names can decide.' },
+  {
+    id: 'REQ-WHO-1',
+    source: readme,
+    promise:
+      'Groups of Slack, of Okta and of the identity provider count like a list of people, as they are at the click.',
+  },
+  {
+    id: 'REQ-WHO-2',
+    source: readme,
+    promise: 'Whoever approved must still be allowed to when the call runs; else their approval is taken back.',
+  },
+  {
+    id: 'REQ-WHO-3',
+    source: readme,
+    promise: 'Where nobody can tell who may review, nothing is decided and nothing runs, and one can try again.',
+  },
+  {
+    id: 'REQ-WHO-4',
+    source: readme,
+    promise: 'Guests, bots, deactivated accounts and people of other workspaces never decide; a quorum counts people.',
+  },
   // Forward
   {
     id: 'REQ-FORWARD-1',

@@ -1,6 +1,7 @@
 /** The order that must not change, and what must not happen when a step fails. Ports are a few lines each. */
 import { describe, expect, it } from 'vitest'
-import type { Approval } from '../../src/approval/approval.ts'
+import type { Approval, Refusal } from '../../src/approval/approval.ts'
+import { fingerprintOf } from '../../src/approval/fingerprint.ts'
 import type { AuditEvent } from '../../src/audit/events.ts'
 import type { ApprovalId, CallId, PolicyVersion, SessionId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
@@ -13,6 +14,7 @@ import type { GrantRefusal } from '../../src/grant/grant.ts'
 import { openGrant } from '../../src/grant/grant.ts'
 import type { JsonObject } from '../../src/json/value.ts'
 import { createMasker } from '../../src/masking/masker.ts'
+import { stopText } from '../../src/mcp/answers.ts'
 import type { Effect } from '../../src/policy/decision.ts'
 import type { KeptAnswer, RunEnd } from '../../src/run/run.ts'
 import { Secret } from '../../src/secret.ts'
@@ -66,6 +68,10 @@ function world(options: {
   held?: () => Promise<void>
   /** An identical call's approval is used already. */
   begun?: boolean
+  /** What the directories say of those who approved, once the grant is open; left out: it is not looked at. */
+  stillMay?: () => Promise<Refusal | null>
+  /** Of the grant, where `stillMay` is given: an identical call was quicker to end it. */
+  isQuicker?: boolean
 }) {
   const steps: string[] = []
   const recorded: AuditEvent[] = []
@@ -113,16 +119,25 @@ function world(options: {
       },
     },
     grants: {
-      get: async () => null,
+      get: async () =>
+        options.stillMay === undefined || asked === null ? null : openGrant(approve(asked), epochMs(2_000)),
       consume: async () => {
         steps.push('fence')
         if (options.fence !== undefined) return { ok: false, refusal: options.fence }
         if (asked === null) throw new Error('nothing is held')
         return { ok: true, grant: openGrant(asked, epochMs(2_000)) }
       },
-      end: async () => true,
+      end: async (_id, state) => {
+        steps.push(`grant ${state}`)
+        return !options.isQuicker
+      },
     },
-    reviews: { stillMay: async () => null },
+    reviews: {
+      stillMay: async () => {
+        steps.push('still may?')
+        return (await options.stillMay?.()) ?? null
+      },
+    },
     continuations: {
       wrap: (_call, approvalId, upstreamState) => `ours(${approvalId},${upstreamState})`,
       take: async (nonce) => {
@@ -213,6 +228,97 @@ const whole = (message: unknown): UpstreamAnswer => ({
   body: encode(message),
 })
 const ofType = (type: AuditEvent['type']) => (event: AuditEvent) => event.type === type
+
+describe('who approved, asked about once more before the call runs', () => {
+  const held = { effect: 'require_approval' } as const
+
+  it('[REQ-WHO-2] may still: then the fence is taken', async () => {
+    const { steps, pass } = world({ ...held, stillMay: async () => null })
+    expect(await pass()).toMatchObject({ kind: 'whole' })
+    expect(steps.slice(steps.indexOf('still may?'))).toEqual([
+      'still may?',
+      'fence',
+      'grant.ended:written',
+      'call.intent:synced',
+      'lend',
+      'forward',
+      'return',
+      'call.outcome:written',
+      'run ended: message',
+    ])
+  })
+
+  it('[REQ-WHO-2] may no longer: the grant is taken back, nothing runs, and the agent is told to ask anew', async () => {
+    const { steps, recorded, pass } = world({ ...held, stillMay: async () => 'not_a_reviewer' })
+    const reply = await pass()
+    expect(reply).toMatchObject({ kind: 'stopped', stop: { why: 'refused' } })
+    expect(reply.kind === 'stopped' && stopText(reply.stop)).toMatch(
+      /was given, but by someone who may approve it no longer\. Call again to ask for a new approval\. .*NOT executed/,
+    )
+    expect(steps.slice(steps.indexOf('still may?'))).toEqual([
+      'still may?',
+      'grant revoked',
+      'grant.ended:written',
+      'call.outcome:written',
+    ])
+    expect(recorded.at(-2)).toMatchObject({ type: 'grant.ended', state: 'revoked' })
+    expect(recorded.at(-1)).toMatchObject({ type: 'call.outcome', outcome: 'refused', error: null })
+  })
+
+  it('[REQ-WHO-3] can’t be told: nothing runs, and the approval is left for the next try', async () => {
+    const away = new GatewayError('directory_unavailable', 'Whether okta:DBA has this person cannot be looked up.')
+    const { steps, recorded, pass } = world({ ...held, stillMay: () => Promise.reject(away) })
+    await expect(pass()).rejects.toBe(away)
+    expect(steps.slice(steps.indexOf('still may?'))).toEqual(['still may?', 'call.outcome:written'])
+    expect(recorded.at(-1)).toMatchObject({ outcome: 'refused', error: 'directory_unavailable' })
+  })
+
+  it('is no matter where an identical call has run already: its answer is this one’s too', async () => {
+    const { steps, pass } = world({
+      ...held,
+      stillMay: async () => 'not_a_reviewer',
+      isQuicker: true,
+      fence: 'consumed',
+      runEnds: { state: 'ran', callId: 'call_0' as CallId },
+    })
+    expect(await pass()).toMatchObject({ kind: 'stopped', stop: { why: 'answer_lost' } })
+    expect(steps).toContain('fence')
+  })
+
+  it('is not asked about where the grant is used or over: that ends it anyway', async () => {
+    const { steps, pass } = world({ ...held, fence: 'expired' })
+    expect(await pass()).toMatchObject({ kind: 'stopped', stop: { why: 'refused' } })
+    expect(steps).not.toContain('still may?')
+  })
+
+  it('costs an allowed call nothing', async () => {
+    const { steps, pass } = world({ effect: 'allow', stillMay: async () => 'not_a_reviewer' })
+    expect(await pass()).toMatchObject({ kind: 'whole' })
+    expect(steps).not.toContain('still may?')
+  })
+
+  it('keeps the server’s question about the call unanswered once they may no longer', async () => {
+    const known: Approval = approve(anApproval({ id: 'apr_1' as ApprovalId, reviews: [aReview()] }))
+    const fingerprint = await fingerprintOf({
+      principal: CALL.principal.id,
+      upstream: 'files',
+      tool: 'write_file',
+      arguments: CALL.arguments,
+      inputResponses: null,
+      toolDefinition: null,
+      policy: 'p1' as PolicyVersion,
+    })
+    const { steps, pass } = world({
+      ...held,
+      stillMay: async () => 'not_a_reviewer',
+      known: { ...known, fingerprint },
+      continues: { approvalId: known.id, nonce: 'n1' },
+    })
+    expect(await pass()).toMatchObject({ kind: 'stopped', stop: { why: 'refused' } })
+    expect(steps).not.toContain('take n1')
+    expect(steps).not.toContain('forward')
+  })
+})
 
 describe('the gate', () => {
   it('[REQ-RECORD-1] passes an allowed call: intent before the upstream, outcome before the answer', async () => {
