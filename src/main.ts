@@ -15,7 +15,7 @@ import express from 'express'
 import type { Console } from '../bots/console/console.ts'
 import { createConsole } from '../bots/console/console.ts'
 import { createSlackDirectory } from '../bots/slack/groups.ts'
-import type { SlackChannel } from '../bots/slack/slack-channel.ts'
+import type { SlackChannel, SlackOptions } from '../bots/slack/slack-channel.ts'
 import { createSlackChannel } from '../bots/slack/slack-channel.ts'
 import type { RedisApprovalStore } from '../jobs/approvals/store.ts'
 import { createApprovalStore } from '../jobs/approvals/store.ts'
@@ -202,12 +202,13 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const notices = createNotices(redis, channelNames(settings))
   closers.push(() => notices.close())
   const people = peopleOf(settings.people.groups, openDirectories(base))
+  const readings = createReadings(redis)
   const reviews = createReviews({
     approvals: store,
     grants,
     standingGrants,
     people,
-    readings: createReadings(redis),
+    readings,
     recorder,
     clock,
     log,
@@ -222,7 +223,7 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
     : null
   // The jobs role posts summaries, so it speaks to the channels too; only bots receives clicks.
   const speaks = roles.has('bots') || roles.has('jobs')
-  const slack = speaks ? openSlack(base, store, reviews) : null
+  const slack = speaks ? openSlack(base, store, { reviews, readings, access: null, stepUpLink: null }) : null
   const consolePage = roles.has('bots') ? openConsole(base, store, reviews) : null
   const channels = [slack?.channel, consolePage?.channel].filter((channel) => channel !== undefined)
   closers.push(
@@ -472,12 +473,12 @@ export function openDirectories({ settings, clock, log }: Pick<Base, 'settings' 
 /** The same for the service and for `doctor`. */
 export function openSlack(
   { settings, clock, log }: Pick<Base, 'settings' | 'clock' | 'log'>,
-  store: Pick<ApprovalStore, 'get'>,
-  reviews: Reviews,
+  { get, listPending }: Pick<ApprovalStore, 'get' | 'listPending'>,
+  desks: Pick<SlackOptions, 'reviews' | 'readings' | 'access' | 'stepUpLink'>,
 ): SlackChannel | null {
   const slack = settings.channels.slack
   if (slack === null) return null
-  return createSlackChannel({ ...slack, apiUrl: slack.apiUrl ?? undefined, reviews, get: store.get, clock, log })
+  return createSlackChannel({ ...slack, apiUrl: slack.apiUrl ?? undefined, ...desks, get, listPending, clock, log })
 }
 
 function openConsole({ settings, clock, log, url }: Base, store: ApprovalStore, reviews: Reviews): Console | null {

@@ -1,4 +1,7 @@
-/** The names by which a click comes back. They live on in cards already posted: add, never rename. */
+/**
+ * The names by which a click comes back. They live on in cards already posted: add, never rename. Those of App Home begin
+ * with countersign_home_, those of /access with countersign_access_, so that clicks.ts leaves them alone.
+ */
 export const APPROVE_ACTION = 'countersign_approve'
 export const DENY_ACTION = 'countersign_deny'
 export const DENY_WITH_REASON_ACTION = 'countersign_deny_with_reason'
@@ -12,3 +15,24 @@ export const DENY_VIEW = 'countersign_deny_view'
 export const ARGUMENTS_VIEW = 'countersign_arguments_view'
 export const REASON_BLOCK = 'countersign_reason_block'
 export const REASON_INPUT = 'countersign_reason'
+
+export const MORE_ACTION = 'countersign_more'
+/** Followed by the milliseconds: a block's actions need ids of their own. */
+export const APPROVE_FOR_ACTION = 'countersign_approve_for_'
+export const APPROVE_WITH_NOTE_ACTION = 'countersign_approve_with_note'
+export const DENY_ALL_ACTION = 'countersign_deny_all'
+export const ASK_ACTION = 'countersign_ask'
+export const REMIND_ACTION = 'countersign_remind'
+export const REVOKE_ACTION = 'countersign_revoke'
+
+export const MORE_VIEW = 'countersign_more_view'
+export const APPROVE_VIEW = 'countersign_approve_view'
+export const DENY_ALL_VIEW = 'countersign_deny_all_view'
+export const ASK_VIEW = 'countersign_ask_view'
+export const MESSAGE_VIEW = 'countersign_message_view'
+export const DURATION_BLOCK = 'countersign_duration_block'
+export const DURATION_INPUT = 'countersign_duration'
+export const NOTE_BLOCK = 'countersign_note_block'
+export const NOTE_INPUT = 'countersign_note'
+export const QUESTION_BLOCK = 'countersign_question_block'
+export const QUESTION_INPUT = 'countersign_question'

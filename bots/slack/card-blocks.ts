@@ -1,43 +1,41 @@
 /**
- * The card in Block Kit, in the order in which one decides: who wants what, with which arguments, why it is held, until
- * when. It is painted whole from the card's state each time; nothing is patched.
- *
- * What does not fit is said in words of ours outside of the value, where the value can't imitate them.
+ * The card in Block Kit, in the order in which one decides: who wants what, how bad that can be, with which arguments,
+ * until when, and the buttons. Why it is held and why you are asked stands small below them: on a phone the first
+ * screen has to hold the decision. It is painted whole from the card's state each time; nothing is patched.
  */
 import type { types } from '@slack/bolt'
-import type { Card, CardNote, CardReview } from '../../src/approval/card.ts'
+import type { Card, CardNote } from '../../src/approval/card.ts'
 import { visible } from '../../src/approval/visible.ts'
 import {
   APPROVE_ACTION,
   DENY_ACTION,
-  DENY_WITH_REASON_ACTION,
   IT_DID_NOT_RUN_ACTION,
   IT_RAN_ACTION,
+  MORE_ACTION,
+  REVOKE_ACTION,
   SHOW_ALL_ACTION,
 } from './actions.ts'
 import {
-  ARGUMENT_BYTES_MAX,
-  ARGUMENT_ROWS_MAX,
-  ARGUMENTS_BYTES_MAX,
-  HEADER_MAX,
   NAME_BYTES_MAX,
+  NOTES_SHOWN_MAX,
   OUTCOME_BYTES_MAX,
   REASON_BYTES_MAX,
-  ROW_BYTES,
+  REMARK_BYTES_MAX,
+  WHY_SHOWN_MAX,
 } from './limits.ts'
+import { type ShownCall, shownCall, subjectText } from './shown-call.ts'
 import {
-  clip,
   clipped,
-  code,
+  contextLine,
   count,
+  countdown,
   date,
   fallbackText,
-  jsonBytes,
   label,
   line,
+  mrkdwn,
   note,
   plain,
-  preformatted,
   quoted,
   separated,
 } from './text.ts'
@@ -47,21 +45,19 @@ export interface SlackMessage {
   readonly blocks: types.KnownBlock[]
 }
 
-type RichElement = types.RichTextBlockElement
-
 export function cardMessage(card: Card): SlackMessage {
-  const shown = shownArguments(card)
+  const shown = shownCall(card)
   const blocks: types.KnownBlock[] = [
-    { type: 'header', text: plain(clipped(card.headline, HEADER_MAX)) },
-    { type: 'rich_text', elements: facts(card) },
+    { type: 'header', text: plain(shown.headline) },
+    ...richText(decision(card)),
+    ...richText(stakes(card, shown)),
+    { type: 'rich_text', elements: shown.elements },
+    ...richText(remarks(card)),
+    { type: 'context', elements: [mrkdwn(when(card))] },
   ]
-  if (shown.elements.length > 0) blocks.push({ type: 'rich_text', elements: shown.elements })
-  const decided = decision(card)
-  if (decided.length > 0) blocks.push({ type: 'rich_text', elements: decided })
-  blocks.push({ type: 'context', elements: [{ type: 'mrkdwn', text: when(card) }] })
-  if (card.notes.length > 0) blocks.push({ type: 'context', elements: card.notes.map(noteText) })
-  const buttons = actions(card, shown.complete)
+  const buttons = actions(card, shown)
   if (buttons !== null) blocks.push(buttons)
+  blocks.push(...card.notes.map(contextLine), ...reasons(card, shown))
   return { text: notification(card), blocks }
 }
 
@@ -70,109 +66,95 @@ function notification(card: Card): string {
   return fallbackText(card.outcome === null ? card.headline : `${card.outcome} – ${card.headline}`)
 }
 
-function facts(card: Card): RichElement[] {
-  const rows = [
-    line(label('Agent: '), quoted(clipped(card.agent, 2 * NAME_BYTES_MAX))),
-    line(
-      label('Tool: '),
-      code(clipped(card.tool, NAME_BYTES_MAX)),
-      note(' on '),
-      code(clipped(card.upstream, NAME_BYTES_MAX)),
-    ),
-    card.reason === null
-      ? line(label('Held by rule: '), code(clipped(visible(card.rule), NAME_BYTES_MAX)))
-      : line(
-          label('Held by rule: '),
-          code(clipped(visible(card.rule), NAME_BYTES_MAX)),
-          note(' because '),
-          quoted(clipped(visible(card.reason), REASON_BYTES_MAX)),
-        ),
-  ]
-  return separated(rows)
+function richText(rows: types.RichTextSection[]): types.RichTextBlock[] {
+  return rows.length === 0 ? [] : [{ type: 'rich_text', elements: separated(rows) }]
 }
 
-interface ShownArguments {
-  readonly elements: RichElement[]
-  /** False where a value is cut or a row is missing. */
-  readonly complete: boolean
-}
-
-function shownArguments(card: Card): ShownArguments {
-  if (card.arguments.length === 0) return { elements: [line(note('No arguments.'))], complete: true }
-  const elements: RichElement[] = []
-  let left = ARGUMENTS_BYTES_MAX
-  let complete = true
-  let rows = 0
-  for (const { name, value } of card.arguments) {
-    if (rows === ARGUMENT_ROWS_MAX || left <= ROW_BYTES) break
-    const cut = clip(value, Math.min(ARGUMENT_BYTES_MAX, left - ROW_BYTES))
-    const row: RichElement[] = [line(code(clipped(name, NAME_BYTES_MAX)), ...(value === '' ? [note(' (empty)')] : []))]
-    if (cut.text !== '') row.push(preformatted(cut.text))
-    if (cut.hidden > 0) row.push(line(note(`${count(cut.hidden, 'character')} of this value not shown here.`)))
-    elements.push(...row)
-    complete &&= cut.hidden === 0
-    left -= jsonBytes(row)
-    rows += 1
+/** What there is to fear and what the agent says, while people decide. */
+function stakes(card: Card, { statedReason, isComplete }: ShownCall): types.RichTextSection[] {
+  const rows: types.RichTextSection[] = []
+  if (card.outcome === null) {
+    const demands = [...card.demands, ...(card.readAll && !isComplete ? ['all of it opened first'] : [])]
+    const takes = demands.length === 0 ? [] : [label(' Approving takes: '), note(demands.join(', '))]
+    rows.push(line(label('Risk: '), note(`${card.risk.join(', ')}.`), ...takes))
   }
-  const missing = card.arguments.length - rows
-  if (missing > 0)
-    elements.push(
-      line(note(`${missing.toLocaleString('en')} more of ${count(card.arguments.length, 'argument')} not shown here.`)),
-    )
-  return { elements, complete: complete && missing === 0 }
+  if (statedReason !== null) rows.push(line(label('The agent says: '), quoted(statedReason)))
+  return rows
 }
 
 const LOOK =
   '\nLook on the MCP server whether it has happened, then say so here. Until then the agent is told not to repeat it.'
 
-function decision(card: Card): RichElement[] {
+function decision(card: Card): types.RichTextSection[] {
+  const approvals = card.reviews.filter(({ choice }) => choice === 'approve')
+  const noted = approvals.filter(({ reason }) => reason !== null).slice(-NOTES_SHOWN_MAX)
+  const notes = noted.map(({ by, reason }) =>
+    line(
+      note(`Note by `),
+      quoted(clipped(by, NAME_BYTES_MAX)),
+      note(': '),
+      quoted(clipped(reason ?? '', REMARK_BYTES_MAX)),
+    ),
+  )
   if (card.outcome !== null) {
     const outcome = label(clipped(card.outcome, OUTCOME_BYTES_MAX))
-    return [card.asksWhetherItRan ? line(outcome, note(LOOK)) : line(outcome)]
+    return [card.asksWhetherItRan ? line(outcome, note(LOOK)) : line(outcome), ...notes]
   }
-  if (card.reviews.length === 0) return []
-  const names = clipped(card.reviews.map(({ by }: CardReview) => by).join(', '), OUTCOME_BYTES_MAX)
-  return [line(label(`Approved so far, ${card.reviews.length} of ${card.quorum}: `), quoted(names))]
+  if (approvals.length === 0) return []
+  const names = clipped(approvals.map(({ by }) => by).join(', '), OUTCOME_BYTES_MAX)
+  return [line(label(`Approved so far, ${approvals.length} of ${card.quorum}: `), quoted(names)), ...notes]
+}
+
+/** The last question or answer; the others are in the thread. */
+function remarks({ remark, remarks }: Card): types.RichTextSection[] {
+  if (remark === null) return []
+  const said = remark.kind === 'question' ? ' asks: ' : ' answers: '
+  const earlier = remarks > 1 ? [note(` (${count(remarks - 1, 'earlier remark')})`)] : []
+  const who = quoted(clipped(remark.by, NAME_BYTES_MAX))
+  return [line(who, label(said), quoted(clipped(remark.text, REMARK_BYTES_MAX)), ...earlier)]
 }
 
 /** mrkdwn, so that dates show in the reader's time zone: numbers and words of ours only. */
 function when(card: Card): string {
-  const parts = [
-    card.resolvedAt === null ? `Decide by ${date(card.expiresAt)}` : `Decided ${date(card.resolvedAt)}`,
-    `asked ${date(card.requestedAt)}`,
-  ]
-  if (card.quorum > 1 && card.resolvedAt === null) parts.push(`needs ${Math.trunc(card.quorum)} approvals`)
+  const parts =
+    card.resolvedAt === null ? [`Decide by ${countdown(card.expiresAt)}`] : [`Decided ${date(card.resolvedAt)}`]
+  if (card.standing !== null) parts.push(`lasts until ${countdown(card.standing.until)}`)
+  parts.push(`asked ${date(card.requestedAt)}`)
+  if (card.resolvedAt === null && card.escalatedAt !== null) parts.push(`escalated ${date(card.escalatedAt)}`)
+  if (card.resolvedAt === null && card.remindedAt !== null) parts.push(`reminded ${date(card.remindedAt)}`)
   parts.push(`fingerprint ${card.shortFingerprint.replace(/[^0-9a-f]/g, '')}`)
   return parts.join(' · ')
 }
 
-/** mrkdwn for the same reason: words of ours and instants only. */
-function noteText(note: CardNote): types.MrkdwnElement {
-  return { type: 'mrkdwn', text: note.map((part) => (typeof part === 'string' ? part : date(part))).join('') }
+/** Small and last: what one looks up, and does not decide by. */
+function reasons(card: Card, { agent }: ShownCall): types.ContextBlock[] {
+  const rule = clipped(visible(card.rule), NAME_BYTES_MAX)
+  const because = card.reason === null ? '' : ` because: ${clipped(visible(card.reason), REASON_BYTES_MAX)}`
+  const held: CardNote = [`${card.isAccess ? 'Asked' : 'Held'} by rule ${rule}${because}`]
+  return [held, ...card.why.slice(-WHY_SHOWN_MAX), [`${card.isAccess ? 'For' : 'Agent:'} ${agent}`]].map(contextLine)
 }
 
-function actions(card: Card, complete: boolean): types.ActionsBlock | null {
-  const value = card.approvalId
+function actions(card: Card, shown: ShownCall): types.ActionsBlock | null {
+  const value = subjectText(card, shown)
   const elements: types.Button[] = []
+  const add = (text: string, action: string, style?: 'primary' | 'danger') => {
+    elements.push({ type: 'button', text: plain(text), action_id: action, value, ...(style && { style }) })
+  }
   if (card.outcome === null) {
-    elements.push(
-      { type: 'button', style: 'primary', text: plain('Approve'), action_id: APPROVE_ACTION, value },
-      { type: 'button', style: 'danger', text: plain('Deny'), action_id: DENY_ACTION, value },
-      { type: 'button', text: plain('Deny with a reason…'), action_id: DENY_WITH_REASON_ACTION, value },
-    )
+    add(APPROVE_LABELS[card.strength], APPROVE_ACTION, 'primary')
+    add('Deny', DENY_ACTION, 'danger')
   }
   if (card.asksWhetherItRan) {
-    elements.push(
-      { type: 'button', text: plain('It ran'), action_id: IT_RAN_ACTION, value },
-      { type: 'button', text: plain('It did not run'), action_id: IT_DID_NOT_RUN_ACTION, value },
-    )
+    add('It ran', IT_RAN_ACTION)
+    add('It did not run', IT_DID_NOT_RUN_ACTION)
   }
-  if (!complete) elements.push({ type: 'button', text: plain('Show all arguments'), action_id: SHOW_ALL_ACTION, value })
+  if (card.standing !== null) add('Revoke', REVOKE_ACTION, 'danger')
+  if (!shown.isComplete) add(card.isAccess ? 'Show all' : 'Show all arguments', SHOW_ALL_ACTION)
+  if (card.outcome === null) add('More…', MORE_ACTION)
   if (elements.length === 0) return null
   // A block's id must change with each repaint: docs.slack.dev/reference/block-kit/blocks/actions-block
-  return {
-    type: 'actions',
-    block_id: `${value}:${card.version}`,
-    elements,
-  }
+  return { type: 'actions', block_id: `${value}:${card.version}`, elements }
 }
+
+/** An ellipsis where something is still to do after the tap. */
+const APPROVE_LABELS = { click: 'Approve', confirm: 'Approve…', step_up: 'Sign in to approve…' } as const

@@ -24,6 +24,8 @@ export const BLOCKS_BYTES_MAX = 11_000
 export const ARGUMENTS_BYTES_MAX = 6000
 export const ARGUMENT_BYTES_MAX = 2000
 export const ARGUMENT_ROWS_MAX = 20
+/** A value of one line that stands beside its name: a phone shows about 40 characters a line. */
+export const SHORT_VALUE_MAX = 60
 /** A row's name, its note and the JSON around them. */
 export const ROW_BYTES = 500
 /** One page of the modal that shows all arguments. */
@@ -32,6 +34,16 @@ export const PAGE_BYTES_MAX = 8000
 export const NAME_BYTES_MAX = 160
 export const REASON_BYTES_MAX = 500
 export const OUTCOME_BYTES_MAX = 1200
+/** A question to the person behind the agent, or its answer, on the card. */
+export const REMARK_BYTES_MAX = 300
+/** Notes of approvers on the card, and lines that say why these people are asked: the newest. */
+export const NOTES_SHOWN_MAX = 3
+export const WHY_SHOWN_MAX = 3
+
+/** As long as a remark may be (REMARK_LENGTH_MAX in src/review); Slack allows an input of 3000. */
+export const QUESTION_MAX = 2000
+/** docs.slack.dev/reference/block-kit/block-elements/radio-button-group-element: at most 10, and one is "this call only". */
+export const DURATIONS_SHOWN_MAX = 9
 /** Rows of one kind in a summary. */
 export const SUMMARY_ROWS_MAX = 10
 

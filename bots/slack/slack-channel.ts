@@ -5,14 +5,13 @@
 import { App, AuthorizationError, ExpressReceiver, type Receiver } from '@slack/bolt'
 import { type IRouter, Router } from 'express'
 import { z } from 'zod'
-import type { Approval } from '../../src/approval/approval.ts'
-import type { ApprovalId } from '../../src/brands.ts'
 import { noticeText } from '../../src/notice/notice-text.ts'
-import type { Channel, Clock, Log, MessageRef, Reviews } from '../../src/ports.ts'
+import type { ApprovalStore, Channel, Clock, Log, MessageRef, Readings, Reviews } from '../../src/ports.ts'
 import type { Secret } from '../../src/secret.ts'
 import { cardMessage, type SlackMessage } from './card-blocks.ts'
 import { type CheckLine, checkSlack } from './check.ts'
 import { registerClicks } from './clicks.ts'
+import type { ClicksOptions } from './decide.ts'
 import { createGate } from './gate.ts'
 import { ACK_WITHIN_MS, API_TIMEOUT_MS, CLICK_API_TIMEOUT_MS, REQUEST_BYTES_MAX } from './limits.ts'
 import { boltLogger, errorName } from './log.ts'
@@ -36,7 +35,12 @@ export interface SlackOptions {
   readonly summaries: string
   readonly apiUrl?: string | undefined
   readonly reviews: Reviews
-  readonly get: (id: ApprovalId) => Promise<Approval | null>
+  readonly readings: Pick<Readings, 'seen'>
+  readonly get: ApprovalStore['get']
+  readonly listPending: ApprovalStore['listPending']
+  /** See ClicksOptions. */
+  readonly access: ClicksOptions['access']
+  readonly stepUpLink: ClicksOptions['stepUpLink']
   readonly clock: Clock
   readonly log: Log
 }
@@ -60,7 +64,10 @@ export function createSlackChannel(options: SlackOptions): SlackChannel {
   const app = createApp({ receiver: edge.receiver, team, options })
   registerClicks(app, {
     reviews: options.reviews,
-    get: options.get,
+    readings: options.readings,
+    approvals: options,
+    access: options.access,
+    stepUpLink: options.stepUpLink,
     reviewers: createReviewers({ web: clickWeb, clock: options.clock, log }),
     web: clickWeb,
     log,

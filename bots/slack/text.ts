@@ -73,7 +73,12 @@ export function code(text: string): TextElement {
   return text === '' ? note('(empty)') : { type: 'text', text, style: { code: true } }
 }
 
-export function line(...elements: TextElement[]): types.RichTextSection {
+/** An address of ours, which alone may be one to tap. */
+export function linkTo(url: string, text: string): types.RichTextLink {
+  return { type: 'link', url, text }
+}
+
+export function line(...elements: (TextElement | types.RichTextLink)[]): types.RichTextSection {
   return { type: 'rich_text_section', elements }
 }
 
@@ -102,6 +107,32 @@ export function date(at: EpochMs): string {
   const utc = `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
   return `<!date^${Math.floor(at / 1000)}^{date_short_pretty} {time}|${utc}>`
 }
+
+/**
+ * A deadline that runs: the clock time, and how far off it is, which clients count anew as they paint. `{ago}` is
+ * documented with examples of the past alone (docs.slack.dev/reference/block-kit/block-elements/date-element), so the
+ * clock time stands before it and no wording is relied on.
+ */
+export function countdown(at: EpochMs): string {
+  return date(at).replace('{time}', '{time} ({ago})')
+}
+
+/** Words of ours with instants in them, small: each part an element of its own, so that names stay plain. */
+export function contextLine(parts: readonly (string | EpochMs)[]): types.ContextBlock {
+  const elements = parts
+    .filter((part) => part !== '')
+    .slice(0, CONTEXT_PARTS_MAX)
+    .map((part) => (typeof part === 'string' ? plain(clipped(part, CONTEXT_BYTES_MAX)) : mrkdwn(date(part))))
+  return { type: 'context', elements }
+}
+
+export function mrkdwn(text: string): types.MrkdwnElement {
+  return { type: 'mrkdwn', text }
+}
+
+/** docs.slack.dev/reference/block-kit/blocks/context-block */
+const CONTEXT_PARTS_MAX = 10
+const CONTEXT_BYTES_MAX = 700
 
 /**
  * For notifications and screen readers. `&<>` are escaped as Slack documents; what would format, mention or become an

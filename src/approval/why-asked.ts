@@ -20,10 +20,10 @@ export function whyAsked(approval: Approval): readonly CardNote[] {
 function firstAsked({ rule, isOutOfHours, access }: Approval, from: readonly string[]): CardNote {
   if (from.length === 0) {
     const except = access === null ? 'the person behind the agent' : 'the person who asks'
-    return [`You are asked because rule ${rule} lets anyone here decide, except ${except}.`]
+    return [`You are asked because rule ${visible(rule)} lets anyone here decide, except ${except}.`]
   }
   const why = isOutOfHours ? `is out of its hours, when it asks ${names(from)}` : `asks ${names(from)}`
-  return [`You are asked because rule ${rule} ${why}.`]
+  return [`You are asked because rule ${visible(rule)} ${why}.`]
 }
 
 function escalated({ at, doneAt, from }: ApprovalStep, mayReview: readonly string[]): CardNote {

@@ -142,7 +142,7 @@ async function* checkUpstreams(settings: Settings, file: string, env: Environmen
 
 async function* checkSlack(settings: Settings): AsyncGenerator<Check> {
   const refuse = () => Promise.reject(new GatewayError('internal', 'doctor takes no reviews'))
-  const nobody = {
+  const reviews = {
     submit: refuse,
     resolveRun: refuse,
     stillMay: refuse,
@@ -152,7 +152,12 @@ async function* checkSlack(settings: Settings): AsyncGenerator<Check> {
     cancel: refuse,
     denyAll: refuse,
   }
-  const slack = openSlack({ settings, clock, log: silent }, { get: async () => null }, nobody)
+  const nobody = { reviews, readings: { seen: refuse }, access: null, stepUpLink: null }
+  const slack = openSlack(
+    { settings, clock, log: silent },
+    { get: async () => null, listPending: async () => [] },
+    nobody,
+  )
   if (slack === null) return
   for (const { ok, what, cure } of await slack.check()) yield { check: 'slack', ok, detail: what, cure }
 }

@@ -6,6 +6,7 @@ import {
   DENY_WITH_REASON_ACTION,
   IT_DID_NOT_RUN_ACTION,
   IT_RAN_ACTION,
+  MORE_ACTION,
   NEXT_PAGE_ACTION,
   PREVIOUS_PAGE_ACTION,
   REASON_BLOCK,
@@ -19,6 +20,7 @@ import type { SessionSummary } from '../../src/audit/summary.ts'
 import type { ApprovalId, CallId, SessionId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { ChannelBusy, type MessageRef } from '../../src/ports.ts'
+import type { FakeView } from '../support/fake-slack-world.ts'
 import { ALICE, BOB, CAROL, pendingApproval, type SlackGateway, startSlackGateway } from '../support/slack-gateway.ts'
 
 let gateway: SlackGateway
@@ -29,6 +31,13 @@ const click = (messageTs: string, actionId: string, userId = BOB.id) =>
   gateway.slack.click({ messageTs, actionId, userId })
 const shows = (messageTs: string, text: string) =>
   gateway.slack.waitForMessage(({ ts, blocks }) => ts === messageTs && JSON.stringify(blocks).includes(text))
+/** More…, then one of its buttons: the window that it opens. */
+async function chooseMore(messageTs: string, actionId: string, userId = BOB.id): Promise<FakeView> {
+  expect(await click(messageTs, MORE_ACTION, userId)).toMatchObject({ ok: true })
+  const more = await gateway.slack.waitForView(({ open, userId: whose }) => open && whose === userId)
+  expect(await gateway.slack.clickInView({ viewId: more.id, actionId, userId })).toMatchObject({ ok: true })
+  return gateway.slack.views.findLast(({ open, userId: whose }) => open && whose === userId) ?? more
+}
 const stored = (id: ApprovalId = ID): Promise<Approval | null> => gateway.approvals.get(id)
 
 describe('a click', () => {
@@ -59,8 +68,7 @@ describe('a click', () => {
   it('denies with a reason, which the card shows', async () => {
     gateway = await startSlackGateway()
     const ts = await gateway.ask()
-    expect(await click(ts, DENY_WITH_REASON_ACTION)).toMatchObject({ ok: true })
-    const view = await gateway.slack.waitForView(({ open }) => open)
+    const view = await chooseMore(ts, DENY_WITH_REASON_ACTION)
     expect(await stored()).toMatchObject({ state: 'pending' })
     const values = { [REASON_BLOCK]: { [REASON_INPUT]: ' Not on a Friday. ' } }
     expect(await gateway.slack.submitView({ viewId: view.id, userId: BOB.id, values })).toMatchObject({ ok: true })
@@ -71,8 +79,7 @@ describe('a click', () => {
   it('a reason that comes too late is refused in its own window', async () => {
     gateway = await startSlackGateway()
     const ts = await gateway.ask()
-    await click(ts, DENY_WITH_REASON_ACTION)
-    const view = await gateway.slack.waitForView(({ open }) => open)
+    const view = await chooseMore(ts, DENY_WITH_REASON_ACTION)
     await click(ts, APPROVE_ACTION, CAROL.id)
     const values = { [REASON_BLOCK]: { [REASON_INPUT]: 'no' } }
     const ack = await gateway.slack.submitView({ viewId: view.id, userId: BOB.id, values })

@@ -1,6 +1,12 @@
 /** Slack over a connection that we open: the same clicks, with nothing listening. */
 import { afterEach, expect, it } from 'vitest'
-import { APPROVE_ACTION, DENY_WITH_REASON_ACTION, REASON_BLOCK, REASON_INPUT } from '../../bots/slack/actions.ts'
+import {
+  APPROVE_ACTION,
+  DENY_WITH_REASON_ACTION,
+  MORE_ACTION,
+  REASON_BLOCK,
+  REASON_INPUT,
+} from '../../bots/slack/actions.ts'
 import type { ApprovalId } from '../../src/brands.ts'
 import { ALICE, BOB, pendingApproval, type SlackGateway, startSlackGateway } from '../support/slack-gateway.ts'
 
@@ -50,8 +56,10 @@ it('another workspace’s click is not acknowledged and decides nothing', async 
 it('a reason is asked for and stored', async () => {
   gateway = await startSlackGateway({ socketMode: true })
   const ts = await gateway.ask()
-  await gateway.slack.click({ messageTs: ts, actionId: DENY_WITH_REASON_ACTION, userId: BOB.id })
-  const view = await gateway.slack.waitForView(({ open }) => open)
+  await gateway.slack.click({ messageTs: ts, actionId: MORE_ACTION, userId: BOB.id })
+  const more = await gateway.slack.waitForView(({ open }) => open)
+  await gateway.slack.clickInView({ viewId: more.id, actionId: DENY_WITH_REASON_ACTION, userId: BOB.id })
+  const view = await gateway.slack.waitForView(({ open, id }) => open && id !== more.id)
   await gateway.slack.submitView({
     viewId: view.id,
     userId: BOB.id,

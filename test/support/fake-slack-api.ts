@@ -84,6 +84,8 @@ function call(world: World, method: string, args: Args, request: IncomingMessage
       return conversationsMembers(world, args, scoped)
     case 'views.open':
       return viewsOpen(world, args)
+    case 'views.push':
+      return viewsPush(world, args)
     case 'views.update':
       return viewsUpdate(world, args)
     default:
@@ -199,6 +201,16 @@ function viewsOpen(world: World, args: Args): Answer {
   world.views.push(view)
   return { ok: true, view: { id: view.id, hash: view.hash } }
 }
+
+/** reference/methods/views.push: on top of the window whose click gave the trigger; three at most. */
+function viewsPush(world: World, args: Args): Answer {
+  const trigger = world.triggers.get(args.trigger_id ?? '')
+  const below = world.views.filter(({ open, userId }) => open && userId === trigger?.userId)
+  if (trigger !== undefined && below.length === 0) return refuse('invalid_trigger_id')
+  return below.length >= PUSHED_VIEWS_MAX ? refuse('push_limit_reached') : viewsOpen(world, args)
+}
+
+const PUSHED_VIEWS_MAX = 3
 
 function viewsUpdate(world: World, args: Args): Answer {
   const view = world.views.find((one) => one.id === args.view_id && one.open)

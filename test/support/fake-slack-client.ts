@@ -2,7 +2,7 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import type { WebSocket } from 'ws'
 import type { FakeView, World } from './fake-slack-world.ts'
-import type { Block } from './slack-block-rules.ts'
+import { type Block, ruleModal } from './slack-block-rules.ts'
 
 /** interactivity/handling-user-interaction: acknowledge within 3 seconds. */
 const ACK_WITHIN_MS = 3000
@@ -133,22 +133,44 @@ export async function submitView(
   submission: { viewId: string; userId: string; values: Record<string, Record<string, string>> },
 ): Promise<Ack> {
   const view = openView(world, submission.viewId)
-  const values = Object.fromEntries(
-    Object.entries(submission.values).map(([block, inputs]) => [
-      block,
-      Object.fromEntries(Object.entries(inputs).map(([id, value]) => [id, { type: 'plain_text_input', value }])),
-    ]),
-  )
   const payload = {
     type: 'view_submission',
     ...common(world, submission.userId),
-    view: viewPayload(world, view, values),
+    view: viewPayload(world, view, stateOf(view, submission.values)),
     response_urls: [],
   }
   const ack = await send(world, payload, 0)
-  const stays = typeof ack.body === 'object' && ack.body !== null && 'response_action' in ack.body
-  if (ack.ok && !stays) view.open = false
+  const answer = typeof ack.body === 'object' && ack.body !== null ? (ack.body as Record<string, unknown>) : {}
+  if (!ack.ok) return ack
+  // surfaces/modals: nothing closes this window, `clear` closes all of them, `update` shows another in its place.
+  if (answer.response_action === undefined) view.open = false
+  if (answer.response_action === 'clear') {
+    for (const other of world.views) if (other.userId === view.userId) other.open = false
+  }
+  if (answer.response_action === 'update') {
+    const ruled = ruleModal(JSON.stringify(answer.view))
+    if (!ruled.ok) throw new Error(`Slack refuses the window: ${ruled.error} ${ruled.messages.join(' ')}`)
+    Object.assign(view, { modal: ruled.value, hash: randomUUID() })
+  }
+  world.changed.emit('change')
   return ack
+}
+
+/** What was written and chosen, and what stood chosen from the beginning. */
+function stateOf(view: FakeView, values: Record<string, Record<string, string>>) {
+  const state: Record<string, Record<string, unknown>> = {}
+  for (const block of view.modal.blocks) {
+    if (block.type !== 'input' || block.block_id === undefined) continue
+    const { element } = block
+    const given = values[block.block_id]?.[element.action_id]
+    if (element.type === 'plain_text_input') {
+      state[block.block_id] = { [element.action_id]: { type: element.type, value: given ?? null } }
+    } else {
+      const option = element.options.find(({ value }) => value === given) ?? element.initial_option ?? null
+      state[block.block_id] = { [element.action_id]: { type: element.type, selected_option: option } }
+    }
+  }
+  return state
 }
 
 /** Over the socket where one is connected, else by HTTP; sent again as often as asked while it fails. */

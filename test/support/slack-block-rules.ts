@@ -61,6 +61,22 @@ const plainTextInput = z.strictObject({
   max_length: z.int().min(1).max(3000).optional(),
 })
 
+/** reference/block-kit/composition-objects/option-object */
+const option = z.strictObject({ text: plainText(75), value: z.string().min(1).max(150) })
+/** reference/block-kit/block-elements/radio-button-group-element */
+const radioButtons = z
+  .strictObject({
+    type: z.literal('radio_buttons'),
+    action_id: id,
+    options: z.array(option).min(1).max(10),
+    initial_option: option.optional(),
+  })
+  .refine(
+    ({ options, initial_option: initial }) =>
+      initial === undefined || options.some((one) => JSON.stringify(one) === JSON.stringify(initial)),
+    'initial_option must be one of the options',
+  )
+
 const block_id = id.optional()
 const block = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('header'), block_id, text: plainText(150) }),
@@ -84,7 +100,7 @@ const block = z.discriminatedUnion('type', [
     type: z.literal('input'),
     block_id,
     label: plainText(2000),
-    element: plainTextInput,
+    element: z.union([plainTextInput, radioButtons]),
     optional: z.boolean().optional(),
   }),
 ])

@@ -6,13 +6,13 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
-import { createSlackChannel } from '../../bots/slack/slack-channel.ts'
+import { createSlackChannel, type SlackOptions } from '../../bots/slack/slack-channel.ts'
 import type { Approval } from '../../src/approval/approval.ts'
 import type { Card } from '../../src/approval/card.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import type { ApprovalId, Fingerprint } from '../../src/brands.ts'
 import { epochMs, principalId } from '../../src/brands.ts'
-import type { Clock, Log, MessageRef, Place, Reviews } from '../../src/ports.ts'
+import type { Clock, Log, MessageRef, Place, Readings, Reviews } from '../../src/ports.ts'
 import { createReviews } from '../../src/review/review.ts'
 import { Secret } from '../../src/secret.ts'
 import { anApproval } from './examples.ts'
@@ -46,13 +46,21 @@ export function pendingApproval(change: Partial<Approval> = {}): Approval {
 
 export interface SlackGatewayOptions extends FakeSlackOptions {
   readonly socketMode?: boolean
+  readonly access?: SlackOptions['access']
+  readonly stepUpLink?: SlackOptions['stepUpLink']
   /** Slack refuses this once, while the gateway starts. */
   readonly failAtStart?: { readonly method: string; readonly error: string }
 }
 
 export type SlackGateway = Awaited<ReturnType<typeof startSlackGateway>>
 
-export async function startSlackGateway({ socketMode = false, failAtStart, ...options }: SlackGatewayOptions = {}) {
+export async function startSlackGateway({
+  socketMode = false,
+  failAtStart,
+  access = null,
+  stepUpLink = null,
+  ...options
+}: SlackGatewayOptions = {}) {
   const slack = await startFakeSlack({ users: [ALICE, BOB, CAROL], ...options })
   if (failAtStart !== undefined) slack.failNext(failAtStart.method, { error: failAtStart.error })
   const lines: string[] = []
@@ -61,6 +69,7 @@ export async function startSlackGateway({ socketMode = false, failAtStart, ...op
   const time = { aheadMs: 0 }
   const clock: Clock = { now: () => epochMs(Date.now() + time.aheadMs) }
   const log = linesLog(lines)
+  const readings = memoryReadings()
   const real = createReviews({
     approvals,
     grants: { get: async () => null, consume: async () => ({ ok: false, refusal: 'unknown' }), end: async () => false },
@@ -69,7 +78,7 @@ export async function startSlackGateway({ socketMode = false, failAtStart, ...op
       isMember: async (reviewer, groups) => groups.includes(reviewer.email ?? ''),
       current: async (reviewer) => reviewer,
     },
-    readings: { seen: async () => undefined, hasSeenAll: async () => false },
+    readings,
     recorder: { record: async () => {} },
     clock,
     log,
@@ -92,7 +101,11 @@ export async function startSlackGateway({ socketMode = false, failAtStart, ...op
     summaries: 'C0SUMMARIES',
     apiUrl: slack.apiUrl,
     reviews,
+    readings,
     get: (id) => approvals.get(id),
+    listPending: () => approvals.listPending(),
+    access,
+    stepUpLink,
     clock,
     log,
   })
@@ -163,6 +176,23 @@ export async function startSlackGateway({ socketMode = false, failAtStart, ...op
       server.close()
       server.closeAllConnections()
       await slack.close()
+    },
+  }
+}
+
+/** As jobs/readings keeps them. */
+function memoryReadings(): Readings {
+  const seen = new Map<string, { pages: number; read: Set<number> }>()
+  return {
+    async seen({ approvalId, reviewerId, page, pages }) {
+      const key = `${approvalId} ${reviewerId}`
+      const reading = seen.get(key) ?? { pages, read: new Set<number>() }
+      reading.read.add(page)
+      seen.set(key, reading)
+    },
+    async hasSeenAll(approvalId, reviewerId) {
+      const reading = seen.get(`${approvalId} ${reviewerId}`)
+      return reading !== undefined && reading.read.size === reading.pages
     },
   }
 }

@@ -3,6 +3,7 @@ import { argumentPages, argumentsView } from '../../bots/slack/arguments-view.ts
 import { cardMessage } from '../../bots/slack/card-blocks.ts'
 import { denyView } from '../../bots/slack/deny-view.ts'
 import { BLOCKS_BYTES_MAX, MESSAGE_TEXT_MAX, PAGE_BYTES_MAX } from '../../bots/slack/limits.ts'
+import { callRows } from '../../bots/slack/shown-call.ts'
 import { summaryMessage } from '../../bots/slack/summary-blocks.ts'
 import { jsonBytes } from '../../bots/slack/text.ts'
 import { type Approval, agentAtFirst, type Review } from '../../src/approval/approval.ts'
@@ -179,7 +180,11 @@ describe('the pages of all arguments', () => {
       .flatMap((element) => (element.type === 'rich_text_preformatted' ? element.elements : []))
       .map((element) => ('text' in element ? element.text : ''))
       .join('')
-    expect(shown).toBe(card.arguments.map(({ value }) => value).join(''))
+    expect(shown).toBe(
+      callRows(card)
+        .map(({ value }) => value)
+        .join(''),
+    )
   })
 
   const turns: [string, number, string[]][] = [
