@@ -31,8 +31,7 @@ interface Services {
   readonly redis: RedisHandle
   readonly standingGrants: StandingGrants
   readonly recorder: Recorder
-  /** Null where nobody is to be told. */
-  readonly notices: Notices | null
+  readonly notices: Notices
   readonly log: Log
 }
 
@@ -118,7 +117,7 @@ async function report({ standingGrants, recorder, notices, redis }: Services, id
   const grant = await standingGrants.get(id)
   if (grant !== null && (await redis.call('ZSCORE', unreported, id)) !== null) {
     await recordEnded(recorder, grant)
-    await notices?.send(`grant-ended-${id}`, { type: 'grant_ended', grant })
+    await notices.send(`grant-ended-${id}`, { type: 'grant_ended', grant })
   }
   await redis.call('ZREM', unreported, id)
   return 'done'

@@ -72,7 +72,18 @@ import { faultAnswer } from './mcp/answers.ts'
 import { type Directories, peopleOf } from './people/people.ts'
 import type { ChannelName } from './policy/decision.ts'
 import type { CompiledPolicy } from './policy/evaluate.ts'
-import type { ApprovalStore, Channel, Clock, Grants, Ids, Log, Reviews, Runs, StandingGrants } from './ports.ts'
+import type {
+  ApprovalStore,
+  Channel,
+  Clock,
+  Grants,
+  Ids,
+  Log,
+  Notices,
+  Reviews,
+  Runs,
+  StandingGrants,
+} from './ports.ts'
 import { createReviews } from './review/review.ts'
 import { createSealer } from './sealing/seal.ts'
 
@@ -217,7 +228,10 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const endpoint = roles.has('gateway')
     ? startGateway(
         base,
-        { inbox, store, grants, runs, reviews, sealingKeys: await startSealingKeys(redis, log, draining) },
+        {
+          ...{ inbox, store, grants, standingGrants, runs, reviews },
+          sealingKeys: await startSealingKeys(redis, log, draining),
+        },
         closers,
       )
     : null
@@ -231,7 +245,7 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
     () => consolePage?.close(),
   )
   if (roles.has('bots')) startBots(base, { inbox, store, slack, channels }, closers)
-  if (roles.has('jobs')) startJobs(base, { inbox, store, grants, standingGrants, channels }, closers)
+  if (roles.has('jobs')) startJobs(base, { inbox, store, grants, standingGrants, notices, channels }, closers)
   return { endpoint, console: consolePage, slack }
 }
 
@@ -241,13 +255,14 @@ function startGateway(
     inbox: Inbox
     store: RedisApprovalStore
     grants: Grants
+    standingGrants: StandingGrants
     runs: Runs
     reviews: Reviews
     sealingKeys: SealingKeys
   },
   closers: Closers,
 ): Endpoint {
-  const { inbox, store, grants, runs, reviews, sealingKeys } = parts
+  const { inbox, store, grants, standingGrants, runs, reviews, sealingKeys } = parts
   const { settings, policy, redis, recorder, clock, ids, log, version, draining, url } = base
   const holds = createHolds({ redis, store, inbox, recorder, clock, log })
   const sessions = createSessions({ redis, recorder, clock, ids, idleMs: settings.sessions.idleMs })
@@ -292,6 +307,7 @@ function startGateway(
     approvals: store,
     grants,
     reviews,
+    standingGrants,
     runs,
     continuations: { wrap: rounds.wrap, take: createTakenNonces(redis, CONTINUATION_LIFE_MS).take },
     recorder,
@@ -404,16 +420,17 @@ function startJobs(
     store: RedisApprovalStore
     grants: Grants
     standingGrants: StandingGrants
+    notices: Notices
     channels: readonly Channel[]
   },
   closers: Closers,
 ): void {
   const { redis, recorder, clock, log, settings, recordingsDirectory } = base
-  const { inbox, store, grants, standingGrants, channels } = parts
+  const { inbox, store, grants, standingGrants, notices, channels } = parts
   const holdsWorker = startHoldsWorker({ redis, store, recorder, clock, log })
   const lostRuns = startLostRuns({ redis, store, recorder, clock, log })
   const revocation = startGrantRevocation({ redis, inbox, grants, recorder, clock, log })
-  const standingEnds = startStandingGrantEnds({ redis, inbox, standingGrants, recorder, notices: null, clock, log })
+  const standingEnds = startStandingGrantEnds({ redis, inbox, standingGrants, recorder, notices, clock, log })
   const summaries = startSessionSummaries({
     redis,
     recorder,

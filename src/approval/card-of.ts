@@ -7,7 +7,7 @@
 
 import type { AccessRequest } from '../access/access.ts'
 import { epochMs } from '../brands.ts'
-import { standingGrantIdOf } from '../grant/standing.ts'
+import { standingGrantOf } from '../grant/standing.ts'
 import type { Reviewer } from '../people/reviewer.ts'
 import type { Approval, LostRun, Remark, Review } from './approval.ts'
 import { argumentRows } from './argument-rows.ts'
@@ -101,7 +101,7 @@ function allowedMs({ access, allowedForMs }: Approval): number | null {
 function standingOf(approval: Approval): CardStanding | null {
   const forMs = allowedMs(approval)
   if (approval.state !== 'approved' || approval.resolvedAt === null || forMs === null) return null
-  return { grantId: standingGrantIdOf(approval.id), until: epochMs(approval.resolvedAt + forMs) }
+  return { grantId: standingGrantOf(approval), until: epochMs(approval.resolvedAt + forMs) }
 }
 
 function cardReview(review: Review): CardReview {

@@ -1,7 +1,8 @@
 /**
  * Decides one call, in the only safe order:
  *
- *   evaluate -> hold -> may they still? -> fence -> record intent -> lend -> forward -> return the lease -> mask -> record outcome
+ *   evaluate -> (standing grant, or hold -> may they still? -> fence) -> record intent -> lend -> forward -> return the lease
+ *            -> mask -> record outcome
  *            -> keep an approved call's answer -> answer
  *
  * Intent is recorded before the upstream sees the call: recording afterwards would lose exactly the call that crashed
@@ -30,7 +31,19 @@ import type { Masker } from '../masking/masker.ts'
 import { replayedAnswer, type Stop } from '../mcp/answers.ts'
 import { STREAM_METHOD } from '../mcp/message.ts'
 import type { ApprovalTerms, ChannelName, Decision, Policy } from '../policy/decision.ts'
-import type { ApprovalStore, Clock, Continuations, Grants, Holds, Ids, Log, Recorder, Reviews, Runs } from '../ports.ts'
+import type {
+  ApprovalStore,
+  Clock,
+  Continuations,
+  Grants,
+  Holds,
+  Ids,
+  Log,
+  Recorder,
+  Reviews,
+  Runs,
+  StandingGrants,
+} from '../ports.ts'
 import type { KeptAnswer, RunEnd } from '../run/run.ts'
 import { unreachable } from '../unreachable.ts'
 import { isJson, maskAnswer, maskEvent, maskHead } from './answer.ts'
@@ -60,6 +73,7 @@ export interface GateOptions {
   readonly approvals: Pick<ApprovalStore, 'apply' | 'get'>
   readonly grants: Grants
   readonly reviews: Pick<Reviews, 'stillMay'>
+  readonly standingGrants: Pick<StandingGrants, 'use'>
   readonly runs: Runs
   readonly continuations: Continuations
   readonly recorder: Recorder
@@ -73,16 +87,30 @@ export interface GateOptions {
   readonly tasks?: boolean
 }
 
-/** What let a call through: a rule alone, or a rule and an approval. */
+/** What let a call through: a rule alone, or a rule and an approval, of this very call or of many for a while. */
 interface Clearance {
   readonly decision: Decision
   readonly fingerprint: Fingerprint | null
   readonly approvalId: ApprovalId | null
   readonly grantId: GrantId | null
   readonly approvedBy: readonly string[]
+  /** A standing grant passed it: nobody was asked about this call, so that it may be made again like an allowed one. */
+  readonly isStanding: boolean
 }
 
-const WITHOUT_APPROVAL = { fingerprint: null, approvalId: null, grantId: null, approvedBy: [] } as const
+const WITHOUT_APPROVAL = {
+  ...{ fingerprint: null, approvalId: null, grantId: null, approvedBy: [], isStanding: false },
+} as const
+
+/** The approval of this very call; null where there is none. */
+function ownApproval({ approvalId, isStanding }: Clearance): ApprovalId | null {
+  return isStanding ? null : approvalId
+}
+
+/** The approval whose one run this is; null where it is no such run. */
+function approvalOfRun(clearance: Clearance): ApprovalId | null {
+  return clearance.grantId === null ? null : ownApproval(clearance)
+}
 
 export interface Gate {
   /** Rejects with a GatewayError; an agent that left before its call was forwarded rejects with `AgentGone`. */
@@ -140,17 +168,42 @@ async function hold(
   attachment: Attachment,
   exchange: Exchange,
 ): Promise<Reply> {
-  await options.recorder.record(decided(options, call, decision), 'synced')
-  let cleared: Reply | Clearance
+  let isDecided = false
+  const recordDecided = async () => {
+    await options.recorder.record(decided(options, call, decision), 'synced')
+    isDecided = true
+  }
+  let cleared: Reply | Clearance | null
   try {
-    cleared = await clear(options, call, decision, attachment)
+    cleared = await passedByGrant(options, call, decision)
+    if (cleared === null) {
+      await recordDecided()
+      cleared = await clear(options, call, decision, attachment)
+    }
   } catch (error) {
     if (error instanceof GatewayError && error.code !== 'recording_failed') {
+      if (!isDecided) await recordDecided()
       await options.recorder.record(stoppedOutcome(options, call, 'refused', null, error.code), 'written')
     }
     throw error
   }
   return 'kind' in cleared ? cleared : forward(options, call, exchange, cleared)
+}
+
+/**
+ * Null where people must be asked. A call that comes back for an approval of its own isn't passed by another's: its one
+ * run may have begun. For the same reason the store is told the fingerprint, by which it finds such an approval of a call
+ * that merely is identical. What the tool was listed as a moment ago will do for that.
+ */
+async function passedByGrant(options: GateOptions, call: Call, decision: Decision): Promise<Clearance | null> {
+  const { tool, upstream, rejoins } = call
+  if (tool === null || rejoins !== null || !decision.approval?.acceptsGrants) return null
+  const fingerprint = await fingerprintOfCall(options, call, tool, 'cached')
+  const principal = { ...summarisePrincipal(call.principal), email: call.principal.vouchedEmail ?? null }
+  const grant = await options.standingGrants.use({ principal, upstream, tool, rule: decision.rule }, fingerprint)
+  if (grant === null) return null
+  const approvedBy = grant.approvedBy.map(({ id }) => id)
+  return { decision, fingerprint, approvalId: grant.approvalId, grantId: grant.id, approvedBy, isStanding: true }
 }
 
 const stopped = (stop: Stop, delivered: (() => void) | null = null): Reply => ({ kind: 'stopped', stop, delivered })
@@ -223,18 +276,23 @@ async function useGrant(options: GateOptions, call: Call, decision: Decision, ap
   } catch (error) {
     throw await endWithFault(options, { approvalId, callId: call.id }, error)
   }
-  return { decision, fingerprint, approvalId, grantId, approvedBy }
+  return { decision, fingerprint, approvalId, grantId, approvedBy, isStanding: false }
 }
 
 /** What a reviewer is asked about and what may run are one value: everything that could change what happens is in it. */
-async function fingerprintOfCall({ catalogue, policy }: GateOptions, call: Call, tool: string): Promise<Fingerprint> {
+async function fingerprintOfCall(
+  { catalogue, policy }: GateOptions,
+  call: Call,
+  tool: string,
+  age: 'fresh' | 'cached' = 'fresh',
+): Promise<Fingerprint> {
   return fingerprintOf({
     principal: call.principal.id,
     upstream: call.upstream,
     tool,
     arguments: call.arguments,
     inputResponses: call.otherParams,
-    toolDefinition: await catalogue.definition(call.upstream, tool, 'fresh'),
+    toolDefinition: await catalogue.definition(call.upstream, tool, age),
     policy: policy.version,
   })
 }
@@ -548,6 +606,7 @@ async function carryOn(
     approvalId,
     grantId: null,
     approvedBy,
+    isStanding: false,
   })
 }
 
@@ -577,26 +636,27 @@ async function follow(
   if (approval?.state !== 'approved') throw new GatewayError('internal', 'The approval is not known any more.')
   const { fingerprint, reviews } = approval
   const approvedBy = reviews.map(({ reviewer }) => reviewer.id)
-  return forward(options, message, exchange, { decision, fingerprint, approvalId, grantId: null, approvedBy })
+  const clearance = { decision, fingerprint, approvalId, grantId: null, approvedBy, isStanding: false }
+  return forward(options, message, exchange, clearance)
 }
 
 // ---- forward
 
 async function forward(options: GateOptions, call: Call, exchange: Exchange, clearance: Clearance): Promise<Reply> {
   const run: Run = { options, call, clearance, startedAt: options.clock.now(), findings: new Map() }
-  const { approvalId } = clearance
+  const isApproved = ownApproval(clearance) !== null
   const delivered = runDelivery(run)
   let lease: Lease | null = null
   let isIntended = false
   try {
-    await options.recorder.record(intent(run), approvalId === null ? 'written' : 'synced')
+    await options.recorder.record(intent(run), clearance.approvalId === null ? 'written' : 'synced')
     isIntended = true
     if (delivered !== null && !options.runs.isVouchedFor()) throw new GatewayError('store_unavailable', UNHEARD_OF)
     lease = await options.broker.lend(call.upstream)
     const shape = shapeOfAnswers(run)
     // What is kept, or cut down to what policy allows, is looked at whole.
-    const takesPieces = approvalId === null && shape === null && call.rpcId !== null
-    const answer = await exchange.send(lease, { outlivesAgent: approvalId !== null, takesPieces })
+    const takesPieces = !isApproved && shape === null && call.rpcId !== null
+    const answer = await exchange.send(lease, { outlivesAgent: isApproved, takesPieces })
     if (answer.kind === 'pieces') return { ...answer, relay: relayPiecesOf(run, lease, answer.chunks), delivered }
     if (answer.kind === 'stream') return { ...answer, relay: relayOf(run, lease, answer.events), delivered }
     lease.release()
@@ -697,7 +757,7 @@ function relayOf(run: Run, lease: Lease, events: AsyncIterable<StreamEvent | Lar
           await endRun(run, () => ({ kind: 'message', json: handedOn.data }))
         }
         if (!hasLeft) hasLeft = await isLostOn(() => write(handedOn, isAnswer))
-        if (hasLeft && clearance.approvalId === null)
+        if (hasLeft && ownApproval(clearance) === null)
           throw new AgentGone('the agent left while its answer was streaming')
         if (hasLeft && isRecorded) return
       }
@@ -737,13 +797,14 @@ async function isLostOn(write: () => void | Promise<void>): Promise<boolean> {
 
 /** Kept before the agent has it: where we die in between, it comes back, and must not be told that it may ask again. */
 async function endRun({ options, call, clearance }: Run, answer: () => KeptAnswer): Promise<void> {
-  const { approvalId, grantId } = clearance
-  if (approvalId !== null && grantId !== null) await options.runs.end(approvalId, call.id, answer())
+  const approvalId = approvalOfRun(clearance)
+  if (approvalId !== null) await options.runs.end(approvalId, call.id, answer())
 }
 
 /** Null for a call that has no run. */
-function runDelivery({ options, clearance: { approvalId, grantId } }: Run): (() => void) | null {
-  return approvalId === null || grantId === null ? null : deliveryOf(options, approvalId)
+function runDelivery({ options, clearance }: Run): (() => void) | null {
+  const approvalId = approvalOfRun(clearance)
+  return approvalId === null ? null : deliveryOf(options, approvalId)
 }
 
 function keptAnswer(headers: Readonly<Record<string, string>>, body: Uint8Array): KeptAnswer {
@@ -765,8 +826,8 @@ async function failed(run: Run, error: unknown): Promise<unknown> {
 }
 
 async function endedWithFault({ options, call, clearance }: Run, error: unknown): Promise<unknown> {
-  const { approvalId, grantId } = clearance
-  if (approvalId === null || grantId === null || error instanceof CutOff) return error
+  const approvalId = approvalOfRun(clearance)
+  if (approvalId === null || error instanceof CutOff) return error
   return endWithFault(options, { approvalId, callId: call.id }, error)
 }
 
@@ -800,14 +861,14 @@ async function endWithFault(
  * which approval it carries on. Whatever else it answered stays as it is.
  */
 function wrapState(run: Run, body: Uint8Array): Uint8Array {
-  if (run.clearance.approvalId === null) return body
+  if (ownApproval(run.clearance) === null) return body
   const text = decoder.decode(body)
   const wrapped = wrapStateText(run, text)
   return wrapped === text ? body : encoder.encode(wrapped)
 }
 
 function wrapStateText({ options, call, clearance }: Run, text: string): string {
-  const { approvalId } = clearance
+  const approvalId = ownApproval(clearance)
   if (approvalId === null || memberText(text, ['result', 'resultType']) !== '"input_required"') return text
   const state = memberText(text, ['result', 'requestState'])
   const upstreamState: unknown = state === null ? null : JSON.parse(state)

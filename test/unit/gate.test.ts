@@ -6,12 +6,14 @@ import type { AuditEvent } from '../../src/audit/events.ts'
 import type { ApprovalId, CallId, PolicyVersion, SessionId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
-import type { Attachment, Call, Exchange, LargeEvent, UpstreamAnswer } from '../../src/gate/call.ts'
+import type { Attachment, Call, Exchange, LargeEvent, SendOptions, UpstreamAnswer } from '../../src/gate/call.ts'
 import { AgentGone, CutOff } from '../../src/gate/call.ts'
 import type { GateOptions } from '../../src/gate/gate.ts'
 import { createGate } from '../../src/gate/gate.ts'
 import type { GrantRefusal } from '../../src/grant/grant.ts'
 import { openGrant } from '../../src/grant/grant.ts'
+import type { StandingGrant, StandingGrantCall } from '../../src/grant/standing.ts'
+import { openStandingGrant } from '../../src/grant/standing.ts'
 import type { JsonObject } from '../../src/json/value.ts'
 import { createMasker } from '../../src/masking/masker.ts'
 import { stopText } from '../../src/mcp/answers.ts'
@@ -72,10 +74,15 @@ function world(options: {
   stillMay?: () => Promise<Refusal | null>
   /** Of the grant, where `stillMay` is given: an identical call was quicker to end it. */
   isQuicker?: boolean
+  /** Passes the call; null: none does. Left out: none is asked for. */
+  grant?: StandingGrant | GatewayError | null
+  principal?: Call['principal']
+  acceptsGrants?: boolean
 }) {
   const steps: string[] = []
   const recorded: AuditEvent[] = []
   const kept: KeptAnswer[] = []
+  const usedBy: StandingGrantCall[] = []
   let asked: Approval | null = null
   let definitionsAsked = 0
   const left = new AbortController()
@@ -84,7 +91,8 @@ function world(options: {
       version: 'p1' as PolicyVersion,
       evaluate: () => {
         steps.push('evaluate')
-        const approval = someTerms({ deadlineMs: 60_000, useWithinMs: 60_000 })
+        const { acceptsGrants = true } = options
+        const approval = someTerms({ deadlineMs: 60_000, useWithinMs: 60_000, acceptsGrants })
         return {
           effect: options.effect,
           rule: 'r1',
@@ -138,6 +146,14 @@ function world(options: {
         return (await options.stillMay?.()) ?? null
       },
     },
+    standingGrants: {
+      use: async (call) => {
+        steps.push('use a standing grant')
+        usedBy.push(call)
+        if (options.grant instanceof GatewayError) throw options.grant
+        return options.grant ?? null
+      },
+    },
     continuations: {
       wrap: (_call, approvalId, upstreamState) => `ours(${approvalId},${upstreamState})`,
       take: async (nonce) => {
@@ -175,7 +191,8 @@ function world(options: {
       },
     },
     catalogue: {
-      definition: async () => {
+      definition: async (_upstream, _tool, age) => {
+        if (age === 'cached') return options.definitions?.[0] ?? null
         const definition = options.definitions?.[definitionsAsked++] ?? null
         if (options.leaves && definitionsAsked === 2) left.abort()
         return definition
@@ -187,9 +204,11 @@ function world(options: {
     ids: { next: (prefix) => `${prefix}_1` },
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   }
+  const sentHow: (SendOptions | undefined)[] = []
   const exchange: Exchange = {
-    send: async () => {
+    send: async (_lease, how) => {
       steps.push('forward')
+      sentHow.push(how)
       return (options.answer ?? (() => whole({ jsonrpc: '2.0', id: 1, result: { content: [] } })))()
     },
   }
@@ -205,10 +224,13 @@ function world(options: {
     steps,
     recorded,
     kept,
+    usedBy,
+    sentHow,
     pass: () =>
       createGate(gateOptions).pass(
         {
           ...CALL,
+          principal: options.principal ?? CALL.principal,
           arguments: options.arguments ?? CALL.arguments,
           rejoins: options.rejoins ?? null,
           continues: options.continues ?? null,
@@ -332,6 +354,7 @@ describe('the gate', () => {
     expect(await pass()).toMatchObject({ kind: 'whole' })
     expect(steps).toEqual([
       'evaluate',
+      'use a standing grant',
       'call.decided:synced',
       'hold',
       'approval.requested:written',
@@ -345,6 +368,81 @@ describe('the gate', () => {
       'call.outcome:written',
       'run ended: message',
     ])
+  })
+
+  describe('where a standing grant passes it', () => {
+    const approval = anApproval({
+      ...{ state: 'approved', allowedForMs: 900_000, resolvedAt: epochMs(500), reviews: [aReview()] },
+    })
+    const grant = openStandingGrant(approval, epochMs(500))
+    if (grant === null) throw new Error('no grant')
+    const granted = (change: Partial<Parameters<typeof world>[0]> = {}) =>
+      world({ effect: 'require_approval', grant, ...change })
+
+    it('forwards a call that would be held, its intent on the disk first, and asks nobody', async () => {
+      const { steps, recorded, pass } = granted()
+      expect(await pass()).toMatchObject({ kind: 'whole', delivered: null })
+      expect(steps).toEqual([
+        'evaluate',
+        'use a standing grant',
+        'call.intent:synced',
+        'lend',
+        'forward',
+        'return',
+        'call.outcome:written',
+      ])
+      expect(recorded.find(ofType('call.intent'))).toMatchObject({
+        ...{ effect: 'require_approval', rule: 'r1', approval_id: approval.id, grant_id: grant.id },
+        approved_by: ['console:bob@example.com'],
+      })
+    })
+
+    it.each<[string, Partial<Parameters<typeof world>[0]>]>([
+      ['a call that a rule denies', { effect: 'deny' }],
+      ['a call of a rule that accepts none', { acceptsGrants: false }],
+      ['a call that comes back for an approval of its own', { rejoins: 'apr_1' as ApprovalId }],
+      ['a call that a rule allows', { effect: 'allow' }],
+    ])('[REQ-GRANT-1] is not asked about %s', async (_sentence, change) => {
+      const { steps, pass } = granted(change)
+      await pass()
+      expect(steps).not.toContain('use a standing grant')
+    })
+
+    it('[REQ-GRANT-2] is asked by the owner’s e-mail only where the issuer vouches for it', async () => {
+      const vouched = granted()
+      const chosen = granted({ principal: aPrincipal({ vouchedEmail: null }) })
+      await Promise.all([vouched.pass(), chosen.pass()])
+      expect(vouched.usedBy[0]?.principal.email).toBe('alice@example.com')
+      expect(chosen.usedBy[0]?.principal).toMatchObject({ email: null, subject: 'alice@example.com' })
+    })
+
+    it('forwards nothing while nobody can tell whether it does', async () => {
+      const away = new GatewayError('store_unavailable', 'Redis is away')
+      const { steps, recorded, pass } = granted({ grant: away })
+      await expect(pass()).rejects.toBe(away)
+      expect(steps).toEqual(['evaluate', 'use a standing grant', 'call.decided:synced', 'call.outcome:written'])
+      expect(recorded.at(-1)).toMatchObject({ outcome: 'refused', error: 'store_unavailable' })
+    })
+
+    it('forwards nothing that can’t be recorded', async () => {
+      const { steps, pass } = granted({ failsAt: ofType('call.intent') })
+      await expect(pass()).rejects.toMatchObject({ code: 'recording_failed' })
+      expect(steps).not.toContain('lend')
+    })
+
+    it('breaks off when its agent leaves, like an allowed call: it may be made again', async () => {
+      const { sentHow, kept, pass } = granted()
+      await pass()
+      expect(sentHow).toEqual([{ outlivesAgent: false, takesPieces: true }])
+      expect(kept).toEqual([])
+    })
+
+    it('leaves the upstream’s state as it is: the answer to its question is a call that is judged anew', async () => {
+      const result = { resultType: 'input_required', requestState: 'theirs' }
+      const reply = await granted({ answer: () => whole({ jsonrpc: '2.0', id: 1, result }) }).pass()
+      if (reply.kind !== 'whole') throw new Error('not forwarded')
+      expect(JSON.parse(new TextDecoder().decode(reply.body))).toMatchObject({ result })
+    })
   })
 
   it.each<[string, Parameters<typeof world>[0], object]>([
