@@ -23,6 +23,7 @@ import type { Broker, Lease } from '../credential/lease.ts'
 import type { ErrorCode } from '../errors.ts'
 import { GatewayError } from '../errors.ts'
 import { type GrantRefusal, grantIdOf } from '../grant/grant.ts'
+import { standingGrantIdOf } from '../grant/standing.ts'
 import { summarisePrincipal } from '../identity/principal.ts'
 import { canonicalJson } from '../json/canonical.ts'
 import { editMembers, memberText } from '../json/edit.ts'
@@ -73,7 +74,7 @@ export interface GateOptions {
   readonly approvals: Pick<ApprovalStore, 'apply' | 'get'>
   readonly grants: Grants
   readonly reviews: Pick<Reviews, 'stillMay'>
-  readonly standingGrants: Pick<StandingGrants, 'use'>
+  readonly standingGrants: Pick<StandingGrants, 'use' | 'end'>
   readonly runs: Runs
   readonly continuations: Continuations
   readonly recorder: Recorder
@@ -449,13 +450,20 @@ const LAPSED = 'by someone who may approve it no longer. Call again to ask for a
 
 /**
  * People are asked about at the click and once more here, because hours may lie between: whoever left, or was taken out
- * of the group, must not have the last word. What they gave is taken back, so that an identical call asks anew.
+ * of the group, must not have the last word. What they gave is taken back, also for other calls, so that an identical
+ * call asks anew.
  */
-async function isLapsed({ grants, reviews, recorder, clock }: GateOptions, approval: Approval): Promise<boolean> {
+async function isLapsed(
+  { grants, standingGrants, reviews, recorder, clock }: GateOptions,
+  approval: Approval,
+): Promise<boolean> {
   const grant = await grants.get(grantIdOf(approval.id))
   // Used already: then this call gets the answer of the one that ran, whoever may approve by now.
   if (grant?.state !== 'active') return false
   if ((await reviews.stillMay(approval)) === null) return false
+  if (approval.allowedForMs !== null) {
+    await standingGrants.end(standingGrantIdOf(approval.id), { state: 'revoked', by: null })
+  }
   // Where an identical call was quicker, with people who still might, its answer is this one's too.
   if (!(await grants.end(grant.id, 'revoked'))) return false
   const ids = { session_id: approval.sessionId, grant_id: grant.id, approval_id: approval.id } as const

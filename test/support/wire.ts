@@ -109,7 +109,7 @@ export async function startWire(options: {
       holds: { open: never, wait: never },
       approvals: { get: never, apply: never },
       grants: { get: never, consume: never, end: never },
-      standingGrants: { use: never },
+      standingGrants: { use: never, end: never },
       continuations: { wrap: never, take: never },
       recorder: { record: async (event: AuditEvent) => void recorded.push(event) },
       broker: createStaticBroker(new Map()),

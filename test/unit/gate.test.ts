@@ -153,6 +153,11 @@ function world(options: {
         if (options.grant instanceof GatewayError) throw options.grant
         return options.grant ?? null
       },
+      end: async (id, { state }) => {
+        steps.push(`standing grant ${state}`)
+        expect(id).toBe('stg_1')
+        return null
+      },
     },
     continuations: {
       wrap: (_call, approvalId, upstreamState) => `ours(${approvalId},${upstreamState})`,
@@ -285,6 +290,16 @@ describe('who approved, asked about once more before the call runs', () => {
     ])
     expect(recorded.at(-2)).toMatchObject({ type: 'grant.ended', state: 'revoked' })
     expect(recorded.at(-1)).toMatchObject({ type: 'call.outcome', outcome: 'refused', error: null })
+  })
+
+  it('[REQ-WHO-2] may no longer: what they gave for longer than this call is taken back too', async () => {
+    const { steps, pass } = world({
+      ...held,
+      settle: (asked) => ({ ...approve(asked), allowedForMs: 900_000 }),
+      stillMay: async () => 'not_a_reviewer',
+    })
+    expect(await pass()).toMatchObject({ kind: 'stopped', stop: { why: 'refused' } })
+    expect(steps).toContain('standing grant revoked')
   })
 
   it('[REQ-WHO-3] can’t be told: nothing runs, and the approval is left for the next try', async () => {
