@@ -1,37 +1,33 @@
 /**
- * Brings cards to the channels and keeps them true. The store marks an approval as due in the step that opens or
- * changes it; here each channel gets a job, the job paints from the state as it is then, and what was painted is
- * remembered with its version. A card is due until every channel shows the approval's own version, so that a crash
- * between a decision and its repaint is made good by the next reconciliation.
- *
- *   no message yet, approval open      post
- *   no message yet, approval resolved  nothing: people must not be asked what is decided, unless it asks whether the
- *                                      call ran
- *   message, older than the approval   update
+ * Brings cards to the places that show them and keeps them true. The store marks an approval as due in the step that
+ * opens or changes it; here each place gets a job, the job paints from the state as it is then (painting.ts), and what was
+ * painted is remembered with its version. A card is due until every place is done with the approval's own version, so
+ * that a crash between a decision and its repaint is made good by the next reconciliation.
  *
  * One job at a time for each channel, over every process: two versions of one card painted at once could be posted
- * twice, or end with the older. A crash between posting and remembering does post twice: no channel lets us ask.
+ * twice, or end with the older.
  */
 import type { Approval } from '../src/approval/approval.ts'
 import type { Card } from '../src/approval/card.ts'
 import type { ApprovalId } from '../src/brands.ts'
 import type { ChannelName } from '../src/policy/decision.ts'
-import { type Channel, ChannelBusy, type Clock, type Log, type MessageRef } from '../src/ports.ts'
+import { placeIn, placesOf } from '../src/policy/place.ts'
+import { type Channel, type Clock, type Log, type Place, placeOfRequester } from '../src/ports.ts'
 import { approvalKeys } from './approvals/keys.ts'
-import { PAINTED } from './approvals/scripts.ts'
 import type { RedisApprovalStore } from './approvals/store.ts'
 import type { Inbox } from './inbox.ts'
-import { type JobQueue, type JobWorker, limitQueue, openQueue, type RunResult, startWorker } from './queues.ts'
+import { paint } from './painting.ts'
+import { type JobQueue, type JobWorker, limitQueue, openQueue, startWorker } from './queues.ts'
 import { startReconciler } from './reconcile.ts'
-import type { BlockingConnection, RedisHandle } from './redis.ts'
+import type { RedisHandle } from './redis.ts'
 
 const PAGE = 100
-/** A channel that asks for more is asked again after this: Slack says seconds. */
-const BUSY_MAX_MS = 10 * 60 * 1_000
 
 interface CardJob {
   readonly kind: 'card'
   readonly approvalId: ApprovalId
+  /** What an earlier version wrote has a channel in its place. */
+  readonly place?: Place
   readonly channel: ChannelName
 }
 
@@ -52,22 +48,24 @@ export interface Outbox {
 
 export function startOutbox(settings: OutboxSettings): Outbox {
   const { redis, inbox, store, channels, log } = settings
-  // Waits for Redis: a message that was posted must be remembered, or it would be posted again.
+  // Waits for Redis: a message that was posted must be remembered, or it would be looked for.
   const patient = redis.blocking()
   const queues = new Map(channels.map(({ name }) => [name, openQueue<CardJob>(redis, queueOf(name))]))
   const workers = new Map<ChannelName, JobWorker>()
+  const places = (approval: Approval) => placesIn(channels, approval)
   const startPainting = (channel: Channel) =>
     startWorker<CardJob>({
       redis,
       queue: queueOf(channel.name),
       concurrency: 1,
       log,
-      run: ({ data }) => paint({ ...settings, channel, patient, shownOn: shownOn(channels) }, data.approvalId),
+      run: ({ data }) =>
+        paint({ ...settings, channel, patient, places }, { id: data.approvalId, place: data.place ?? data.channel }),
     })
   const enqueue = async (id: ApprovalId) => {
     const approval = await store.get(id)
     if (approval === null) await redis.call('SREM', approvalKeys(redis).cardsDue, id)
-    else await enqueueCards(approval, shownOn(channels)(approval), queues)
+    else await enqueueCards(approval, places(approval), queues)
   }
   const reconciler = startReconciler({
     redis,
@@ -99,23 +97,34 @@ export function startOutbox(settings: OutboxSettings): Outbox {
 /** A queue a channel: a busy channel must not hold up another. */
 const queueOf = (channel: ChannelName) => `outbox-${channel}`
 
-/** Which of our channels show an approval; one that names none is shown on all. */
-function shownOn(channels: readonly Channel[]) {
-  return (approval: Approval): readonly ChannelName[] =>
-    channels
-      .map(({ name }) => name)
-      .filter((name) => approval.channels.length === 0 || approval.channels.includes(name))
+export interface PlaceOf {
+  readonly channel: ChannelName
+  readonly place: Place
+}
+
+/**
+ * Where our channels show an approval; one that names no channel is shown in all. A channel that shows it tells the
+ * person behind the agent too, in private.
+ */
+export function placesIn(channels: readonly Channel[], approval: Approval): readonly PlaceOf[] {
+  const names = approval.channels.length === 0 ? channels.map(({ name }) => name) : approval.channels
+  const all = placesOf({ channels: names, rooms: approval.rooms })
+  return channels.flatMap(({ name, tellsRequester }) => {
+    const own = all.filter((place) => placeIn(place)?.channel === name)
+    const requester = tellsRequester === true && own.length > 0 ? [placeOfRequester(name)] : []
+    return [...own, ...requester].map((place) => ({ channel: name, place }))
+  })
 }
 
 async function enqueueCards(
   { id, version }: Approval,
-  names: readonly ChannelName[],
+  places: readonly PlaceOf[],
   queues: ReadonlyMap<ChannelName, JobQueue<CardJob>>,
 ): Promise<void> {
-  for (const channel of names) {
-    await queues
-      .get(channel)
-      ?.add({ id: `card-${id}-${channel}-${version}`, data: { kind: 'card', approvalId: id, channel } })
+  for (const { channel, place } of places) {
+    // BullMQ's ids hold no colon.
+    const jobId = `card-${id}-${place.replace(':', '-').replace('/', '_')}-${version}`
+    await queues.get(channel)?.add({ id: jobId, data: { kind: 'card', approvalId: id, place, channel } })
   }
 }
 
@@ -128,62 +137,4 @@ async function* dueCards(redis: RedisHandle): AsyncGenerator<ApprovalId[]> {
     yield ids
     cursor = String(next)
   } while (cursor !== '0')
-}
-
-interface Painted {
-  readonly ref: MessageRef | null
-  readonly version: number
-}
-
-type PaintSettings = OutboxSettings & {
-  readonly channel: Channel
-  readonly patient: BlockingConnection
-  readonly shownOn: (approval: Approval) => readonly ChannelName[]
-}
-
-async function paint(settings: PaintSettings, id: ApprovalId): Promise<RunResult> {
-  const { redis, store, channel, clock } = settings
-  const approval = await store.get(id)
-  if (approval === null) return 'done'
-  const painted = await readPainted(redis, id, channel.name)
-  if (painted && painted.version >= approval.version) return remember(settings, approval, painted)
-  // Past its deadline and its job not run yet: that job's change brings us here again.
-  const isAsked = approval.state === 'pending' && clock.now() < approval.expiresAt
-  const open = isAsked || approval.run?.state === 'unknown'
-  if (!painted?.ref && approval.state === 'pending' && !open) return 'done'
-  try {
-    const ref = await show(settings, { approval, ref: painted?.ref ?? null, open })
-    return await remember(settings, approval, { ref, version: approval.version })
-  } catch (error) {
-    if (error instanceof ChannelBusy) return { pauseQueueMs: Math.min(error.retryAfterMs, BUSY_MAX_MS) }
-    throw error
-  }
-}
-
-async function show(
-  { channel, cardOf }: PaintSettings,
-  { approval, ref, open }: { approval: Approval; ref: MessageRef | null; open: boolean },
-): Promise<MessageRef | null> {
-  if (ref !== null) {
-    await channel.update(ref, cardOf(approval), channel.name)
-    return ref
-  }
-  return open ? channel.post(cardOf(approval), channel.name) : null
-}
-
-async function readPainted(redis: RedisHandle, id: ApprovalId, channel: ChannelName): Promise<Painted | null> {
-  const json = await redis.call('HGET', approvalKeys(redis).cards(id), channel)
-  return typeof json === 'string' ? (JSON.parse(json) as Painted) : null
-}
-
-async function remember(
-  { redis, patient, channel, shownOn: names }: PaintSettings,
-  approval: Approval,
-  painted: Painted,
-): Promise<RunResult> {
-  const keys = approvalKeys(redis)
-  const { id } = approval
-  const remembered = [id, channel.name, JSON.stringify(painted), painted.version, ...names(approval)]
-  await patient.run(PAINTED, [keys.approval(id), keys.cards(id), keys.cardsDue], remembered)
-  return 'done'
 }

@@ -288,6 +288,8 @@ export interface Tasks {
  */
 export type Place = string
 
+export const placeOfRequester = (channel: ChannelName): Place => `${channel}:requester`
+
 /** Where a card was posted, in the channel's own terms. JSON text; only the channel reads it. */
 export type MessageRef = string & { readonly __messageRef: true }
 

@@ -36,3 +36,11 @@ export const NOTE_BLOCK = 'countersign_note_block'
 export const NOTE_INPUT = 'countersign_note'
 export const QUESTION_BLOCK = 'countersign_question_block'
 export const QUESTION_INPUT = 'countersign_question'
+
+/** In the private talk with the person behind the agent. Not `countersign_`: requester-clicks.ts answers these alone. */
+export const REQUESTER_REMIND_ACTION = 'requester_remind'
+export const REQUESTER_CANCEL_ACTION = 'requester_cancel'
+export const REQUESTER_ANSWER_ACTION = 'requester_answer'
+export const ANSWER_VIEW = 'requester_answer_view'
+export const ANSWER_BLOCK = 'requester_answer_block'
+export const ANSWER_INPUT = 'requester_answer_text'

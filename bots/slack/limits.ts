@@ -44,6 +44,12 @@ export const WHY_SHOWN_MAX = 3
 export const QUESTION_MAX = 2000
 /** docs.slack.dev/reference/block-kit/block-elements/radio-button-group-element: at most 10, and one is "this call only". */
 export const DURATIONS_SHOWN_MAX = 9
+/** A question or an answer, whole: REMARK_LENGTH_MAX in review.ts, each character at its largest. */
+export const REMARK_REPLY_BYTES_MAX = 8000
+/** What a person sees of their own agent's call. The card in the channel shows it all. */
+export const OWN_ARGUMENT_ROWS_MAX = 5
+export const OWN_ARGUMENT_BYTES_MAX = 300
+export const OWN_REMARK_BYTES_MAX = 1000
 /** Rows of one kind in a summary. */
 export const SUMMARY_ROWS_MAX = 10
 
@@ -58,6 +64,27 @@ export const SEEN_REQUESTS_MAX = 10_000
 export const API_TIMEOUT_MS = 10_000
 /** Calls within a click: two of them and the review must fit into ACK_WITHIN_MS. */
 export const CLICK_API_TIMEOUT_MS = 1200
+/**
+ * docs.slack.dev/apis/web-api/rate-limits: chat.postMessage takes about one message a second and conversation, and short
+ * bursts beyond it.
+ */
+export const POST_EVERY_MS = 1000
+export const POST_BURST_MAX = 5
+/** Methods and conversations whose pace is remembered; one that is forgotten starts anew. */
+export const LANES_MAX = 2000
+/** Nobody in a queue is told to wait longer than this before asking again. */
+export const QUEUE_WAIT_MAX_MS = 60_000
+
+/**
+ * Around the instant at which a message was tried: our clock against Slack's, and what a request may take on its way. The
+ * message names itself, so more only costs reading.
+ */
+export const FIND_BEFORE_MS = 5 * 60_000
+export const FIND_AFTER_MS = 15 * 60_000
+/** docs.slack.dev/reference/methods/conversations.history: Slack recommends no more than 200 a page. */
+export const FIND_PAGE = 200
+export const FIND_PAGES_MAX = 20
+
 /** Where Slack's 429 names no time. */
 export const RETRY_AFTER_DEFAULT_MS = 1000
 

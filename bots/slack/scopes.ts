@@ -1,6 +1,10 @@
 /** What the app may do in the workspace, and why. manifests/slack asks for exactly these; a test compares. */
 export const BOT_SCOPES = {
+  'channels:history': 'looks whether a card was posted, where the answer to posting it was lost',
   'chat:write': 'posts, repaints and answers cards',
+  'groups:history': 'the same in private channels',
+  'im:history': 'the same in the private talk with the person behind an agent',
+  'im:write': 'opens that talk, to tell them what their agent waits for',
   'users:read': 'tells members from guests and bots before a click counts',
   'users:read.email': 'recognises the agent’s owner, who may not approve, and the members of people.groups',
   'usergroups:read': 'knows the members of user groups that people.groups names',

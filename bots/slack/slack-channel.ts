@@ -4,23 +4,20 @@
  */
 import { App, AuthorizationError, ExpressReceiver, type Receiver } from '@slack/bolt'
 import { type IRouter, Router } from 'express'
-import { z } from 'zod'
-import { noticeText } from '../../src/notice/notice-text.ts'
-import type { ApprovalStore, Channel, Clock, Log, MessageRef, Readings, Reviews } from '../../src/ports.ts'
+import type { ApprovalStore, Channel, Clock, Log, Readings, Reviews } from '../../src/ports.ts'
 import type { Secret } from '../../src/secret.ts'
-import { cardMessage, type SlackMessage } from './card-blocks.ts'
 import { type CheckLine, checkSlack } from './check.ts'
 import { registerClicks } from './clicks.ts'
 import type { ClicksOptions } from './decide.ts'
 import { createGate } from './gate.ts'
 import { ACK_WITHIN_MS, API_TIMEOUT_MS, CLICK_API_TIMEOUT_MS, REQUEST_BYTES_MAX } from './limits.ts'
 import { boltLogger, errorName } from './log.ts'
-import { noticeMessage } from './notice-blocks.ts'
 import { createOnce } from './once.ts'
+import { createOutgoing } from './outgoing.ts'
+import { registerRequester } from './requester-clicks.ts'
 import { createReviewers } from './reviewers.ts'
 import { createSocketMode } from './socket-mode.ts'
-import { summaryMessage } from './summary-blocks.ts'
-import { asChannelError, createWeb, platformError, type SlackWeb } from './web.ts'
+import { createWeb, platformError, type SlackWeb } from './web.ts'
 
 export const EVENTS_PATH = '/slack/events'
 
@@ -62,18 +59,20 @@ export function createSlackChannel(options: SlackOptions): SlackChannel {
   let stopped = false
   const edge = appToken === null ? createHttp(options) : createSocketMode({ appToken, apiUrl, log })
   const app = createApp({ receiver: edge.receiver, team, options })
+  const reviewers = createReviewers({ web: clickWeb, clock: options.clock, log })
   registerClicks(app, {
     reviews: options.reviews,
     readings: options.readings,
     approvals: options,
     access: options.access,
     stepUpLink: options.stepUpLink,
-    reviewers: createReviewers({ web: clickWeb, clock: options.clock, log }),
+    reviewers,
     web: clickWeb,
     log,
   })
+  registerRequester(app, { reviews: options.reviews, get: options.get, reviewers, web: clickWeb, log })
   return {
-    channel: createChannel(web, options),
+    channel: createOutgoing({ ...options, web, ours: team.ours }),
     router: 'router' in edge ? edge.router : null,
     start: async () => {
       await warmUp(team, log)
@@ -192,39 +191,5 @@ function createTeam(web: SlackWeb): Team {
     const { team_id: teamId, bot_id: botId, user_id: botUserId } = await web.auth.test()
     if (teamId === undefined) throw new Error('Slack named no workspace for the bot token')
     return { teamId, ...(botId && { botId }), ...(botUserId && { botUserId }) }
-  }
-}
-
-const Ref = z.object({ channel: z.string(), ts: z.string() })
-
-/** A card that someone deleted, or that Slack lets nobody change any more, stays as it is. */
-const UNREACHABLE = new Set(['message_not_found', 'cant_update_message', 'edit_window_closed'])
-
-function createChannel(web: SlackWeb, { approvals, summaries, log }: SlackOptions): Channel {
-  async function post(channel: string, message: SlackMessage): Promise<MessageRef> {
-    const quiet = { unfurl_links: false, unfurl_media: false, mrkdwn: false, parse: 'none', link_names: false } as const
-    const { ts, channel: posted } = await web.chat
-      .postMessage({ channel, ...message, ...quiet })
-      .catch((error) => Promise.reject(asChannelError('chat.postMessage', error)))
-    return JSON.stringify(Ref.parse({ channel: posted, ts })) as MessageRef
-  }
-
-  return {
-    name: 'slack',
-    post: (card) => post(approvals, cardMessage(card)),
-    notify: async (_id, notice) => void (await post(approvals, noticeMessage(noticeText(notice)))),
-    async update(ref, card) {
-      const { channel, ts } = Ref.parse(JSON.parse(ref))
-      try {
-        await web.chat.update({ channel, ts, ...cardMessage(card), parse: 'none', link_names: false })
-      } catch (error) {
-        const reason = platformError(error)
-        if (reason === null || !UNREACHABLE.has(reason)) throw asChannelError('chat.update', error)
-        log.warn('slack card is gone; nothing to repaint', { approval_id: card.approvalId, error: reason })
-      }
-    },
-    async summarise(summary) {
-      await post(summaries, summaryMessage(summary))
-    },
   }
 }

@@ -34,7 +34,8 @@
  *   attending-replicas       zset    the replicas that have one, by since when they are silent; 0: they were heard of
  *   presence-due             zset    approvals of which it must be seen whether anyone waits, or, as <approval>:calls,
  *                                    how many do; by when
- *   cards:<id>               hash    channel -> { ref, version }
+ *   cards:<id>               hash    place -> what was painted there (painting.ts), <place>:version -> the version that
+ *                                    it is done with, <place>:posting:<what> -> when that was last tried
  *   cards-due                set     approvals whose cards are older than they are
  */
 import { createHash } from 'node:crypto'

@@ -373,20 +373,24 @@ return {'ended'}
 )
 
 /**
- * Remembers a painted card; an approval whose every card is as new as itself is no longer due.
+ * Remembers what was painted in a place; an approval whose every place is done with it is no longer due.
  *
  * KEYS  1 approval  2 cards  3 cards due
- * ARGV  1 approval's id  2 channel  3 { ref, version } as JSON  4 version  5 every channel that shows it...
+ * ARGV  1 approval's id  2 place  3 what was painted, as JSON  4 the version that the place is done with; empty: not yet
+ *       5 the field of an attempt that is over; may be empty  6 every place that shows it...
  * Answers  settled | due
  */
 export const PAINTED = defineScript(
   'card-painted',
   `
-redis.call('HSET', KEYS[2], ARGV[2], ARGV[3], ARGV[2] .. ':version', ARGV[4])
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+if ARGV[5] ~= '' then redis.call('HDEL', KEYS[2], ARGV[5]) end
+if ARGV[4] ~= '' then redis.call('HSET', KEYS[2], ARGV[2] .. ':version', ARGV[4]) end
 local keptMs = redis.call('PTTL', KEYS[1])
 if keptMs >= 0 then redis.call('PEXPIRE', KEYS[2], keptMs) end
+if ARGV[4] == '' then return {'due'} end
 local version = redis.call('HGET', KEYS[1], 'version')
-for i = 5, #ARGV do
+for i = 6, #ARGV do
   if version and redis.call('HGET', KEYS[2], ARGV[i] .. ':version') ~= version then return {'due'} end
 end
 redis.call('SREM', KEYS[3], ARGV[1])

@@ -284,7 +284,7 @@ export async function mayReview(
 }
 
 /** Okta's `sub` is the owner's login, which is mostly their e-mail, so a subject with an `@` names a person too. */
-function ownerOf({ principal: { email, subject } }: Approval): string | null {
+export function ownerOf({ principal: { email, subject } }: Approval): string | null {
   return email ?? (subject.includes('@') ? subject : null)
 }
 

@@ -14,6 +14,7 @@ import {
   SHOW_ALL_ACTION,
 } from '../../bots/slack/actions.ts'
 import { ACK_WITHIN_MS, CLICK_API_TIMEOUT_MS } from '../../bots/slack/limits.ts'
+import { BOT_SCOPES } from '../../bots/slack/scopes.ts'
 import type { Approval } from '../../src/approval/approval.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import type { SessionSummary } from '../../src/audit/summary.ts'
@@ -385,11 +386,15 @@ describe('posting', () => {
 describe('the doctor', () => {
   it('finds everything in place', async () => {
     gateway = await startSlackGateway()
-    expect((await gateway.check()).map(({ ok, cure }) => [ok, cure])).toEqual(Array(4).fill([true, null]))
+    expect((await gateway.check()).map(({ ok, cure }) => [ok, cure])).toEqual(
+      Array(1 + Object.keys(BOT_SCOPES).length).fill([true, null]),
+    )
   })
 
   it('names each scope that is missing, what it is for, and the cure', async () => {
-    gateway = await startSlackGateway({ scopes: ['chat:write', 'users:read'] })
+    gateway = await startSlackGateway({
+      scopes: Object.keys(BOT_SCOPES).filter((scope) => scope !== 'users:read.email'),
+    })
     const failing = (await gateway.check()).filter(({ ok }) => !ok)
     expect(failing).toHaveLength(1)
     expect(failing[0]?.what).toMatch(/users:read\.email.*owner/)

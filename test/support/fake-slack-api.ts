@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { conversationsMembers, directoryRate, usergroupsUsersList, usersLookupByEmail } from './fake-slack-directory.ts'
+import { conversationsHistory, conversationsOpen, conversationsReplies, metadataIn } from './fake-slack-history.ts'
 import type { World } from './fake-slack-world.ts'
 import { type Block, ruleMessageBlocks, ruleModal } from './slack-block-rules.ts'
 
@@ -12,6 +13,7 @@ const RESPONSE_URL_USES_MAX = 5
 const RESPONSE_URL_LIVES_MS = 30 * 60_000
 
 export async function route(world: World, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (world.isDown) return void request.socket.destroy()
   const { pathname } = new URL(request.url ?? '/', world.baseUrl)
   const body = await text(request)
   const responseUrl = pathname.match(/^\/response\/(.+)$/)?.[1]
@@ -25,6 +27,10 @@ export async function route(world: World, request: IncomingMessage, response: Se
   if (limited !== null) return rateLimited(world, method, args, limited, response)
   const answer = failure?.error === undefined ? call(world, method, args, request) : refuse(failure.error)
   world.calls.push({ method, args, error: answer.ok ? null : String(answer.error) })
+  if (failure?.isAnswerLost) {
+    world.changed.emit('change')
+    return void request.socket.destroy()
+  }
   const token = tokenOf(request)
   const scopes = token === world.appToken ? 'connections:write' : world.scopes.join(',')
   response.writeHead(200, { 'content-type': 'application/json', 'x-oauth-scopes': scopes })
@@ -82,6 +88,12 @@ function call(world: World, method: string, args: Args, request: IncomingMessage
       return scoped(world, 'usergroups:read', () => usergroupsUsersList(world, args))
     case 'conversations.members':
       return conversationsMembers(world, args, scoped)
+    case 'conversations.open':
+      return scoped(world, 'im:write', () => conversationsOpen(world, args))
+    case 'conversations.history':
+      return conversationsHistory(world, args, scoped)
+    case 'conversations.replies':
+      return conversationsReplies(world, args, scoped)
     case 'views.open':
       return viewsOpen(world, args)
     case 'views.push':
@@ -124,8 +136,24 @@ function postMessage(world: World, args: Args): Answer {
   if (!world.channels.has(args.channel)) return refuse('channel_not_found')
   const taken = content(args)
   if (!taken.ok) return taken.answer
+  const marked = metadataIn(args)
+  if (!marked.ok) return refuse('invalid_metadata_format')
+  const threadTs = args.thread_ts ?? null
+  const parent = world.messages.find(({ ts, channel }) => ts === threadTs && channel === args.channel)
+  if (threadTs !== null && parent === undefined) return refuse('thread_not_found')
   const ts = nextTs(world)
-  world.messages.push({ channel: args.channel, ts, text: taken.text, blocks: taken.blocks, args, edits: 0 })
+  world.messages.push({
+    channel: args.channel,
+    ts,
+    text: taken.text,
+    blocks: taken.blocks,
+    args,
+    edits: 0,
+    threadTs,
+    isBroadcast: args.reply_broadcast === 'true',
+    metadata: marked.metadata,
+    botId: 'B0BOT',
+  })
   return { ok: true, channel: args.channel, ts, message: { text: taken.text, blocks: taken.blocks } }
 }
 

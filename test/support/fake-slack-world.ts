@@ -31,6 +31,12 @@ export interface FakeChannel {
   readonly isAppIn?: boolean
 }
 
+/** messaging/message-metadata */
+export interface FakeMetadata {
+  readonly event_type: string
+  readonly event_payload: Readonly<Record<string, unknown>>
+}
+
 export interface FakeMessage {
   readonly channel: string
   readonly ts: string
@@ -39,6 +45,13 @@ export interface FakeMessage {
   /** All arguments of the call that wrote it last. */
   args: Readonly<Record<string, string>>
   edits: number
+  /** The message whose thread it is in; null: none. */
+  readonly threadTs: string | null
+  /** Shown in the channel too. */
+  readonly isBroadcast: boolean
+  metadata: FakeMetadata | null
+  /** Who posted it. */
+  readonly botId: string
 }
 
 export interface FakeEphemeral {
@@ -55,6 +68,14 @@ export interface FakeView {
   hash: string
   modal: Modal
   open: boolean
+}
+
+export interface FakeFailure {
+  readonly error?: string
+  readonly retryAfterSec?: number
+  readonly delayMs?: number
+  /** It is done, and the connection is cut before the answer. */
+  readonly isAnswerLost?: true
 }
 
 export interface FakeSlackOptions {
@@ -88,6 +109,10 @@ export function createWorld(options: FakeSlackOptions) {
       'usergroups:read',
       'channels:read',
       'groups:read',
+      'channels:history',
+      'groups:history',
+      'im:history',
+      'im:write',
     ],
     users: new Map((options.users ?? []).map((user) => [user.id, user])),
     userGroups: new Map(Object.entries(options.userGroups ?? {})),
@@ -96,7 +121,9 @@ export function createWorld(options: FakeSlackOptions) {
     ephemerals: [] as FakeEphemeral[],
     views: [] as FakeView[],
     calls: [] as { method: string; args: Readonly<Record<string, string>>; error: string | null }[],
-    failures: new Map<string, { error?: string; retryAfterSec?: number; delayMs?: number }[]>(),
+    failures: new Map<string, FakeFailure[]>(),
+    /** Nothing gets through: connections are cut. */
+    isDown: false,
     triggers: new Map<string, { userId: string; at: number; used: boolean }>(),
     responseUrls: new Map<string, { userId: string; channel: string; at: number; uses: number }>(),
     buckets: new Map<string, { tokens: number; at: number }>(),

@@ -27,6 +27,7 @@ import {
   createWorld,
   type FakeChannel,
   type FakeEphemeral,
+  type FakeFailure,
   type FakeMessage,
   type FakeSlackOptions,
   type FakeUser,
@@ -87,8 +88,18 @@ export async function startFakeSlack(options: FakeSlackOptions = {}) {
       world.channelMembers.set(id, channel)
     },
     /** The next call of this method is refused, delayed or rate limited; repeated calls queue up. */
-    failNext(method: string, failure: { error?: string; retryAfterSec?: number; delayMs?: number }): void {
+    failNext(method: string, failure: FakeFailure): void {
       world.failures.set(method, [...(world.failures.get(method) ?? []), failure])
+    },
+    /** Slack is out of reach until it is not. */
+    setDown(isDown: boolean): void {
+      world.isDown = isDown
+    },
+    /** Another app posts a message that says it is ours. */
+    forge(message: Pick<FakeMessage, 'channel' | 'text' | 'metadata'>): void {
+      const ts = `${Math.floor(Date.now() / 1000)}.${String(++world.serial).padStart(6, '0')}`
+      const rest = { blocks: [], args: {}, edits: 0, threadTs: null, isBroadcast: false, botId: 'B0OTHER' }
+      world.messages.push({ ...message, ...rest, ts })
     },
     /** Someone deletes a message in their client. */
     deleteMessage(ts: string): void {
