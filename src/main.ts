@@ -40,6 +40,7 @@ import { type SealingKeys, startSealingKeys } from '../jobs/sealing-keys.ts'
 import { sessionBusy } from '../jobs/session-busy.ts'
 import { startSessionSummaries } from '../jobs/session-summary.ts'
 import { createSessions } from '../jobs/sessions.ts'
+import { createSignedInGroups, type SignedInGroups } from '../jobs/signed-in-groups.ts'
 import { startStandingGrantEnds } from '../jobs/standing-grant-ends.ts'
 import { createStandingGrants } from '../jobs/standing-grants.ts'
 import { createTakenNonces } from '../jobs/taken-nonces.ts'
@@ -47,6 +48,7 @@ import { createTasks, startTaskRuns } from '../jobs/tasks.ts'
 import { createAuthenticator } from '../proxy/authenticate/authenticator.ts'
 import { createStaticBroker } from '../proxy/broker/static.ts'
 import { createCatalogue } from '../proxy/catalogue.ts'
+import { createOktaGroups } from '../proxy/directory/okta.ts'
 import { createSender } from '../proxy/forward/http-proxy.ts'
 import { closeIdle, createHttpServer } from '../proxy/http-server.ts'
 import { createBudgets } from '../proxy/mcp/budget.ts'
@@ -212,7 +214,10 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   closers.push(() => runs.close())
   const notices = createNotices(redis, channelNames(settings))
   closers.push(() => notices.close())
-  const people = peopleOf(settings.people.groups, openDirectories(base))
+  const lookedUp = [...settings.people.groups.values()].flatMap((group) => group.lookedUp)
+  const signedIn = createSignedInGroups(redis, { members: lookedUp, clock, log })
+  const { groups, persons } = openDirectories(base)
+  const people = peopleOf(settings.people.groups, { groups: [...groups, signedIn.source], persons })
   const readings = createReadings(redis)
   const reviews = createReviews({
     approvals: store,
@@ -229,7 +234,7 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
     ? startGateway(
         base,
         {
-          ...{ inbox, store, grants, standingGrants, runs, reviews },
+          ...{ inbox, store, grants, standingGrants, runs, reviews, signedIn },
           sealingKeys: await startSealingKeys(redis, log, draining),
         },
         closers,
@@ -258,11 +263,12 @@ function startGateway(
     standingGrants: StandingGrants
     runs: Runs
     reviews: Reviews
+    signedIn: SignedInGroups
     sealingKeys: SealingKeys
   },
   closers: Closers,
 ): Endpoint {
-  const { inbox, store, grants, standingGrants, runs, reviews, sealingKeys } = parts
+  const { inbox, store, grants, standingGrants, runs, reviews, signedIn, sealingKeys } = parts
   const { settings, policy, redis, recorder, clock, ids, log, version, draining, url } = base
   const holds = createHolds({ redis, store, inbox, recorder, clock, log })
   const sessions = createSessions({ redis, recorder, clock, ids, idleMs: settings.sessions.idleMs })
@@ -278,7 +284,7 @@ function startGateway(
   const broker = createStaticBroker(credentialsOf(settings))
   const catalogue = createCatalogue({ upstreams: upstreams.sources, broker, clock, log, version })
   if (policy.needsToolDefinition) catalogue.keepWarm()
-  const authenticator = authenticatorOf(base)
+  const authenticator = authenticatorOf(base, signedIn)
   authenticator.warm().then(
     (issuers) => {
       for (const { issuer, ok, problem } of issuers)
@@ -452,8 +458,9 @@ function startJobs(
 
 // ---- parts
 
-function authenticatorOf({ settings, recorder, clock, log }: Base) {
+function authenticatorOf({ settings, recorder, clock, log }: Base, signedIn: SignedInGroups) {
   return createAuthenticator({
+    onVerified: signedIn.verified,
     issuers: settings.identity.issuers,
     publicUrl: settings.gateway.publicUrl,
     clock,
@@ -477,14 +484,21 @@ export function channelNames({ channels }: Settings): readonly ChannelName[] {
   return [...(channels.slack ? (['slack'] as const) : []), ...(channels.console.enabled ? (['console'] as const) : [])]
 }
 
-/** Where groups and people are looked up. The same for the service and for `doctor`. */
+/** What is asked over the network about groups and people. The same for the service and for `doctor`. */
 export function openDirectories({ settings, clock, log }: Pick<Base, 'settings' | 'clock' | 'log'>): Directories {
+  const { okta } = settings.people
   const { slack } = settings.channels
-  const own =
+  const workspaces =
     slack === null
-      ? null
-      : createSlackDirectory({ ...slack, apiUrl: slack.apiUrl ?? undefined, workspace: null, clock, log })
-  return { groups: own === null ? [] : [own.groups], persons: own === null ? [] : [own.persons] }
+      ? []
+      : [createSlackDirectory({ ...slack, apiUrl: slack.apiUrl ?? undefined, workspace: null, clock, log })]
+  return {
+    groups: [
+      ...workspaces.map(({ groups }) => groups),
+      ...(okta === null ? [] : [createOktaGroups(okta, { clock, log })]),
+    ],
+    persons: workspaces.map(({ persons }) => persons),
+  }
 }
 
 /** The same for the service and for `doctor`. */

@@ -40,6 +40,8 @@ export interface AuthenticatorOptions {
   readonly log: Log
   /** For the recording (`identity.stale_keys_used`): once for each outage that stale keys bridge. */
   onStaleKeys(use: { readonly issuer: string; readonly staleMs: number; readonly at: EpochMs }): void
+  /** A token's signature was checked, and it is good for the route. Not with every call; must not throw. */
+  onVerified?(token: { readonly principal: Principal; readonly expiresAt: EpochMs }): void
   /** What a client should ask for, for a challenge's `scope`; left out: nothing is named. */
   scopesOf?(upstream: string): readonly string[]
 }
@@ -63,7 +65,9 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     const result = await verifyToken(token, { issuers, now: clock.now(), log })
     if ('failure' in result) return { ok: false, failure: result.failure }
     tokens.set(digest, result.verified, clock.now())
-    return admit(result.verified, resourceUrl(publicUrl, upstream))
+    const admitted = admit(result.verified, resourceUrl(publicUrl, upstream))
+    if (admitted.ok) options.onVerified?.(admitted)
+    return admitted
   }
 
   return {

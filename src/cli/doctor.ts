@@ -7,6 +7,7 @@ import { access, constants, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { connectRedis, inspectRedis } from '../../jobs/redis.ts'
+import { KNOWN_BY_TOKENS } from '../../jobs/signed-in-groups.ts'
 import { createAuthenticator } from '../../proxy/authenticate/authenticator.ts'
 import { createStaticBroker } from '../../proxy/broker/static.ts'
 import { createCatalogue } from '../../proxy/catalogue.ts'
@@ -14,7 +15,7 @@ import { openUpstreams } from '../../proxy/upstreams.ts'
 import { epochMs } from '../brands.ts'
 import type { Settings } from '../config/settings.ts'
 import { GatewayError } from '../errors.ts'
-import { credentialsOf, openSlack, recordingsOf } from '../main.ts'
+import { credentialsOf, openDirectories, openSlack, recordingsOf } from '../main.ts'
 import { createMasker } from '../masking/masker.ts'
 import type { Clock, Log } from '../ports.ts'
 import type { Environment } from './load.ts'
@@ -81,6 +82,7 @@ async function* examine(file: string, env: Environment): AsyncGenerator<Check> {
   yield* checkIssuers(settings)
   yield* checkUpstreams(settings, file, env)
   yield* checkSlack(settings)
+  yield* checkGroups(settings)
   yield* checkDisk(recordingsOf(settings, file))
 }
 
@@ -160,6 +162,25 @@ async function* checkSlack(settings: Settings): AsyncGenerator<Check> {
   )
   if (slack === null) return
   for (const { ok, what, cure } of await slack.check()) yield { check: 'slack', ok, detail: what, cure }
+}
+
+/** Each group elsewhere once, with the groups of people.groups that it is a member of. */
+async function* checkGroups(settings: Settings): AsyncGenerator<Check> {
+  const namedIn = new Map<string, string[]>()
+  for (const [name, { lookedUp }] of settings.people.groups) {
+    for (const member of lookedUp) namedIn.set(member, [...(namedIn.get(member) ?? []), name])
+  }
+  const { groups: sources } = openDirectories({ settings, clock, log: silent })
+  for (const [member, names] of namedIn) {
+    const check = `people.groups ${names.join(', ')}`
+    const source = sources.find((one) => one.knows(member))
+    // What tokens say is looked up in no place that could be tried.
+    if (source === undefined) yield passed(check, `${member}: ${KNOWN_BY_TOKENS}`)
+    else {
+      const { ok, detail, cure } = await source.examine(member)
+      yield { check, ok, detail: `${member}: ${detail}`, cure }
+    }
+  }
 }
 
 async function* checkDisk(directory: string): AsyncGenerator<Check> {

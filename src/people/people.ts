@@ -20,11 +20,11 @@ const AT_RUN: LookUpLimits = { maxAgeMs: 0, patienceMs: 8_000 }
 const CHANNEL_WITH_PERSONS = 'slack:'
 
 export interface Directories {
-  readonly groups?: readonly GroupSource[]
-  readonly persons?: readonly PersonSource[]
+  readonly groups: readonly GroupSource[]
+  readonly persons: readonly PersonSource[]
 }
 
-export function peopleOf(groups: ReadonlyMap<string, GroupSettings>, directories: Directories = {}): People {
+export function peopleOf(groups: ReadonlyMap<string, GroupSettings>, directories: Partial<Directories> = {}): People {
   const { groups: sources = [], persons = [] } = directories
   return {
     async isMember(reviewer, names, when) {

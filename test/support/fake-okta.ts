@@ -85,11 +85,14 @@ export async function startFakeOkta(
     page: { limit: number; after: string | null },
     response: ServerResponse,
   ): void {
-    const from = page.after === null ? 0 : group.users.findIndex(({ login }) => cursorOf(login) === page.after)
-    if (from < 0) return void error(response, 400, 'E0000031')
+    const from = page.after === null ? 0 : placeOf(page.after)
+    if (!Number.isInteger(from) || from < 0) return void error(response, 400, 'E0000031')
     const base = `${url}/api/v1/groups/${group.id}/users?limit=${page.limit}`
-    const next = group.users[from + page.limit]
-    const links = [`<${base}>; rel="self"`, ...(next ? [`<${base}&after=${cursorOf(next.login)}>; rel="next"`] : [])]
+    const next = from + page.limit
+    const links = [
+      `<${base}>; rel="self"`,
+      ...(next < group.users.length ? [`<${base}&after=${cursorOf(next)}>; rel="next"`] : []),
+    ]
     // Each as a header of its own, as Okta sends them.
     response.setHeader('link', links)
     const users = group.users.slice(from, from + page.limit)
@@ -122,7 +125,14 @@ export async function startFakeOkta(
   }
 }
 
-const cursorOf = (login: string) => Buffer.from(login).toString('base64url')
+/** Opaque, so that whoever counts instead of following the link gets nothing. */
+const cursorOf = (place: number) => Buffer.from(`after:${place}`).toString('base64url')
+const placeOf = (cursor: string) =>
+  Number(
+    Buffer.from(cursor, 'base64url')
+      .toString()
+      .replace(/^after:/, ''),
+  )
 
 function json(response: ServerResponse, body: unknown): void {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
