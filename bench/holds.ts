@@ -15,7 +15,7 @@ import { cpuTimeUs } from './cpu.ts'
 import { type Countersign, startCountersign, upstreamAt } from './gateway.ts'
 import { ANSWER_MARK, callHeaders, TOOL } from './mcp-call.ts'
 
-/** Below the limit of what one principal may have pending, and enough routes for the limit of each. */
+/** Few people who hold much, and enough routes for the limit of each. */
 const HOLDS_PER_PERSON = 150
 const ROUTES = ['bench', 'bench-2', 'bench-3'] as const
 /** Calls that are being opened at one time: what is measured is holding, not a burst of opening. */
@@ -64,7 +64,7 @@ export async function measureHolds(options: {
     logins,
     policy: POLICY,
     settings: {
-      holds: { defaultBudget: '4h' },
+      holds: { defaultBudget: '4h', maxPerAgent: 2 * HOLDS_PER_PERSON },
       upstreams: Object.fromEntries(ROUTES.map((name) => [name, upstreamAt(upstream)])),
       channels: { console: { reviewer: 'reviewer@example.com' } },
     },

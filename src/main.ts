@@ -17,6 +17,7 @@ import { createConsole } from '../bots/console/console.ts'
 import { createSlackDirectory } from '../bots/slack/groups.ts'
 import type { SlackChannel, SlackOptions } from '../bots/slack/slack-channel.ts'
 import { createSlackChannel } from '../bots/slack/slack-channel.ts'
+import { startApprovalSteps } from '../jobs/approval-steps.ts'
 import type { RedisApprovalStore } from '../jobs/approvals/store.ts'
 import { createApprovalStore } from '../jobs/approvals/store.ts'
 import { startClientBudgets } from '../jobs/client-budgets.ts'
@@ -207,7 +208,7 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   await redis.whenReady(draining)
   const inbox = await startInbox(redis, log)
   closers.push(() => inbox.close())
-  const store = createApprovalStore({ redis, inbox })
+  const store = createApprovalStore({ redis, inbox, maxPerAgent: settings.holds.maxPerAgent })
   const grants = createGrants(redis, inbox.replica)
   const standingGrants = createStandingGrants(redis)
   const runs = await startRuns({ redis, inbox, store, clock, log })
@@ -435,6 +436,7 @@ function startJobs(
   const { inbox, store, grants, standingGrants, notices, channels } = parts
   const holdsWorker = startHoldsWorker({ redis, store, recorder, clock, log })
   const lostRuns = startLostRuns({ redis, store, recorder, clock, log })
+  const steps = startApprovalSteps({ redis, inbox, store, recorder, clock, log })
   const revocation = startGrantRevocation({ redis, inbox, grants, recorder, clock, log })
   const standingEnds = startStandingGrantEnds({ redis, inbox, standingGrants, recorder, notices, clock, log })
   const summaries = startSessionSummaries({
@@ -450,6 +452,7 @@ function startJobs(
   closers.push(
     () => holdsWorker.close(),
     () => lostRuns.close(),
+    () => steps.close(),
     () => revocation.close(),
     () => standingEnds.close(),
     () => summaries.close(),

@@ -120,6 +120,26 @@ export const requirements: readonly Requirement[] = [
   },
   { id: 'REQ-HOLD-7', source: readme, promise: 'SIGTERM ends the service in order, and what is held stays held.' },
   {
+    id: 'REQ-HOLD-8',
+    source: readme,
+    promise: 'One agent can’t flood reviewers: beyond its limit a call is refused at once, and nobody is asked.',
+  },
+  {
+    id: 'REQ-STEPS-1',
+    source: readme,
+    promise: 'Each reminder and escalation of a rule happens once, whatever restarts, and is recorded.',
+  },
+  {
+    id: 'REQ-STEPS-2',
+    source: readme,
+    promise: 'Out of a rule’s hours the reviewers named for them are asked, on the clock of its time zone.',
+  },
+  {
+    id: 'REQ-REASON-1',
+    source: readme,
+    promise: 'What an agent says it wants a call for is shown to people, and nothing is judged by it.',
+  },
+  {
     id: 'REQ-AWAY-1',
     source: readme,
     promise:

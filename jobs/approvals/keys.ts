@@ -34,6 +34,7 @@
  *   attending-replicas       zset    the replicas that have one, by since when they are silent; 0: they were heard of
  *   presence-due             zset    approvals of which it must be seen whether anyone waits, or, as <approval>:calls,
  *                                    how many do; by when
+ *   steps-due                zset    <approval>:<index> of the reminder or escalation that comes next, by when
  *   cards:<id>               hash    place -> what was painted there (painting.ts), <place>:version -> the version that
  *                                    it is done with, <place>:posting:<what> -> when that was last tried
  *   cards-due                set     approvals whose cards are older than they are
@@ -76,6 +77,7 @@ export interface ApprovalKeys {
   attending(replica: string): string
   readonly attendingReplicas: string
   readonly presenceDue: string
+  readonly stepsDue: string
   cards(id: ApprovalId): string
   readonly cardsDue: string
 }
@@ -115,6 +117,7 @@ export function approvalKeys({ key }: Pick<RedisHandle, 'key'>): ApprovalKeys {
     attending: (replica) => key('attending', replica),
     attendingReplicas: key('attending-replicas'),
     presenceDue: key('presence-due'),
+    stepsDue: key('steps-due'),
     cards: (id) => key('cards', id),
     cardsDue: key('cards-due'),
   }

@@ -10,9 +10,11 @@ import { defineScript, REFUSE_LATE } from '../redis.ts'
  * Opens an approval, or finds the one that an identical call joins, or whose answer or denial waits for it.
  *
  * KEYS  1 approval  2 fingerprint  3 pending  4 of principal  5 on upstream  6 waiters  7 presence due
+ *       8 steps due
  * ARGV  1 notAfter  2 id  3 json  4 requestedAt  5 replica  6 most pending of all  7 most pending of one principal
  *       8 most pending of one upstream  9 prefix of approvals' keys  10 prefix of waiters' keys
  *       11 prefix of runs' keys  12 version  13 session  14 how soon another call is shown, ms
+ *       15 when its first step is due, or ''
  * Answers  opened | joined, json, armed ('1' or '') | granted, json, grant's fields... | begun, json | settled, json
  *          | too_many, 'all' or 'principal' or 'upstream' | late
  */
@@ -51,6 +53,7 @@ redis.call('ZADD', KEYS[3], ARGV[4], ARGV[2])
 redis.call('SADD', KEYS[4], ARGV[2])
 redis.call('SADD', KEYS[5], ARGV[2])
 redis.call('SADD', KEYS[6], ARGV[5])
+if ARGV[15] ~= '' then redis.call('ZADD', KEYS[8], ARGV[15], ARGV[2] .. ':0') end
 return {'opened'}
 `,
 )
@@ -73,6 +76,21 @@ if redis.call('HSETNX', KEYS[1], 'armed', '1') == 1 then
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'id', ARGV[2])
 end
 return {'armed'}
+`,
+)
+
+/**
+ * A step of an approval is taken, or never will be; the next one is to come.
+ *
+ * KEYS  1 steps due
+ * ARGV  1 the step  2 the next one or ''  3 when it is due or ''
+ * Answers  nothing
+ */
+export const STEP_TAKEN = defineScript(
+  'approval-step-taken',
+  `
+redis.call('ZREM', KEYS[1], ARGV[1])
+if ARGV[2] ~= '' then redis.call('ZADD', KEYS[1], ARGV[3], ARGV[2]) end
 `,
 )
 

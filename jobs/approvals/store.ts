@@ -30,8 +30,8 @@ import { APPLY, ARM, ATTACH, OPEN, READ_ARMED, READ_MANY } from './scripts.ts'
 export const RESOLVED_KEPT_MS = 7 * 24 * 60 * 60 * 1_000
 /** Nobody can review more. With arguments of 10 KB they are 100 MB of Redis, and each may have half a megabyte. */
 export const PENDING_MAX = 10_000
-/** One agent gone wild must not fill everyone's channel. */
-export const PENDING_PER_PRINCIPAL_MAX = 200
+/** One agent gone wild must not fill everyone's channel. The settings say how many are too many: holds.maxPerAgent. */
+export const PENDING_PER_AGENT_DEFAULT = 50
 /** Half of all: one upstream that everybody calls must not take the others' room. */
 export const PENDING_PER_UPSTREAM_MAX = 5_000
 /** Only a lost race makes a conflict, and an approval takes a handful of events in its life. */
@@ -77,8 +77,10 @@ export interface RedisApprovalStore extends ApprovalStore {
 export function createApprovalStore(options: {
   readonly redis: RedisHandle
   readonly inbox: Inbox
+  /** How many open approvals one principal may have; PENDING_PER_AGENT_DEFAULT where left out. */
+  readonly maxPerAgent?: number
 }): RedisApprovalStore {
-  const { redis, inbox } = options
+  const { redis, inbox, maxPerAgent = PENDING_PER_AGENT_DEFAULT } = options
   const keys = approvalKeys(redis)
   const get = async (id: ApprovalId) => parseApproval(await redis.call('HGET', keys.approval(id), 'json'))
   return {
@@ -96,7 +98,7 @@ export function createApprovalStore(options: {
     withdraw: async (id, event) => void (await applyEvent(redis, { id, event, onlyUnjoined: true })),
     endLateRun: async (id, answer, at) =>
       (await applyEvent(redis, { id, event: { type: 'run_ended', at }, answer })).ok,
-    open: (approval) => open(redis, approval, inbox.replica),
+    open: (approval) => open(redis, approval, { replica: inbox.replica, maxPerAgent }),
     async arm(id) {
       const touched = [keys.approval(id), keys.changes, keys.cardsDue, keys.presenceDue]
       const [word] = await redis.runInTime(ARM, touched, [id, CHANGES_MAX, AWAY_AFTER_MS])
@@ -130,9 +132,14 @@ export function createApprovalStore(options: {
   }
 }
 
-async function open(redis: RedisHandle, approval: Approval, replica: string) {
+async function open(
+  redis: RedisHandle,
+  approval: Approval,
+  { replica, maxPerAgent }: { readonly replica: string; readonly maxPerAgent: number },
+) {
   const keys = approvalKeys(redis)
   const { id, fingerprint, principal } = approval
+  const maxOfPrincipal = approval.access === null ? maxPerAgent : ACCESS_PENDING_MAX
   const [word, json, detail] = await redis.runInTime(
     OPEN,
     [
@@ -143,6 +150,7 @@ async function open(redis: RedisHandle, approval: Approval, replica: string) {
       keys.onUpstream(approval.upstream),
       keys.waiters(id),
       keys.presenceDue,
+      keys.stepsDue,
     ],
     [
       id,
@@ -150,7 +158,7 @@ async function open(redis: RedisHandle, approval: Approval, replica: string) {
       approval.requestedAt,
       replica,
       PENDING_MAX,
-      approval.access === null ? PENDING_PER_PRINCIPAL_MAX : ACCESS_PENDING_MAX,
+      maxOfPrincipal,
       PENDING_PER_UPSTREAM_MAX,
       redis.key('approval', ''),
       redis.key('waiters', ''),
@@ -158,6 +166,7 @@ async function open(redis: RedisHandle, approval: Approval, replica: string) {
       approval.version,
       approval.sessionId,
       CALLS_SHOWN_AFTER_MS,
+      approval.steps[0]?.at ?? '',
     ],
   )
   switch (word) {
@@ -176,15 +185,19 @@ async function open(redis: RedisHandle, approval: Approval, replica: string) {
     case 'settled':
       return { outcome: word, approval: known(parseApproval(json)), armed: true } as const
     case 'too_many':
-      throw new GatewayError('too_many_holds', tooMany(json, approval.upstream))
+      throw new GatewayError('too_many_holds', tooMany(json, approval, maxOfPrincipal))
     default:
       throw new GatewayError('internal', 'approval-open answered something else')
   }
 }
 
-function tooMany(whose: RedisReply, upstream: string): string {
+/** For the agent, and for whoever runs the gateway. */
+function tooMany(whose: RedisReply, { upstream, access }: Approval, maxOfPrincipal: number): string {
   const limit = 'Nobody was asked: the limit is'
-  if (whose === 'principal') return `${limit} ${PENDING_PER_PRINCIPAL_MAX} open approvals of one principal.`
+  if (whose === 'principal') {
+    const setting = access === null ? ' (holds.maxPerAgent)' : ''
+    return `${limit} ${maxOfPrincipal} open approvals of one agent${setting}. Wait for people to decide, or cancel some.`
+  }
   if (whose === 'upstream')
     return `${limit} ${PENDING_PER_UPSTREAM_MAX} open approvals of one upstream ("${upstream}").`
   return `${limit} ${PENDING_MAX} open approvals of all together.`

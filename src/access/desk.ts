@@ -8,6 +8,7 @@
  * the entry of policy is looked up anew, and the grant's owner is always the one who asks.
  */
 import { ACCESS_TOOL, type Approval, agentAtFirst } from '../approval/approval.ts'
+import { askedAt } from '../approval/asked.ts'
 import { fingerprintOf } from '../approval/fingerprint.ts'
 import type { ApprovalId, CallId, PolicyVersion } from '../brands.ts'
 import { epochMs, principalId } from '../brands.ts'
@@ -316,7 +317,7 @@ async function approvalOf(options: AccessDeskOptions, wish: AccessRequest, rule:
     otherParamsJson: '{}',
     rule: rule.id,
     reason: rule.reason,
-    from: terms.from,
+    ...askedAt(terms, requestedAt),
     quorum: terms.quorum,
     channels: terms.channels.length === 0 ? channels : terms.channels,
     requestedAt,
@@ -336,8 +337,6 @@ async function approvalOf(options: AccessDeskOptions, wish: AccessRequest, rule:
     allowForMs: [],
     allowedForMs: null,
     rooms: terms.rooms,
-    isOutOfHours: false,
-    steps: [],
     reminders: { count: 0, lastAt: null },
     remarks: [],
   }

@@ -257,6 +257,8 @@ function applyStep(approval: Approval, index: number, at: EpochMs): Transition {
   const step = approval.steps[index]
   if (step === undefined || step.doneAt !== null) return { ok: false, refusal: 'step_known', approval }
   if (at < step.at) return { ok: false, refusal: 'too_early', approval }
+  // Its job ran too late: nobody needs to hurry any more.
+  if (at >= approval.expiresAt) return { ok: false, refusal: 'too_late', approval }
   const steps = approval.steps.map((other) => (other === step ? { ...step, doneAt: at } : other))
   if (step.type === 'remind') {
     return resolve(approval, { steps, reminders: { count: approval.reminders.count + 1, lastAt: at } })

@@ -117,6 +117,8 @@ export type AuditEvent = Common &
         readonly rule: string
         readonly expires_at: EpochMs
         readonly channels: readonly ChannelName[]
+        /** What the agent says it wants the call for, masked; left out where it says nothing. */
+        readonly stated_reason?: string
       }
     | { readonly type: 'approval.joined'; readonly approval_id: ApprovalId; readonly call_id: CallId }
     | {

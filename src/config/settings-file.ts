@@ -218,7 +218,12 @@ const recordings = strict({
 /** A second: less is no wait. A day: policy has no longer deadline. */
 const BUDGET_BOUNDS = { minMs: 1000, maxMs: 86_400_000 }
 
+/** More than this one person can't be asked about; jobs/approvals/store.ts keeps 10,000 of all together. */
+const PER_AGENT_MAX = 1_000
+
 const holds = strict({
+  // What a reviewer can still look through when an agent goes wild.
+  maxPerAgent: integer({ min: 1, max: PER_AGENT_MAX, unit: 'open approvals' }).default(50),
   // The SDKs' requests time out after 60 s, and comments don't reset that clock.
   defaultBudget: duration(BUDGET_BOUNDS).default(45_000),
   budgets: named(

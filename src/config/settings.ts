@@ -43,6 +43,8 @@ export interface Settings {
     readonly defaultBudgetMs: number
     /** The same for one client: by its `clientInfo.name`, in lower case. */
     readonly budgets: ReadonlyMap<string, number>
+    /** How many open approvals one principal may have; a further one is refused, and asks nobody. */
+    readonly maxPerAgent: number
   }
   readonly sessions: { readonly idleMs: number }
   readonly shutdown: { readonly drainMs: number }
@@ -157,6 +159,7 @@ function build(file: SettingsFile): Settings {
     recordings: file.recordings,
     holds: {
       defaultBudgetMs: file.holds.defaultBudget,
+      maxPerAgent: file.holds.maxPerAgent,
       budgets: frozenMap(Object.entries(file.holds.budgets).map(([name, ms]) => [name.trim().toLowerCase(), ms])),
     },
     sessions: { idleMs: file.sessions.idle },

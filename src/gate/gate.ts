@@ -399,6 +399,7 @@ async function openHold(options: GateOptions, call: Call, asked: Approval): Prom
           rule: approval.rule,
           expires_at: approval.expiresAt,
           channels: approval.channels,
+          ...statedReason(options, approval),
         }
       : { ...common, type: 'approval.joined' }
   try {
@@ -414,6 +415,10 @@ async function openHold(options: GateOptions, call: Call, asked: Approval): Prom
     throw error
   }
   return approval
+}
+
+function statedReason({ masker }: GateOptions, { statedReason: reason }: Approval): { stated_reason?: string } {
+  return reason === null ? {} : { stated_reason: String(masker.maskValue(reason, []).value) }
 }
 
 /** Answers the approval still pending where the agent's patience ended first. */

@@ -9,12 +9,16 @@
 import { GatewayError } from '../errors.ts'
 import { REMOVED } from '../json/splice.ts'
 import { isObject, type JsonObject, type JsonValue } from '../json/value.ts'
-import { eraOf, STREAM_METHOD } from '../mcp/message.ts'
+import { eraOf, META_REASON, STREAM_METHOD } from '../mcp/message.ts'
 import type { Outlook, OutlookInput, Policy } from '../policy/decision.ts'
 import { TASKS_EXTENSION } from '../task/task.ts'
 import type { Call } from './call.ts'
 
-/** Our key in a listed tool's `_meta`: `{ effect: 'require_approval', when: 'always' | 'sometimes' }`. */
+/**
+ * Our key in a listed tool's `_meta`: `{ effect: 'require_approval', when: 'always' | 'sometimes', reason: META_REASON }`,
+ * the last being the key of a call's own `_meta` under which its program may tell people what the call is for. Programs
+ * write `_meta`; models don't, so that it would only make their descriptions longer.
+ */
 export const META_POLICY = 'dev.countersign/policy'
 /**
  * How long a list may be kept that policy changed, in milliseconds. Policy may be another after a restart, and no
@@ -139,7 +143,7 @@ function shownEntry({ policy }: ListingOptions, call: ListingCall, list: List, e
 
 function held(entry: JsonObject, when: Exclude<Outlook['approval'], 'never'>): JsonObject {
   const { description, _meta: meta } = entry
-  const policy = { effect: 'require_approval', when }
+  const policy = { effect: 'require_approval', when, reason: META_REASON }
   const marked = withMember(entry, '_meta', { ...(isObject(meta) ? meta : {}), [META_POLICY]: policy })
   if (description !== undefined && typeof description !== 'string') return marked
   return withMember(marked, 'description', withSentence(description ?? '', HELD_SENTENCES[when]))

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { approvalKeys } from '../../jobs/approvals/keys.ts'
 import {
   createApprovalStore,
-  PENDING_PER_PRINCIPAL_MAX,
+  PENDING_PER_AGENT_DEFAULT,
   PENDING_PER_UPSTREAM_MAX,
   type RedisApprovalStore,
 } from '../../jobs/approvals/store.ts'
@@ -156,17 +156,35 @@ describe('opening', () => {
     },
   )
 
-  it('refuses one principal too many, and still lets others in', async () => {
+  it('[REQ-HOLD-8] refuses one agent too many, names the setting, and still lets others in', async () => {
     const { store } = await oneGateway()
     const oldest = aFreshApproval()
     await store.open(oldest)
-    for (let i = 1; i < PENDING_PER_PRINCIPAL_MAX; i++) await store.open(aFreshApproval())
-    await expect(store.open(aFreshApproval())).rejects.toMatchObject({ code: 'too_many_holds' })
+    for (let i = 1; i < PENDING_PER_AGENT_DEFAULT; i++) await store.open(aFreshApproval())
+    await expect(store.open(aFreshApproval())).rejects.toMatchObject({
+      code: 'too_many_holds',
+      message:
+        'Nobody was asked: the limit is 50 open approvals of one agent (holds.maxPerAgent). ' +
+        'Wait for people to decide, or cancel some.',
+    })
+    // What asks nobody anew is not too many.
+    const again = aFreshApproval({ fingerprint: oldest.fingerprint })
+    expect(await store.open(again)).toMatchObject({ outcome: 'joined' })
     const { principal } = aFreshApproval()
     const other = { ...principal, id: principalId('https://issuer.example', 'carol') }
     expect(await store.open(aFreshApproval({ principal: other }))).toMatchObject({ outcome: 'opened' })
     await store.apply(oldest.id, cancelled())
     expect(await store.open(aFreshApproval())).toMatchObject({ outcome: 'opened' })
+  })
+
+  it('lets one agent have as many open approvals as the settings say', async () => {
+    const { redis, inbox } = await oneGateway()
+    const store = createApprovalStore({ redis, inbox, maxPerAgent: 2 })
+    for (let i = 0; i < 2; i++) await store.open(aFreshApproval())
+    await expect(store.open(aFreshApproval())).rejects.toMatchObject({
+      code: 'too_many_holds',
+      message: expect.stringContaining('the limit is 2 open approvals of one agent'),
+    })
   })
 
   it('refuses one upstream too many, names the limit, and still lets calls of others in', async () => {

@@ -92,10 +92,10 @@ describe.each<Era>(['modern', 'legacy'])('an agent with the official SDK, %s era
     expect([...listed.keys()]).toEqual(expect.arrayContaining(['read_text_file', 'list_directory', 'edit_file']))
     const writing = listed.get('write_file')
     expect(writing?.description).toMatch(/\S Calls wait for a person's approval\.$/)
-    expect(writing?._meta?.[META]).toEqual({ effect: 'require_approval', when: 'always' })
+    expect(writing?._meta?.[META]).toEqual({ effect: 'require_approval', when: 'always', reason: 'countersign/reason' })
     const tree = listed.get('directory_tree')
     expect(tree?.description).toMatch(/\S Some calls wait for a person's approval\.$/)
-    expect(tree?._meta?.[META]).toEqual({ effect: 'require_approval', when: 'sometimes' })
+    expect(tree?._meta?.[META]).toEqual({ effect: 'require_approval', when: 'sometimes', reason: 'countersign/reason' })
     expect(listed.get('read_text_file')?._meta?.[META]).toBeUndefined()
   })
 
@@ -204,7 +204,7 @@ describe('a list can’t be used to get round policy', () => {
     expect(toolsOf(await asked('tools/list'))).toEqual([])
     listing(`{"tools":[{"name":"write_file","_meta":{"${META}":{"effect":"allow"}}},{"name":"write_file"}],${more}}`)
     const twice = toolsOf(await asked('tools/list'))
-    const held = { effect: 'require_approval', when: 'always' }
+    const held = { effect: 'require_approval', when: 'always', reason: 'countersign/reason' }
     expect(twice.map(({ _meta }) => (_meta as JsonObject)[META])).toEqual([held, held])
     expect(JSON.parse(await asked('tools/call', { name: 'move_file' }))).toMatchObject({ result: { isError: true } })
     expect(world.tap.callsOf('move_file')).toHaveLength(0)

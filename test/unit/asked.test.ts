@@ -91,7 +91,7 @@ describe('who is asked', () => {
     expect(asked).toMatchObject({ from: ['dba'], isOutOfHours: false })
   })
 
-  it('others out of them, and not the rule’s', () => {
+  it('[REQ-STEPS-2] others out of them, and not the rule’s', () => {
     const asked = askedAt(someTerms({ from: ['dba'], hours: hours() }), AT_NIGHT)
     expect(asked).toMatchObject({ from: ['oncall'], isOutOfHours: true })
   })

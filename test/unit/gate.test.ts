@@ -17,7 +17,7 @@ import { openStandingGrant } from '../../src/grant/standing.ts'
 import type { JsonObject } from '../../src/json/value.ts'
 import { createMasker } from '../../src/masking/masker.ts'
 import { stopText } from '../../src/mcp/answers.ts'
-import type { Effect } from '../../src/policy/decision.ts'
+import type { ApprovalTerms, Effect, PolicyInput } from '../../src/policy/decision.ts'
 import type { KeptAnswer, RunEnd } from '../../src/run/run.ts'
 import { Secret } from '../../src/secret.ts'
 import { anApproval, aPrincipal, aReview, someTerms } from '../support/examples.ts'
@@ -55,6 +55,8 @@ function world(options: {
   rejoins?: ApprovalId
   continues?: Call['continues']
   otherParams?: JsonObject
+  statedReason?: string
+  terms?: Partial<ApprovalTerms>
   patience?: AbortSignal
   /** Nobody ever decides. */
   undecided?: boolean
@@ -83,16 +85,18 @@ function world(options: {
   const recorded: AuditEvent[] = []
   const kept: KeptAnswer[] = []
   const usedBy: StandingGrantCall[] = []
+  const judged: PolicyInput[] = []
   let asked: Approval | null = null
   let definitionsAsked = 0
   const left = new AbortController()
   const gateOptions: GateOptions = {
     policy: {
       version: 'p1' as PolicyVersion,
-      evaluate: () => {
+      evaluate: (input) => {
         steps.push('evaluate')
+        judged.push(input)
         const { acceptsGrants = true } = options
-        const approval = someTerms({ deadlineMs: 60_000, useWithinMs: 60_000, acceptsGrants })
+        const approval = someTerms({ deadlineMs: 60_000, useWithinMs: 60_000, acceptsGrants, ...options.terms })
         return {
           effect: options.effect,
           rule: 'r1',
@@ -231,6 +235,8 @@ function world(options: {
     kept,
     usedBy,
     sentHow,
+    judged,
+    asked: () => asked,
     pass: () =>
       createGate(gateOptions).pass(
         {
@@ -240,6 +246,7 @@ function world(options: {
           rejoins: options.rejoins ?? null,
           continues: options.continues ?? null,
           otherParams: options.otherParams ?? null,
+          ...(options.statedReason === undefined ? {} : { statedReason: options.statedReason }),
         },
         attachment,
         exchange,
@@ -458,6 +465,57 @@ describe('the gate', () => {
       if (reply.kind !== 'whole') throw new Error('not forwarded')
       expect(JSON.parse(new TextDecoder().decode(reply.body))).toMatchObject({ result })
     })
+  })
+
+  it('asks people by the rule’s terms, its steps as instants', async () => {
+    const { asked, pass } = world({
+      effect: 'require_approval',
+      terms: {
+        from: ['dba'],
+        strength: 'confirm',
+        readAll: true,
+        allowForMs: [900_000],
+        rooms: ['slack:C1'],
+        steps: [{ type: 'escalate', afterMs: 20_000, from: ['leads'], rooms: [] }],
+      },
+    })
+    await pass()
+    expect(asked()).toMatchObject({
+      from: ['dba'],
+      strength: 'confirm',
+      readAll: true,
+      allowForMs: [900_000],
+      rooms: ['slack:C1'],
+      isOutOfHours: false,
+      steps: [{ type: 'escalate', at: 21_000, doneAt: null, from: ['leads'], rooms: [] }],
+    })
+  })
+
+  it('[REQ-STEPS-2] asks others out of the rule’s hours', async () => {
+    // The world's clock stands at one second past midnight, UTC.
+    const hours = { days: [4], fromMinute: 540, toMinute: 1_080, zone: 'UTC', otherwise: ['oncall'] }
+    const { asked, pass } = world({ effect: 'require_approval', terms: { from: ['dba'], hours } })
+    await pass()
+    expect(asked()).toMatchObject({ from: ['oncall'], isOutOfHours: true })
+  })
+
+  it('[REQ-REASON-1] shows people what the agent says it wants, and judges nothing by it', async () => {
+    const silent = world({ effect: 'require_approval' })
+    const talking = world({ effect: 'require_approval', statedReason: 'The ticket says so.' })
+    await silent.pass()
+    await talking.pass()
+    expect([silent.asked()?.statedReason, talking.asked()?.statedReason]).toEqual([null, 'The ticket says so.'])
+    expect(talking.asked()?.fingerprint).toBe(silent.asked()?.fingerprint)
+    expect(talking.judged).toEqual(silent.judged)
+  })
+
+  it('[REQ-REASON-1] records what the agent says it wants, its secrets masked', async () => {
+    const token = `ghp_${'a1B2'.repeat(9)}`
+    const { recorded, pass } = world({ effect: 'require_approval', statedReason: `I have ${token}` })
+    await pass()
+    const requested = recorded.find(ofType('approval.requested'))
+    expect(requested).toMatchObject({ stated_reason: expect.stringContaining('I have ') })
+    expect(JSON.stringify(recorded)).not.toContain(token)
   })
 
   it.each<[string, Parameters<typeof world>[0], object]>([

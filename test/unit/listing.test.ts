@@ -65,7 +65,8 @@ describe('a list of tools', () => {
 
   it('[REQ-LIST-2] says of a tool whose calls wait that they do, for models and for programs', () => {
     const tool = (name: string, more: string) => `{"name":"${name}",${more}"v":1.0`
-    const meta = (when: string) => `,"_meta":{"dev.countersign/policy":{"effect":"require_approval","when":"${when}"}}`
+    const meta = (when: string) =>
+      `,"_meta":{"dev.countersign/policy":{"effect":"require_approval","when":"${when}","reason":"countersign/reason"}}`
     expect(answered(list(`${tool('write_file', '"description":"Wr\\u0069tes",')}}`))).toBe(
       list(
         `${tool('write_file', '"description":"Wr\\u0069tes. Calls wait for a person\'s approval.",')}${meta('always')}}`,
@@ -95,10 +96,10 @@ describe('a list of tools', () => {
     const meta = '{"a":1.0,"dev.countersign/policy":{"effect":"allow"},"b":12345678901234567890}'
     const text = answered(list(`{"name":"write_file","_meta":${meta}}`))
     expect(text).toContain(
-      '"_meta":{"a":1.0,"dev.countersign/policy":{"effect":"require_approval","when":"always"},"b":12345678901234567890}',
+      '"_meta":{"a":1.0,"dev.countersign/policy":{"effect":"require_approval","when":"always","reason":"countersign/reason"},"b":12345678901234567890}',
     )
     expect(JSON.parse(answered(list('{"name":"write_file","_meta":"none"}'))).result.tools[0]._meta).toEqual({
-      'dev.countersign/policy': { effect: 'require_approval', when: 'always' },
+      'dev.countersign/policy': { effect: 'require_approval', when: 'always', reason: 'countersign/reason' },
     })
   })
 

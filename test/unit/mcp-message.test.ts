@@ -64,6 +64,34 @@ describe('parseToolCall', () => {
   })
 })
 
+describe('the reason that an agent states', () => {
+  const reasonOf = (_meta: JsonValue) => {
+    const parsed = parseToolCall({ name: 'a', _meta })
+    return parsed.ok ? parsed.call.statedReason : 'refused'
+  }
+
+  it.each<[string, JsonValue, string | null]>([
+    ['is read from its key', { 'countersign/reason': ' The ticket says so. ' }, 'The ticket says so.'],
+    ['may have 500 characters', { 'countersign/reason': 'x'.repeat(500) }, 'x'.repeat(500)],
+    [
+      'is no reason where it has more: half of one may say the opposite',
+      { 'countersign/reason': 'x'.repeat(501) },
+      null,
+    ],
+    ['is no reason where it is empty', { 'countersign/reason': ' ' }, null],
+    ['is no reason where it is no text', { 'countersign/reason': ['x'] }, null],
+    ['is no reason under another key', { reason: 'x', 'Countersign/reason': 'x' }, null],
+    ['is no reason where _meta is no object', 'countersign/reason', null],
+  ])('[REQ-REASON-1] %s', (_sentence, meta, expected) => {
+    expect(reasonOf(meta)).toBe(expected)
+  })
+
+  it('is no part of what is approved', () => {
+    const parsed = parseToolCall({ name: 'a', _meta: { 'countersign/reason': 'x' } })
+    expect(parsed).toMatchObject({ ok: true, call: { otherParams: null, arguments: {} } })
+  })
+})
+
 describe('checkHeaders', () => {
   const call = { kind: 'request', id: 1, method: 'tools/call', era: 'modern' } as const
   const message = (name: string, args: Record<string, JsonValue> = {}) => ({

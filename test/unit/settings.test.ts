@@ -54,7 +54,7 @@ describe('the smallest settings', () => {
       people: { groups: expect.any(Map), okta: null },
       channels: { slack: null, console: { enabled: true, reviewer: null } },
       recordings: { directory: './recordings', sync: 'group', maxSegmentBytes: 67_108_864 },
-      holds: { defaultBudgetMs: 45_000, budgets: new Map() },
+      holds: { defaultBudgetMs: 45_000, budgets: new Map(), maxPerAgent: 50 },
       sessions: { idleMs: 900_000 },
       shutdown: { drainMs: 10_000 },
     })
@@ -129,7 +129,7 @@ describe('settings as people write them', () => {
         people: 'people: { groups: { dba: [Alice@Example.com, "slack:user:T01/U02"] } }',
         channels:
           'channels: { slack: { botToken: b, signingSecret: s, approvals: C1 }, console: { reviewer: Bob@Example.com } }',
-        holds: 'holds: { defaultBudget: 20s, budgets: { Claude Code: 10m, goose: 4m } }',
+        holds: 'holds: { defaultBudget: 20s, maxPerAgent: 5, budgets: { Claude Code: 10m, goose: 4m } }',
         sessions: 'sessions: { idle: 2h }',
       }),
     )
@@ -155,6 +155,7 @@ describe('settings as people write them', () => {
     expect(read.channels.console.reviewer).toBe('bob@example.com')
     expect(read.channels.slack).toMatchObject({ appToken: null, approvals: 'C1', summaries: 'C1', apiUrl: null })
     expect(read.holds.defaultBudgetMs).toBe(20_000)
+    expect(read.holds.maxPerAgent).toBe(5)
     expect([...read.holds.budgets]).toEqual([
       ['claude code', 600_000],
       ['goose', 240_000],
@@ -309,6 +310,7 @@ describe('[REQ-POLICY-4] wrong settings', () => {
       { x: `holds: { budgets: { ${'x'.repeat(129)}: 10m } }` },
       `holds.budgets.${'x'.repeat(129)}: not a name`,
     ],
+    ['an agent that may ask nothing', { x: 'holds: { maxPerAgent: 0 }' }, 'holds.maxPerAgent: is out of bounds'],
     ['budgets as a list', { x: 'holds: { budgets: [10m] }' }, 'holds.budgets: must be names and values'],
     ['Redis by another protocol', { x: 'redis: { url: http://127.0.0.1 }' }, 'redis.url: is not a Redis URL'],
     ['a prefix with a hash tag', { x: 'redis: { keyPrefix: "{a}" }' }, 'redis.keyPrefix: is not a prefix'],
