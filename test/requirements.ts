@@ -264,6 +264,42 @@ export const requirements: readonly Requirement[] = [
     source: readme,
     promise: 'The console opens by a link that works once, and takes decisions only from its own page.',
   },
+  {
+    id: 'REQ-CARD-6',
+    source: readme,
+    promise: 'What does not fit on a card is one tap away, page by page, and a file in its thread; nothing is hidden.',
+  },
+  {
+    id: 'REQ-CHOICE-1',
+    source: readme,
+    promise: 'Whoever approves may let the like pass for a while, for one of the times that the rule offers.',
+  },
+  {
+    id: 'REQ-CHOICE-2',
+    source: readme,
+    promise: 'Where a rule wants a second tap, the first one approves nothing and shows all of it once more.',
+  },
+  {
+    id: 'REQ-CHOICE-3',
+    source: readme,
+    promise: 'Where a rule wants a sign-in, Approve answers with the link to it and decides nothing.',
+  },
+  {
+    id: 'REQ-CHOICE-4',
+    source: readme,
+    promise: 'Where a rule wants all of it read, Approve is refused until the reviewer opened every page.',
+  },
+  {
+    id: 'REQ-CHOICE-5',
+    source: readme,
+    promise: 'The digest of what was shown is recorded, and a card that shows something else approves nothing.',
+  },
+  { id: 'REQ-CHOICE-6', source: readme, promise: 'A reviewer can ask the person behind the agent, on the card.' },
+  {
+    id: 'REQ-CHOICE-7',
+    source: readme,
+    promise: 'One order denies everything that an agent waits for, as far as the reviewer may.',
+  },
   // Review
   {
     id: 'REQ-REVIEW-1',

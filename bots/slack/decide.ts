@@ -9,7 +9,7 @@ import type { Card } from '../../src/approval/card.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import { inWords } from '../../src/approval/in-words.ts'
 import type { ApprovalId } from '../../src/brands.ts'
-import { standingGrantIdOf } from '../../src/grant/standing.ts'
+import { standingGrantOf } from '../../src/grant/standing.ts'
 import type { Reviewer } from '../../src/people/reviewer.ts'
 import type { AccessDesk, ApprovalStore, Log, Readings, ReviewClick, Reviews } from '../../src/ports.ts'
 import {
@@ -265,6 +265,6 @@ async function revoke({ options, approval, click, team }: Taken): Promise<Answer
     return refused('Nothing can be revoked here. An operator can: countersign grants revoke.')
   const who = await options.reviewers.whoClicked(click.user.id, team)
   if (!who.ok) return refused(who.message)
-  const outcome = await options.access.revoke({ grantId: standingGrantIdOf(approval.id), by: who.reviewer })
+  const outcome = await options.access.revoke({ grantId: standingGrantOf(approval), by: who.reviewer })
   return outcome.ok ? done('Revoked: its calls ask again from now on.') : refused(outcome.message)
 }

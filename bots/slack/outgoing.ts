@@ -17,6 +17,7 @@ import {
   placeOfRequester,
   type Sent,
 } from '../../src/ports.ts'
+import { attachArguments } from './arguments-file.ts'
 import { cardMessage, type SlackMessage } from './card-blocks.ts'
 import { noticeMessage } from './notice-blocks.ts'
 import { createPace, type Pace } from './pace.ts'
@@ -71,6 +72,10 @@ export function createOutgoing(options: OutgoingOptions): Channel {
       await post(outgoing, { conversation: channel, message: shown, sent, thread: { ts, isBroadcast } }).catch(
         isGone(outgoing, about.card),
       )
+    },
+    async attach(ref, card) {
+      const { channel, ts } = readRef(ref)
+      await attachArguments(card, { web: options.web, pace, channel, threadTs: ts })
     },
     async notify(id, notice) {
       const message = noticeMessage(noticeText(notice))

@@ -10,4 +10,5 @@ export const BOT_SCOPES = {
   'usergroups:read': 'knows the members of user groups that people.groups names',
   'channels:read': 'knows the members of public channels that people.groups names',
   'groups:read': 'knows the members of private channels that people.groups names',
+  'files:write': 'puts arguments that don’t fit on a card into its thread',
 } as const satisfies Record<string, string>

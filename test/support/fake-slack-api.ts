@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { conversationsMembers, directoryRate, usergroupsUsersList, usersLookupByEmail } from './fake-slack-directory.ts'
+import { completeUploadExternal, getUploadURLExternal, upload } from './fake-slack-files.ts'
 import { conversationsHistory, conversationsOpen, conversationsReplies, metadataIn } from './fake-slack-history.ts'
 import type { World } from './fake-slack-world.ts'
 import { type Block, ruleMessageBlocks, ruleModal } from './slack-block-rules.ts'
@@ -18,6 +19,9 @@ export async function route(world: World, request: IncomingMessage, response: Se
   const body = await text(request)
   const responseUrl = pathname.match(/^\/response\/(.+)$/)?.[1]
   if (responseUrl !== undefined) return respond(world, responseUrl, body, response)
+  if (pathname.startsWith('/upload/')) {
+    return upload(world, pathname, request.headers['content-type'] ?? '', body, response)
+  }
   const method = pathname.match(/^\/api\/([a-zA-Z.]+)$/)?.[1]
   if (method === undefined || request.method !== 'POST') return void response.writeHead(404).end()
   const args = argsOf(request, body)
@@ -94,6 +98,10 @@ function call(world: World, method: string, args: Args, request: IncomingMessage
       return conversationsHistory(world, args, scoped)
     case 'conversations.replies':
       return conversationsReplies(world, args, scoped)
+    case 'files.getUploadURLExternal':
+      return scoped(world, 'files:write', () => getUploadURLExternal(world, args))
+    case 'files.completeUploadExternal':
+      return scoped(world, 'files:write', () => completeUploadExternal(world, args))
     case 'views.open':
       return viewsOpen(world, args)
     case 'views.push':

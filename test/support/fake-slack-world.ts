@@ -62,6 +62,17 @@ export interface FakeEphemeral {
   readonly via: 'response_url' | 'chat.postEphemeral'
 }
 
+export interface FakeFile {
+  readonly id: string
+  readonly name: string
+  readonly length: number
+  /** Null until it was uploaded. */
+  text: string | null
+  /** Where it was shared; null until then. */
+  channel: string | null
+  threadTs: string | null
+}
+
 export interface FakeView {
   readonly id: string
   readonly userId: string
@@ -113,6 +124,7 @@ export function createWorld(options: FakeSlackOptions) {
       'groups:history',
       'im:history',
       'im:write',
+      'files:write',
     ],
     users: new Map((options.users ?? []).map((user) => [user.id, user])),
     userGroups: new Map(Object.entries(options.userGroups ?? {})),
@@ -120,6 +132,7 @@ export function createWorld(options: FakeSlackOptions) {
     messages: [] as FakeMessage[],
     ephemerals: [] as FakeEphemeral[],
     views: [] as FakeView[],
+    files: [] as FakeFile[],
     calls: [] as { method: string; args: Readonly<Record<string, string>>; error: string | null }[],
     failures: new Map<string, FakeFailure[]>(),
     /** Nothing gets through: connections are cut. */

@@ -28,6 +28,7 @@ import {
   type FakeChannel,
   type FakeEphemeral,
   type FakeFailure,
+  type FakeFile,
   type FakeMessage,
   type FakeSlackOptions,
   type FakeUser,
@@ -72,6 +73,7 @@ export async function startFakeSlack(options: FakeSlackOptions = {}) {
     messages: world.messages as readonly FakeMessage[],
     ephemerals: world.ephemerals as readonly FakeEphemeral[],
     views: world.views as readonly FakeView[],
+    files: world.files as readonly FakeFile[],
     calls: world.calls as readonly { method: string; args: Readonly<Record<string, string>>; error: string | null }[],
 
     deliverTo(eventsUrl: string): void {
