@@ -4,7 +4,12 @@
  */
 export interface ClickAnswer {
   readonly status: number
-  readonly body: { readonly ok?: boolean; readonly refusal?: string; readonly message?: string }
+  readonly body: {
+    readonly ok?: boolean
+    readonly refusal?: string
+    readonly message?: string
+    readonly link?: string | null
+  }
 }
 
 export interface ConsoleReviewer {

@@ -10,7 +10,7 @@ import { once } from 'node:events'
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Configuration, JWK, KoaContextWithOIDC } from 'oidc-provider'
+import type { ClientMetadata, Configuration, JWK, KoaContextWithOIDC } from 'oidc-provider'
 import { interactionPolicy, Provider } from 'oidc-provider'
 import { REDIRECT_URI } from './agent-sign-in.ts'
 import { oidcMemory } from './oidc-memory.ts'
@@ -22,6 +22,16 @@ export interface Person {
   readonly login: string
   readonly uid: string
   readonly groups: readonly string[]
+  /** False: the issuer says that it has not checked the address. */
+  readonly emailVerified?: boolean
+}
+
+/** A web application whose users sign in here. */
+export interface SignInClient {
+  readonly clientId: string
+  /** Left out: a public client. */
+  readonly clientSecret?: string
+  readonly redirectUri: string
 }
 
 export type SigningKey = JWK & { readonly kid: string }
@@ -38,6 +48,8 @@ export interface OidcIssuerOptions {
   readonly accessTokenTtlSeconds?: number
   /** Sees each request first, its path without the issuer's; true where it has answered. */
   intercept?(path: string, response: ServerResponse): boolean
+  /** Who sits before the browser; left out: whom the client names. */
+  whoSignsIn?(loginHint: string): string
 }
 
 export interface OidcIssuer {
@@ -45,6 +57,8 @@ export interface OidcIssuer {
   readonly keys: readonly SigningKey[]
   /** From the next request on: rotation. */
   replaceKeys(keys: readonly SigningKey[]): void
+  /** From the next request on. */
+  addClient(client: SignInClient): void
   stop(): Promise<void>
   /** Again on the same port, with the same keys. */
   start(): Promise<void>
@@ -52,11 +66,12 @@ export interface OidcIssuer {
 
 export async function startOidcIssuer(options: OidcIssuerOptions): Promise<OidcIssuer> {
   let keys = options.keys ?? [newSigningKey()]
+  const clients: SignInClient[] = []
   let handle: RequestListener = (_request, response) => response.writeHead(503).end()
   let server = await listen(options.port ?? 0, (request, response) => handle(request, response))
   const { port } = server.address() as AddressInfo
   const issuer = `http://127.0.0.1:${port}${ISSUER_PATH}`
-  handle = handlerOf(issuer, options, keys)
+  handle = handlerOf(issuer, options, keys, clients)
   return {
     issuer,
     get keys() {
@@ -64,7 +79,11 @@ export async function startOidcIssuer(options: OidcIssuerOptions): Promise<OidcI
     },
     replaceKeys(next) {
       keys = next
-      handle = handlerOf(issuer, options, keys)
+      handle = handlerOf(issuer, options, keys, clients)
+    },
+    addClient(client) {
+      clients.push(client)
+      handle = handlerOf(issuer, options, keys, clients)
     },
     async stop() {
       if (!server.listening) return
@@ -90,8 +109,13 @@ async function listen(port: number, handle: RequestListener): Promise<Server> {
   return server
 }
 
-function handlerOf(issuer: string, options: OidcIssuerOptions, keys: readonly SigningKey[]): RequestListener {
-  const provider = new Provider(issuer, configurationOf(options, keys))
+function handlerOf(
+  issuer: string,
+  options: OidcIssuerOptions,
+  keys: readonly SigningKey[],
+  clients: readonly SignInClient[],
+): RequestListener {
+  const provider = new Provider(issuer, configurationOf(options, keys, clients))
   const callback = provider.callback()
   return (request, response) => {
     const url = request.url ?? ''
@@ -102,7 +126,7 @@ function handlerOf(issuer: string, options: OidcIssuerOptions, keys: readonly Si
     const path = url.slice(ISSUER_PATH.length)
     if (options.intercept?.(path, response)) return
     if (path.startsWith('/interaction/')) {
-      void signIn(provider, options.people, { request, response })
+      void signIn(provider, options, { request, response })
       return
     }
     // As a framework does that mounts it below a path; the provider takes its prefix from the difference.
@@ -114,12 +138,13 @@ function handlerOf(issuer: string, options: OidcIssuerOptions, keys: readonly Si
 /** The sign-in page, without the page: whoever the client names and is known here is signed in. */
 async function signIn(
   provider: Provider,
-  people: readonly Person[],
+  { people, whoSignsIn = (login) => login }: OidcIssuerOptions,
   { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
 ): Promise<void> {
   try {
     const { params } = await provider.interactionDetails(request, response)
-    const person = people.find(({ login }) => login === params.login_hint)
+    const asked = whoSignsIn(String(params.login_hint))
+    const person = people.find(({ login }) => login === asked)
     const result = person
       ? { login: { accountId: person.login } }
       : { error: 'access_denied', error_description: 'nobody of this name is known here' }
@@ -132,7 +157,11 @@ async function signIn(
 
 const HOUR_S = 3600
 
-function configurationOf(options: OidcIssuerOptions, keys: readonly SigningKey[]): Configuration {
+function configurationOf(
+  options: OidcIssuerOptions,
+  keys: readonly SigningKey[],
+  clients: readonly SignInClient[],
+): Configuration {
   const { people, clientId, scopes, accessTokenTtlSeconds = HOUR_S } = options
   return {
     adapter: oidcMemory(),
@@ -147,13 +176,17 @@ function configurationOf(options: OidcIssuerOptions, keys: readonly SigningKey[]
         grant_types: ['authorization_code'],
         response_types: ['code'],
       },
+      ...clients.map(signInClient),
     ],
-    scopes: ['openid', ...scopes],
+    scopes: ['openid', 'email', 'profile', ...scopes],
+    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
     ttl: { AccessToken: accessTokenTtlSeconds, Grant: HOUR_S, Interaction: HOUR_S, Session: HOUR_S, IdToken: HOUR_S },
-    findAccount: (_context, login) =>
-      people.some((person) => person.login === login)
-        ? { accountId: login, claims: () => ({ sub: login, email: login }) }
-        : undefined,
+    findAccount: (_context, login) => {
+      const person = people.find((one) => one.login === login)
+      if (person === undefined) return undefined
+      const claims = { sub: login, email: login, email_verified: person.emailVerified ?? true, name: login }
+      return { accountId: login, claims: () => claims }
+    },
     loadExistingGrant: consent,
     interactions: { policy: signInOnly(), url: (_context, { uid }) => `${ISSUER_PATH}/interaction/${uid}` },
     features: {
@@ -170,6 +203,19 @@ function configurationOf(options: OidcIssuerOptions, keys: readonly SigningKey[]
       },
     },
     formats: { customizers: { jwt: (_context, _token, jwt) => shapeAsOkta(jwt, people) } },
+  }
+}
+
+function signInClient({ clientId, clientSecret, redirectUri }: SignInClient): ClientMetadata {
+  return {
+    client_id: clientId,
+    ...(clientSecret === undefined ? {} : { client_secret: clientSecret }),
+    // A web application's redirect URI would have to be https.
+    application_type: 'native',
+    token_endpoint_auth_method: clientSecret === undefined ? 'none' : 'client_secret_post',
+    redirect_uris: [redirectUri],
+    grant_types: ['authorization_code'],
+    response_types: ['code'],
   }
 }
 

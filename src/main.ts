@@ -17,6 +17,8 @@ import { createConsole } from '../bots/console/console.ts'
 import { createSlackDirectory } from '../bots/slack/groups.ts'
 import type { SlackChannel, SlackOptions } from '../bots/slack/slack-channel.ts'
 import { createSlackChannel } from '../bots/slack/slack-channel.ts'
+import type { StepUp } from '../bots/step-up/step-up.ts'
+import { createStepUp } from '../bots/step-up/step-up.ts'
 import { startApprovalSteps } from '../jobs/approval-steps.ts'
 import type { RedisApprovalStore } from '../jobs/approvals/store.ts'
 import { createApprovalStore } from '../jobs/approvals/store.ts'
@@ -31,6 +33,7 @@ import { startLostRuns } from '../jobs/lost-runs.ts'
 import { createNotices, startNoticesWorker } from '../jobs/notices.ts'
 import { startOutbox } from '../jobs/outbox.ts'
 import { createParkedCalls } from '../jobs/parked-calls.ts'
+import { createPasskeys } from '../jobs/passkeys.ts'
 import { createReadings } from '../jobs/readings.ts'
 import type { FileRecorder } from '../jobs/recording/recorder.ts'
 import { startRecorder } from '../jobs/recording/recorder.ts'
@@ -44,6 +47,7 @@ import { createSessions } from '../jobs/sessions.ts'
 import { createSignedInGroups, type SignedInGroups } from '../jobs/signed-in-groups.ts'
 import { startStandingGrantEnds } from '../jobs/standing-grant-ends.ts'
 import { createStandingGrants } from '../jobs/standing-grants.ts'
+import { createStepUps } from '../jobs/step-ups.ts'
 import { createTakenNonces } from '../jobs/taken-nonces.ts'
 import { createTasks, startTaskRuns } from '../jobs/tasks.ts'
 import { createAuthenticator } from '../proxy/authenticate/authenticator.ts'
@@ -134,6 +138,7 @@ interface Running {
   readonly endpoint: Endpoint | null
   readonly console: Console | null
   readonly slack: SlackChannel | null
+  readonly stepUp: StepUp | null
 }
 
 /** What was started, in that order; ended in reverse, also where starting failed half-way. */
@@ -243,8 +248,10 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
     : null
   // The jobs role posts summaries, so it speaks to the channels too; only bots receives clicks.
   const speaks = roles.has('bots') || roles.has('jobs')
-  const slack = speaks ? openSlack(base, store, { reviews, readings, access: null, stepUpLink: null }) : null
-  const consolePage = roles.has('bots') ? openConsole(base, store, reviews) : null
+  const stepUp = roles.has('bots') ? openStepUp(base, store, reviews) : null
+  const stepUpLink = stepUp?.link ?? null
+  const slack = speaks ? openSlack(base, store, { reviews, readings, access: null, stepUpLink }) : null
+  const consolePage = roles.has('bots') ? openConsole(base, store, { reviews, stepUpLink }) : null
   const channels = [slack?.channel, consolePage?.channel].filter((channel) => channel !== undefined)
   closers.push(
     () => slack?.stop(),
@@ -252,7 +259,7 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   )
   if (roles.has('bots')) startBots(base, { inbox, store, slack, channels }, closers)
   if (roles.has('jobs')) startJobs(base, { inbox, store, grants, standingGrants, notices, channels }, closers)
-  return { endpoint, console: consolePage, slack }
+  return { endpoint, console: consolePage, slack, stepUp }
 }
 
 function startGateway(
@@ -515,7 +522,31 @@ export function openSlack(
   return createSlackChannel({ ...slack, apiUrl: slack.apiUrl ?? undefined, ...desks, get, listPending, clock, log })
 }
 
-function openConsole({ settings, clock, log, url }: Base, store: ApprovalStore, reviews: Reviews): Console | null {
+/** Null where no issuer lets reviewers sign in. */
+function openStepUp(base: Base, approvals: ApprovalStore, reviews: Reviews): StepUp | null {
+  const { settings, redis, recorder, clock, log } = base
+  if (settings.identity.signIns.length === 0) return null
+  return createStepUp({
+    publicUrl: settings.gateway.publicUrl,
+    signIns: settings.identity.signIns,
+    passkeysWanted: settings.people.passkeys,
+    approvals,
+    reviews,
+    stepUps: createStepUps(redis),
+    passkeys: createPasskeys(redis),
+    recorder,
+    cardOf,
+    clock,
+    random: randomBytes,
+    log,
+  })
+}
+
+function openConsole(
+  { settings, clock, log, url }: Base,
+  store: ApprovalStore,
+  { reviews, stepUpLink }: { reviews: Reviews; stepUpLink: StepUp['link'] | null },
+): Console | null {
   const { enabled, reviewer } = settings.channels.console
   if (!enabled) return null
   return createConsole({
@@ -525,6 +556,7 @@ function openConsole({ settings, clock, log, url }: Base, store: ApprovalStore, 
     reviewer,
     store,
     reviews,
+    stepUpLink,
     cardOf,
     clock,
     random: randomBytes,
@@ -578,6 +610,13 @@ function mountChannels(app: Express, running: () => Running | null): void {
     if (parts?.slack?.router && request.path.startsWith('/slack/')) return parts.slack.router(request, response, next)
     next()
     return undefined
+  })
+  app.use('/step-up', (request, response, next) => {
+    const parts = running()
+    if (parts === null)
+      return void response.status(503).type('text').send('Starting: waiting for Redis. Try again soon.\n')
+    if (parts.stepUp === null) return next()
+    return parts.stepUp.router(request, response, next)
   })
   app.use('/console', (request, response, next) => {
     const parts = running()

@@ -29,6 +29,7 @@ import type { ClientKind } from './mcp/client-budget.ts'
 import type { Reviewer } from './people/reviewer.ts'
 import type { ChannelName } from './policy/decision.ts'
 import type { KeptAnswer, RunEnd } from './run/run.ts'
+import type { Passkey, StepUpLink, StepUpVisit } from './step-up/step-up.ts'
 import type { Task, TaskEvent, TaskTransition } from './task/task.ts'
 
 export interface Clock {
@@ -429,6 +430,37 @@ export interface Readings {
     readonly pages: number
   }): Promise<void>
   hasSeenAll(approvalId: ApprovalId, reviewerId: string): Promise<boolean>
+}
+
+/**
+ * The step-up pages' memory: links and visits, each under a secret that a link or a browser holds and of which only the
+ * digest is kept. jobs/step-ups implements it. Rejects with `store_unavailable`.
+ */
+export interface StepUps {
+  /** An earlier link of the same approval and reviewer works no more. */
+  addLink(secret: string, link: StepUpLink): Promise<void>
+  /** Changes nothing: what a chat's link preview may do. */
+  peekLink(secret: string): Promise<StepUpLink | null>
+  /** For the first who takes it, ever. */
+  takeLink(secret: string): Promise<StepUpLink | null>
+  addVisit(secret: string, visit: StepUpVisit): Promise<void>
+  peekVisit(secret: string): Promise<StepUpVisit | null>
+  /** For the first who takes it, ever. */
+  takeVisit(secret: string): Promise<StepUpVisit | null>
+}
+
+/** Reviewers' passkeys, by the owner's e-mail address. jobs/passkeys implements it. Rejects with `store_unavailable`. */
+export interface Passkeys {
+  /** Oldest first. */
+  list(email: string): Promise<readonly Passkey[]>
+  /** `as` says what the owner was shown to have: of two who both add a first one, one is told that it is none. */
+  add(email: string, passkey: Passkey, as: 'first' | 'further'): Promise<'added' | 'not_first' | 'known' | 'too_many'>
+  /** It has just signed with this counter; false where the counter was there before, so that a copy of it is at work. */
+  used(
+    email: string,
+    use: { readonly passkey: Passkey; readonly counter: number; readonly at: EpochMs },
+  ): Promise<boolean>
+  remove(email: string, id: string): Promise<boolean>
 }
 
 /** Who is in people.groups. */

@@ -521,6 +521,46 @@ export const requirements: readonly Requirement[] = [
     source: readme,
     promise: 'A grant’s end is recorded and told: who ended it, and how many calls of which tool it passed.',
   },
+  // Signing in for one approval
+  {
+    id: 'REQ-STEPUP-1',
+    source: readme,
+    promise: 'Who signs in for an approval is shown all of it and approves it once, and the recording says how surely.',
+  },
+  { id: 'REQ-STEPUP-2', source: readme, promise: 'Looking at a link uses nothing up and shows it in nobody’s frame.' },
+  {
+    id: 'REQ-STEPUP-3',
+    source: readme,
+    promise: 'Only the person whom a link was made for can approve by it; whoever else signs in is recorded.',
+  },
+  { id: 'REQ-STEPUP-4', source: readme, promise: 'A link works once, shortly, and until a newer one is made.' },
+  { id: 'REQ-STEPUP-5', source: readme, promise: 'Nothing is decided by a form of another page.' },
+  {
+    id: 'REQ-STEPUP-6',
+    source: readme,
+    promise: 'Where passkeys are asked for, one signs the approval’s fingerprint before it counts.',
+  },
+  {
+    id: 'REQ-STEPUP-7',
+    source: 'WebAuthn Level 3 §13.4.3',
+    promise: 'A passkey’s signature serves one try of one approval.',
+  },
+  {
+    id: 'REQ-STEPUP-8',
+    source: readme,
+    promise: 'After the first passkey, none is added or removed without one that the person has.',
+  },
+  {
+    id: 'REQ-STEPUP-9',
+    source: 'OpenID Connect Core 1.0 §3.1.3.7',
+    promise:
+      'A sign-in counts only where the issuer signed that it happened now, for this request, by a verified address.',
+  },
+  {
+    id: 'REQ-STEPUP-10',
+    source: readme,
+    promise: 'A rule that asks for signing in is approved by no click alone, in no channel.',
+  },
   // The project itself
   {
     id: 'REQ-DOCTOR-1',

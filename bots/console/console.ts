@@ -43,6 +43,8 @@ export interface ConsoleOptions {
   readonly reviewer: string | null
   readonly store: ApprovalStore
   readonly reviews: Reviews
+  /** Where to sign in for one approval, for rules that ask for it; null: no issuer is set up for that. */
+  readonly stepUpLink?: ((approvalId: ApprovalId, reviewer: Reviewer) => Promise<string>) | null
   readonly cardOf: (approval: Approval) => Card
   readonly clock: Clock
   /** Cryptographic randomness: `node:crypto`’s randomBytes. */
@@ -146,7 +148,7 @@ function mountPublicPages(
   })
 }
 
-interface SignedIn extends Pick<ConsoleOptions, 'store' | 'reviews' | 'cardOf' | 'log'> {
+interface SignedIn extends Pick<ConsoleOptions, 'store' | 'reviews' | 'stepUpLink' | 'cardOf' | 'log'> {
   readonly signIns: SignIns
   readonly feed: Feed
   readonly reviewer: Reviewer
@@ -191,11 +193,13 @@ const CLICK = z.strictObject({
   approvalId: APPROVAL_ID,
   choice: z.enum(['approve', 'deny']),
   reason: z.string().trim().max(REASON_MAX_CHARS).nullable(),
+  /** The second tap, which some rules ask for. */
+  confirmed: z.boolean().default(false),
 })
 
 /** One click is one call of reviews.submit. A refusal is an answer with its message, not an error. */
 function reviewHandler(parts: SignedIn): RequestHandler {
-  const { store, reviews, reviewer, log } = parts
+  const { store, reviews, stepUpLink, reviewer, log } = parts
   return async (req, res) => {
     if (!req.is('application/json')) return refuse(req, res, 'unsupported_body')
     const click = CLICK.safeParse(req.body)
@@ -203,16 +207,19 @@ function reviewHandler(parts: SignedIn): RequestHandler {
     const approvalId = click.data.approvalId as ApprovalId
     const approval = await store.get(approvalId)
     if (approval === null || !isShownHere(approval)) return refuse(req, res, 'unknown_approval')
-    const { choice } = click.data
+    const { choice, confirmed } = click.data
     const outcome = await reviews.submit({
       approvalId,
       reviewer,
       choice,
       reason: click.data.reason || null,
       channel: 'console',
+      strength: confirmed ? 'confirmed' : 'click',
     })
     log.info('console review', { approval_id: approvalId, choice, refusal: outcome.ok ? null : outcome.refusal })
-    answerClick(parts, res, approvalId, outcome)
+    const needsMore = !outcome.ok && outcome.refusal === 'step_up_needed' && reviewer.email !== null
+    const link = needsMore ? ((await stepUpLink?.(approvalId, reviewer)) ?? null) : null
+    answerClick(parts, res, approvalId, outcome, link)
   }
 }
 
@@ -235,12 +242,20 @@ function runHandler(parts: SignedIn): RequestHandler {
   }
 }
 
-function answerClick({ feed, cardOf }: SignedIn, res: Response, id: ApprovalId, outcome: ReviewOutcome): void {
+function answerClick(
+  { feed, cardOf }: SignedIn,
+  res: Response,
+  id: ApprovalId,
+  outcome: ReviewOutcome,
+  link: string | null = null,
+): void {
   feed.touch(id)
   const card = outcome.approval === null ? null : previewView(outcome.approval, cardOf(outcome.approval))
   if (outcome.ok) res.json({ ok: true, card })
-  else
-    res.status(statusOf(outcome.refusal)).json({ ok: false, refusal: outcome.refusal, message: outcome.message, card })
+  else {
+    const { refusal, message } = outcome
+    res.status(statusOf(refusal)).json({ ok: false, refusal, message, card, link })
+  }
 }
 
 function statusOf(refusal: Refusal): number {

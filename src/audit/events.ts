@@ -13,6 +13,7 @@ import type { PrincipalSummary } from '../identity/principal.ts'
 import type { JsonValue } from '../json/value.ts'
 import type { Reviewer } from '../people/reviewer.ts'
 import type { ChannelName, Effect } from '../policy/decision.ts'
+import type { StepUpRefusal } from '../step-up/step-up.ts'
 
 /** How often a named detector replaced something. Never the match itself. */
 export interface Finding {
@@ -155,6 +156,40 @@ export type AuditEvent = Common &
         readonly approval_id: ApprovalId
         readonly reviewer: string
         readonly refusal: string
+      }
+    | {
+        /** The reviewer signed in for this approval alone; the review that follows is that person's. */
+        readonly type: 'approval.stepped_up'
+        readonly approval_id: ApprovalId
+        readonly fingerprint: Fingerprint
+        readonly reviewer: string
+        readonly signed_in_as: { readonly issuer: string; readonly subject: string }
+        /** The credential's id; null where none was asked for. */
+        readonly passkey: string | null
+      }
+    | {
+        /** Whoever opened the reviewer's link was sent away. */
+        readonly type: 'approval.step_up_refused'
+        readonly approval_id: ApprovalId
+        /** For whom the link was. */
+        readonly reviewer: string
+        readonly refusal: StepUpRefusal
+        /** As far as the issuer said. */
+        readonly signed_in_as: { readonly issuer: string; readonly subject: string | null } | null
+      }
+    | {
+        readonly type: 'passkey.added'
+        readonly email: string
+        readonly passkey: string
+        /** Taken on trust: nothing but the issuer's sign-in stood behind it. */
+        readonly is_first: boolean
+        readonly signed_in_as: { readonly issuer: string; readonly subject: string }
+      }
+    | {
+        readonly type: 'passkey.removed'
+        readonly email: string
+        readonly passkey: string
+        readonly signed_in_as: { readonly issuer: string; readonly subject: string }
       }
     | {
         readonly type: 'approval.resolved'

@@ -109,6 +109,10 @@ function describe(event: AuditEvent): Described {
       return describeOutcome(event)
     case 'call.outcome_unknown':
       return open('unknown: the gateway stopped while the call was on its way')
+    case 'passkey.added':
+      return plain(`${event.email}${event.is_first ? ', the first one' : ''}`)
+    case 'passkey.removed':
+      return plain(event.email)
     default:
       return describeApproval(event)
   }
@@ -146,6 +150,10 @@ function describeApproval(event: ApprovalOrGrantEvent): Described {
       return bad(`${event.reviewer}: ${event.refusal}`)
     case 'approval.review_lapsed':
       return bad(`${event.reviewer} may review no more: ${event.refusal}`)
+    case 'approval.stepped_up':
+      return plain(`${event.reviewer} signed in${event.passkey === null ? '' : ', with a passkey'}`)
+    case 'approval.step_up_refused':
+      return bad(`link of ${event.reviewer}: ${event.refusal}`)
     case 'approval.resolved':
       return event.state === 'approved' ? good(event.state) : bad(event.state)
     case 'grant.opened':

@@ -77,6 +77,15 @@ const issuer = strict(
       scopes: claimNames,
     }).optional(),
     allowInsecureLoopbackIssuer: flag().default(false),
+    signIn: strict({
+      clientId: text('0oa1b2c3d4, the id of the gateway’s own client at the issuer'),
+      clientSecret: optionalText('the client’s secret; left out for a public client').default(''),
+      scopes: list(scopeName(), 20)
+        .refine((scopes) => scopes.includes('openid'), {
+          error: say('lacks openid', 'Add it: without it the issuer answers no ID token, and nobody is signed in.'),
+        })
+        .default(['openid', 'email', 'profile']),
+    }).optional(),
   },
   { check: checkIssuer },
 )
@@ -84,10 +93,7 @@ const issuer = strict(
 const identity = strict(
   {
     issuers: list(issuer, 20).min(1, { error: say('is an empty list', 'Name at least one issuer of access tokens.') }),
-    scopes: list(
-      matching(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'a scope', 'RFC 6749 allows no spaces, quotes or backslashes.'),
-      50,
-    ).default([]),
+    scopes: list(scopeName(), 50).default([]),
   },
   { check: checkIssuersDiffer },
 )
@@ -200,6 +206,7 @@ const okta = z.preprocess(
 )
 
 const people = strict({
+  passkeys: choice('off', 'optional', 'required').default('off'),
   groups: named(
     GROUP_NAME,
     'Use letters, digits, -, _ and dots, up to 63.',
@@ -256,7 +263,12 @@ export const settingsFile = strict(
     sessions: strict({ idle: duration({ minMs: 1000, maxMs: 86_400_000 }).default(15 * 60_000) }).prefault({}),
     shutdown: strict({ drain: duration({ minMs: 0, maxMs: 600_000 }).default(10_000) }).prefault({}),
   },
-  { check: checkMembers },
+  {
+    check: (value, add) => {
+      checkMembers(value, add)
+      checkSignIn(value, add)
+    },
+  },
 )
 
 export type SettingsFile = z.output<typeof settingsFile>
@@ -324,6 +336,10 @@ function argument() {
     .union([z.string(), z.number(), z.boolean()], { error: say('must be text', 'Put it in quotes.') })
     .transform(String)
     .refine((value) => !value.includes('\0'), { error: say('holds a NUL', 'No argument can hold one.') })
+}
+
+function scopeName() {
+  return matching(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'a scope', 'RFC 6749 allows no spaces, quotes or backslashes.')
 }
 
 function variableName() {
@@ -397,6 +413,44 @@ function checkIssuersDiffer(value: Raw, add: Add): void {
     }
     seen.add(name)
   }
+}
+
+/**
+ * Reviewers' browsers come back from the issuer to publicUrl: a code that travels in the clear can be taken, and a
+ * passkey belongs to a domain (WebAuthn Level 3 §5.1.2: an RP ID is a domain string, so an IP address is none).
+ */
+function checkSignIn(value: Raw, add: Add): void {
+  const issuers = isRecord(value.identity) && Array.isArray(value.identity.issuers) ? value.identity.issuers : []
+  const at = issuers.findIndex((item) => isRecord(item) && item.signIn !== undefined)
+  const wantsPasskeys =
+    isRecord(value.people) && (value.people.passkeys === 'optional' || value.people.passkeys === 'required')
+  if (at < 0) {
+    if (!wantsPasskeys) return
+    const cure = 'Add signIn: { clientId: … } to an issuer: a passkey belongs to a person who signed in.'
+    add(['people', 'passkeys'], say('needs an issuer where reviewers sign in', cure))
+    return
+  }
+  const url = publicUrlOf(value.gateway)
+  if (url === null) return
+  if (!isSecure(url, true)) {
+    const cure = 'Put TLS in front and name its https URL in gateway.publicUrl; http is for loopback alone.'
+    add(['identity', 'issuers', at, 'signIn'], say('needs gateway.publicUrl to be https', cure))
+  }
+  if (wantsPasskeys && isAddress(url.hostname)) {
+    const cure =
+      'Browsers keep passkeys for names, not for addresses: use https://name…, or http://localhost:port for a trial.'
+    add(['people', 'passkeys'], say('needs a host name in gateway.publicUrl', cure))
+  }
+}
+
+function publicUrlOf(gateway: unknown): URL | null {
+  if (!isRecord(gateway)) return null
+  const written = gateway.publicUrl ?? (typeof gateway.listen === 'string' ? `http://${gateway.listen}` : '')
+  return typeof written === 'string' && URL.canParse(written) ? new URL(written) : null
+}
+
+function isAddress(hostname: string): boolean {
+  return hostname.startsWith('[') || /^\d+\.\d+\.\d+\.\d+$/.test(hostname)
 }
 
 /** Where a credential goes decides what it may look like. */

@@ -4,7 +4,7 @@
  * Secrets become `Secret` here, in the step that reads them, so that no log line, error or dump of the settings can
  * show one.
  */
-import { type IssuerOptions, isSecure } from '../identity/issuer.ts'
+import { type ClaimOverrides, type IssuerOptions, isSecure } from '../identity/issuer.ts'
 import { Secret } from '../secret.ts'
 import { type Problem, zodProblems } from './problems.ts'
 import { type Member, PROCESS_IDLE_MS, PROCESSES_DEFAULT, type SettingsFile, settingsFile } from './settings-file.ts'
@@ -23,11 +23,21 @@ export interface Settings {
     readonly url: Secret | null
     readonly keyPrefix: string
   }
-  readonly identity: { readonly issuers: readonly IssuerOptions[]; readonly scopes: readonly string[] }
+  readonly identity: {
+    readonly issuers: readonly IssuerOptions[]
+    readonly scopes: readonly string[]
+    /** Where reviewers sign in, for approvals that a click is not enough for. */
+    readonly signIns: readonly SignInSettings[]
+  }
   readonly upstreams: ReadonlyMap<string, UpstreamSettings>
   /** As written: relative to the settings file. */
   readonly policy: string
-  readonly people: { readonly groups: ReadonlyMap<string, GroupSettings>; readonly okta: OktaSettings | null }
+  readonly people: {
+    readonly groups: ReadonlyMap<string, GroupSettings>
+    readonly okta: OktaSettings | null
+    /** `optional`: of whoever has one. */
+    readonly passkeys: 'off' | 'optional' | 'required'
+  }
   readonly channels: {
     readonly slack: SlackSettings | null
     readonly console: { readonly enabled: boolean; readonly reviewer: string | null }
@@ -48,6 +58,18 @@ export interface Settings {
   }
   readonly sessions: { readonly idleMs: number }
   readonly shutdown: { readonly drainMs: number }
+}
+
+/** The gateway as a client of an issuer (OpenID Connect, authorization code with PKCE). */
+export interface SignInSettings {
+  readonly issuer: string
+  readonly clientId: string
+  /** Null: a public client. */
+  readonly clientSecret: Secret | null
+  readonly scopes: readonly string[]
+  readonly algorithms: readonly string[] | undefined
+  readonly claims: ClaimOverrides | undefined
+  readonly allowInsecureLoopbackIssuer: boolean
 }
 
 export type UpstreamSettings = HttpUpstreamSettings | StdioUpstreamSettings
@@ -148,12 +170,17 @@ function build(file: SettingsFile): Settings {
   return deepFreeze({
     gateway: buildGateway(file.gateway),
     redis: { url: file.redis.url === '' ? null : new Secret(file.redis.url), keyPrefix: file.redis.keyPrefix },
-    identity: { issuers: file.identity.issuers.map(buildIssuer), scopes: file.identity.scopes },
+    identity: {
+      issuers: file.identity.issuers.map(buildIssuer),
+      scopes: file.identity.scopes,
+      signIns: file.identity.issuers.flatMap(buildSignIn),
+    },
     upstreams: frozenMap(Object.entries(file.upstreams).map(([name, item]) => [name, buildUpstream(name, item)])),
     policy: file.policy,
     people: {
       groups: frozenMap(Object.entries(file.people.groups).map(([name, list]) => [name, buildGroup(list)])),
       okta: buildOkta(file.people.okta),
+      passkeys: file.people.passkeys,
     },
     channels: { slack: buildSlack(file.channels.slack), console: buildConsole(file.channels.console) },
     recordings: file.recordings,
@@ -184,6 +211,23 @@ function buildIssuer(item: SettingsFile['identity']['issuers'][number]): IssuerO
   const { issuer, audience, algorithms, claims, allowInsecureLoopbackIssuer } = item
   const named = Object.entries(claims ?? {}).filter(([, names]) => names !== undefined)
   return { issuer, audience, algorithms, claims: Object.fromEntries(named), allowInsecureLoopbackIssuer }
+}
+
+function buildSignIn(item: SettingsFile['identity']['issuers'][number]): SignInSettings[] {
+  if (item.signIn === undefined) return []
+  const { issuer, algorithms, claims, allowInsecureLoopbackIssuer } = buildIssuer(item)
+  const { clientId, clientSecret, scopes } = item.signIn
+  return [
+    {
+      issuer,
+      clientId,
+      clientSecret: clientSecret === '' ? null : new Secret(clientSecret),
+      scopes,
+      algorithms,
+      claims,
+      allowInsecureLoopbackIssuer: allowInsecureLoopbackIssuer === true,
+    },
+  ]
 }
 
 type UpstreamFile = SettingsFile['upstreams'][string]

@@ -57,6 +57,8 @@ const homes: Readonly<Record<string, string>> = {
   '@slack/web-api': 'bots/slack/',
   '@slack/types': 'bots/slack/',
   botbuilder: 'bots/teams/',
+  'openid-client': 'bots/step-up/sign-in.ts',
+  '@simplewebauthn/server': 'bots/step-up/passkey-checks.ts',
   '@modelcontextprotocol/client': 'proxy/catalogue.ts',
 }
 /** Packages whose home is one file, whichever that is. */

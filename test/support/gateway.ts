@@ -47,8 +47,10 @@ export interface GatewayOptions {
   readonly unready?: boolean
   readonly redisUrl?: string
   readonly recordings?: string
-  /** Under which agents reach it, where something stands before it. */
+  /** Under which agents reach it, where something stands before it; `{port}` is the port that it listens on. */
   readonly publicUrl?: string
+  /** YAML: where reviewers sign in, at the issuer. */
+  readonly signIn?: string
   /** The same for two gateways makes them replicas; its own where left out. */
   readonly keyPrefix?: string
 }
@@ -133,8 +135,10 @@ export async function startWorld(): Promise<World> {
   return world
 }
 
-async function startGateway(world: World, directory: string, options: GatewayOptions): Promise<Gateway> {
+async function startGateway(world: World, directory: string, given: GatewayOptions): Promise<Gateway> {
   const port = await freePort()
+  const { publicUrl } = given
+  const options = publicUrl === undefined ? given : { ...given, publicUrl: publicUrl.replace('{port}', String(port)) }
   const recordings = options.recordings ?? path.join(directory, 'recordings')
   const settingsFile = path.join(directory, 'countersign.yaml')
   await mkdir(directory, { recursive: true })
@@ -197,7 +201,9 @@ gateway:
 redis: { url: "${options.redisUrl ?? redis.url}", keyPrefix: "${options.keyPrefix ?? path.basename(directory)}" }
 identity:
   issuers:
-    - { issuer: "${issuer.issuer}", allowInsecureLoopbackIssuer: true }
+    - issuer: "${issuer.issuer}"
+      allowInsecureLoopbackIssuer: true
+      ${options.signIn === undefined ? '' : `signIn: ${options.signIn}`}
 upstreams:
   files:
     url: ${tap.url}

@@ -10,6 +10,8 @@ import { startOidcIssuer } from '../../demo/oidc-issuer.ts'
 
 export const ALICE: Person = { login: 'alice@example.com', uid: '00u1alice', groups: ['dba', 'engineering'] }
 export const BOB: Person = { login: 'bob@example.com', uid: '00u2bob', groups: ['engineering'] }
+/** The issuer does not vouch for the address. */
+export const CAROL: Person = { login: 'carol@example.com', uid: '00u3carol', groups: [], emailVerified: false }
 export const CLIENT_ID = '0oa1agent'
 export const SCOPES = ['mcp:call']
 
@@ -22,7 +24,7 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-export type IssuerDocument = '/jwks' | '/.well-known/openid-configuration'
+export type IssuerDocument = '/jwks' | '/.well-known/openid-configuration' | '/token' | '/me'
 
 export interface TestIssuer extends OidcIssuer {
   /** How often a document was asked for. */
@@ -33,12 +35,15 @@ export interface TestIssuer extends OidcIssuer {
   tokenFor(person: Person, resource: string): Promise<string>
   /** The claims of such a token, to change before signing. */
   claimsFor(person: Person, resource: string, nowMs: number): JWTPayload
+  /** Who sits before the browser from now on; null: whomever the client names. */
+  signsIn(login: string | null): void
   /** Signed, by default, with the key that the provider signs with. */
   forge(claims: JWTPayload, header?: Partial<CompactJWSHeaderParameters>, key?: SigningKey): Promise<string>
 }
 
 export async function startTestIssuer(options: { keys?: readonly SigningKey[] } = {}): Promise<TestIssuer> {
   const counts = new Map<string, number>()
+  let before: string | null = null
   const answers = new Map<string, Answer>()
   const intercept = (path: string, response: ServerResponse): boolean => {
     counts.set(path, (counts.get(path) ?? 0) + 1)
@@ -47,8 +52,13 @@ export async function startTestIssuer(options: { keys?: readonly SigningKey[] } 
     response.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers }).end(answer.body ?? '')
     return true
   }
-  const settings = { people: [ALICE, BOB], clientId: CLIENT_ID, scopes: SCOPES, accessTokenTtlSeconds: TTL_S }
-  const oidc = await startOidcIssuer({ ...settings, ...options, intercept })
+  const settings = { people: [ALICE, BOB, CAROL], clientId: CLIENT_ID, scopes: SCOPES, accessTokenTtlSeconds: TTL_S }
+  const oidc = await startOidcIssuer({
+    ...settings,
+    ...options,
+    intercept,
+    whoSignsIn: (hint) => before ?? hint,
+  })
   const { issuer } = oidc
   // Getters and all: `keys` changes by rotation.
   return Object.assign(Object.create(oidc) as OidcIssuer, {
@@ -56,6 +66,9 @@ export async function startTestIssuer(options: { keys?: readonly SigningKey[] } 
     answer(path: IssuerDocument, answer: Answer | null) {
       if (answer === null) answers.delete(path)
       else answers.set(path, answer)
+    },
+    signsIn(login: string | null) {
+      before = login
     },
     tokenFor: ({ login }: Person, resource: string) =>
       agentSignIn({ issuer, clientId: CLIENT_ID, login, resource, scopes: SCOPES }),

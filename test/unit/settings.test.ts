@@ -48,10 +48,11 @@ describe('the smallest settings', () => {
           { issuer: 'https://example.okta.com/oauth2/default', claims: {}, allowInsecureLoopbackIssuer: false },
         ],
         scopes: [],
+        signIns: [],
       },
       upstreams: expect.any(Map),
       policy: './policy.yaml',
-      people: { groups: expect.any(Map), okta: null },
+      people: { groups: expect.any(Map), okta: null, passkeys: 'off' },
       channels: { slack: null, console: { enabled: true, reviewer: null } },
       recordings: { directory: './recordings', sync: 'group', maxSegmentBytes: 67_108_864 },
       holds: { defaultBudgetMs: 45_000, budgets: new Map(), maxPerAgent: 50 },
@@ -266,6 +267,33 @@ describe('variables', () => {
   })
 })
 
+const signIn = (written: string) => ({
+  identity: `identity: { issuers: [{ issuer: https://a.example, signIn: ${written} }] }`,
+})
+
+describe('where reviewers sign in', () => {
+  it('is an issuer with a client of the gateway’s own', () => {
+    const text = file({
+      gateway: 'gateway: { publicUrl: "https://gateway.example.com" }',
+      people: 'people: { passkeys: required }',
+      ...signIn('{ clientId: c, clientSecret: "${S}" }'),
+    })
+    const { identity, people } = settings(text, { S: 'secret' })
+    expect(identity.signIns).toMatchObject([
+      { issuer: 'https://a.example', clientId: 'c', scopes: ['openid', 'email', 'profile'] },
+    ])
+    expect(identity.signIns[0]?.clientSecret?.reveal()).toBe('secret')
+    expect(JSON.stringify(identity.signIns)).not.toContain('"secret"')
+    expect(people.passkeys).toBe('required')
+  })
+
+  it('can be tried on loopback, with passkeys under the name localhost', () => {
+    const gateway = 'gateway: { publicUrl: "http://localhost:8080" }'
+    const text = file({ gateway, people: 'people: { passkeys: optional }', ...signIn('{ clientId: c }') })
+    expect(settings(text).identity.signIns[0]?.clientSecret).toBeNull()
+  })
+})
+
 describe('[REQ-POLICY-4] wrong settings', () => {
   it.each<[string, Record<string, string>, string]>([
     ['a misspelt key', { x: 'gatway: {}' }, 'gatway: unknown key'],
@@ -330,6 +358,37 @@ describe('[REQ-POLICY-4] wrong settings', () => {
       'an issuer twice',
       { identity: 'identity: { issuers: [{ issuer: https://a.example }, { issuer: https://a.example }] }' },
       'identity.issuers[1].issuer: is configured twice',
+    ],
+    ['signing in without a client', signIn('{}'), 'identity.issuers[0].signIn.clientId: is missing'],
+    [
+      'signing in without openid',
+      signIn('{ clientId: c, scopes: [email] }'),
+      'identity.issuers[0].signIn.scopes: lacks openid',
+    ],
+    [
+      'signing in over http',
+      { ...signIn('{ clientId: c }'), x: 'gateway: { publicUrl: "http://gateway.example.com" }' },
+      'identity.issuers[0].signIn: needs gateway.publicUrl to be https',
+    ],
+    [
+      'signing in over http, where the listener tells the public URL',
+      { ...signIn('{ clientId: c }'), x: 'gateway: { listen: "10.0.0.1:8080" }' },
+      'identity.issuers[0].signIn: needs gateway.publicUrl to be https',
+    ],
+    [
+      'passkeys where nobody signs in',
+      { people: 'people: { passkeys: required }' },
+      'people.passkeys: needs an issuer where reviewers sign in',
+    ],
+    [
+      'passkeys of an address',
+      { ...signIn('{ clientId: c }'), people: 'people: { passkeys: optional }' },
+      'people.passkeys: needs a host name in gateway.publicUrl',
+    ],
+    [
+      'passkeys that are neither',
+      { people: 'people: { passkeys: on }' },
+      'people.passkeys: must be one of off, optional, required',
     ],
     [
       'a shared secret’s algorithm',

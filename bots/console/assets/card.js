@@ -12,14 +12,16 @@ import { fact } from './session.js'
 const SETTLE_MS = 500
 /** The countdown turns red. */
 const URGENT_MS = 60_000
+/** A second tap counts so long after the first. */
+const CONFIRM_MS = 10_000
 /** REASON_MAX_CHARS in console.ts. */
 const REASON_MAX_CHARS = '500'
 
 /**
  * @typedef {import('../view.ts').CardView} CardView
- * @typedef {{ message: string | null, card: CardView | null }} Answer
+ * @typedef {{ message: string | null, card: CardView | null, link?: string | null }} Answer
  * @typedef {{
- *   review(click: { approvalId: string, choice: 'approve' | 'deny', reason: string | null }): Promise<Answer>
+ *   review(click: { approvalId: string, choice: 'approve' | 'deny', reason: string | null, confirmed?: boolean }): Promise<Answer>
  *   resolveRun(click: { approvalId: string, ran: boolean }): Promise<Answer>
  *   whole(approvalId: string): Promise<CardView>
  *   repaint(card: CardView): void
@@ -41,6 +43,8 @@ export function createCard(first, actions) {
   let settlesAt = 0
   let busy = false
   let wholeShown = first.cutFromChars === null
+  /** Until when a second tap confirms the first. */
+  let confirmsUntil = 0
 
   /** Told to assistive technology and to the eye; the click itself is refused by `ready`. */
   const showReadiness = () => {
@@ -71,21 +75,39 @@ export function createCard(first, actions) {
     showReadiness()
   }
 
+  /** True for the second tap. Between the two, a moment in which none counts: a double tap is one. */
+  const confirm = () => {
+    const isSecond = performance.now() < confirmsUntil
+    confirmsUntil = isSecond ? 0 : performance.now() + CONFIRM_MS
+    approve.textContent = isSecond ? 'Approve' : 'Approve: press again'
+    if (isSecond) return true
+    told.textContent = 'The rule asks for a second tap: press again if you mean it.'
+    settle()
+    setTimeout(() => {
+      if (performance.now() < confirmsUntil) return
+      approve.textContent = 'Approve'
+    }, CONFIRM_MS + 1)
+    return false
+  }
+
   /** @param {'approve' | 'deny'} choice */
   const submit = async (choice) => {
     busy = true
     showReadiness()
     told.textContent = choice === 'approve' ? 'Approving…' : 'Denying…'
     const reasonGiven = choice === 'deny' ? reason.value.trim() || null : null
-    const { message, card } = await actions.review({ approvalId: id, choice, reason: reasonGiven })
+    const confirmed = choice === 'approve' && view.strength === 'confirm'
+    const { message, card, link } = await actions.review({ approvalId: id, choice, reason: reasonGiven, confirmed })
     busy = false
     if (card !== null) actions.repaint(card)
     told.textContent = message ?? stillNeeded(view)
+    if (link) told.append(' ', signInLink(link))
     showReadiness()
   }
 
   approve.addEventListener('click', (event) => {
     if (!ready(event)) return
+    if (wholeShown && view.strength === 'confirm' && !confirm()) return
     if (wholeShown) void submit('approve')
     else told.textContent = 'Show all of it first: you would approve what you have not been shown.'
   })
@@ -236,6 +258,15 @@ function buildParts(view) {
     )
   }
   return { ...parts, ask, controls, finding, element }
+}
+
+/** @param {string} url */
+function signInLink(url) {
+  const link = el('a', {}, 'Sign in to approve')
+  link.href = url
+  link.target = '_blank'
+  link.rel = 'noopener'
+  return link
 }
 
 /** @param {CardView} view */

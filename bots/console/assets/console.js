@@ -61,7 +61,7 @@ async function tell(url, click) {
     if (answer.status === 401) link.signedOut()
     const body = await answer.json()
     if (body.error) return { message: `${body.error.message} ${body.error.cure}`, card: null }
-    return { message: body.ok ? null : body.message, card: body.card }
+    return { message: body.ok ? null : body.message, card: body.card, link: body.link ?? null }
   } catch {
     return { message: 'No answer from the gateway. This card will show what was decided when it is back.', card: null }
   }
