@@ -561,6 +561,19 @@ export const requirements: readonly Requirement[] = [
     source: readme,
     promise: 'A rule that asks for signing in is approved by no click alone, in no channel.',
   },
+  // Delivery
+  {
+    id: 'REQ-DELIVERY-1',
+    source: readme,
+    promise:
+      'A card is posted once, also where the process dies, or the answer is lost, between posting and remembering.',
+  },
+  { id: 'REQ-DELIVERY-2', source: readme, promise: 'Rate limits delay cards; they lose none and double none.' },
+  {
+    id: 'REQ-DELIVERY-3',
+    source: readme,
+    promise: 'While Slack is down holds wait and others decide; cards appear when it is back, expired ones never do.',
+  },
   // The project itself
   {
     id: 'REQ-DOCTOR-1',

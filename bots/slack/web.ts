@@ -53,11 +53,31 @@ export function asChannelError(method: string, error: unknown): Error {
     return new ChannelBusy(error.retryAfter * 1000 || RETRY_AFTER_DEFAULT_MS, { cause: error })
   }
   const code = platformError(error)
-  if (code === null) return new Error(`Slack could not be reached for ${method}`, { cause: error })
+  if (code === null) {
+    const unreached = wasNotSent(error)
+    const message = `Slack could not be reached for ${method}`
+    return unreached === null
+      ? new Error(message, { cause: error })
+      : new ChannelRefused(message, { code: unreached, cause: error })
+  }
   if (code === 'ratelimited') return new ChannelBusy(RETRY_AFTER_DEFAULT_MS, { cause: error })
   const message = `Slack refused ${method}: ${code}. ${CURES[code] ?? 'See docs.slack.dev for this error.'}`
   if (UNSURE.has(code)) return Object.assign(new Error(message, { cause: error }), { code })
   return new ChannelRefused(message, { code, cause: error })
+}
+
+/** There was no connection to send the request by, so that Slack never heard of it. */
+const NO_CONNECTION = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'])
+/** fetch's error is wrapped by undici and by Slack's client. */
+const CAUSES_MAX = 5
+
+function wasNotSent(error: unknown): string | null {
+  let cause = error
+  for (let depth = 0; depth < CAUSES_MAX && cause instanceof Error; depth += 1) {
+    if ('code' in cause && typeof cause.code === 'string' && NO_CONNECTION.has(cause.code)) return cause.code
+    cause = cause.cause
+  }
+  return null
 }
 
 const REINSTALL = 'Reinstall the app and set channels.slack.botToken anew.'

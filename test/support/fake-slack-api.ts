@@ -14,7 +14,6 @@ const RESPONSE_URL_USES_MAX = 5
 const RESPONSE_URL_LIVES_MS = 30 * 60_000
 
 export async function route(world: World, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (world.isDown) return void request.socket.destroy()
   const { pathname } = new URL(request.url ?? '/', world.baseUrl)
   const body = await text(request)
   const responseUrl = pathname.match(/^\/response\/(.+)$/)?.[1]
@@ -31,9 +30,9 @@ export async function route(world: World, request: IncomingMessage, response: Se
   if (limited !== null) return rateLimited(world, method, args, limited, response)
   const answer = failure?.error === undefined ? call(world, method, args, request) : refuse(failure.error)
   world.calls.push({ method, args, error: answer.ok ? null : String(answer.error) })
-  if (failure?.isAnswerLost) {
+  if (failure?.isAnswerLost || failure?.isAnswerHeld) {
     world.changed.emit('change')
-    return void request.socket.destroy()
+    return failure.isAnswerLost ? void request.socket.destroy() : undefined
   }
   const token = tokenOf(request)
   const scopes = token === world.appToken ? 'connections:write' : world.scopes.join(',')

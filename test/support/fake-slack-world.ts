@@ -87,6 +87,8 @@ export interface FakeFailure {
   readonly delayMs?: number
   /** It is done, and the connection is cut before the answer. */
   readonly isAnswerLost?: true
+  /** It is done, and no answer ever comes. */
+  readonly isAnswerHeld?: true
 }
 
 export interface FakeSlackOptions {
@@ -135,8 +137,6 @@ export function createWorld(options: FakeSlackOptions) {
     files: [] as FakeFile[],
     calls: [] as { method: string; args: Readonly<Record<string, string>>; error: string | null }[],
     failures: new Map<string, FakeFailure[]>(),
-    /** Nothing gets through: connections are cut. */
-    isDown: false,
     triggers: new Map<string, { userId: string; at: number; used: boolean }>(),
     responseUrls: new Map<string, { userId: string; channel: string; at: number; uses: number }>(),
     buckets: new Map<string, { tokens: number; at: number }>(),

@@ -93,9 +93,16 @@ export async function startFakeSlack(options: FakeSlackOptions = {}) {
     failNext(method: string, failure: FakeFailure): void {
       world.failures.set(method, [...(world.failures.get(method) ?? []), failure])
     },
-    /** Slack is out of reach until it is not. */
-    setDown(isDown: boolean): void {
-      world.isDown = isDown
+    /** Nothing listens any more, and what is open is cut; or it does again, at the same address. */
+    async setDown(isDown: boolean): Promise<void> {
+      if (isDown) {
+        server.close()
+        server.closeAllConnections()
+        await once(server, 'close')
+      } else {
+        server.listen(Number(new URL(world.baseUrl).port), '127.0.0.1')
+        await once(server, 'listening')
+      }
     },
     /** Another app posts a message that says it is ours. */
     forge(message: Pick<FakeMessage, 'channel' | 'text' | 'metadata'>): void {
@@ -142,6 +149,7 @@ export async function startFakeSlack(options: FakeSlackOptions = {}) {
     async close(): Promise<void> {
       for (const socket of world.sockets) socket.terminate()
       sockets.close()
+      if (!server.listening) return
       server.close()
       server.closeAllConnections()
       await once(server, 'close')
