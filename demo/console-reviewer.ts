@@ -16,6 +16,8 @@ export interface ConsoleReviewer {
   /** `GET /console/api/state`, as JSON text and parsed. */
   state(): Promise<{ readonly text: string; readonly json: ConsoleState }>
   click(approvalId: string, choice: 'approve' | 'deny', reason?: string): Promise<ClickAnswer>
+  /** This call, and the like for as long. */
+  approveFor(approvalId: string, allowForMs: number): Promise<ClickAnswer>
   /** "It ran" or "It did not run", of a call of which nobody knows. */
   resolveRun(approvalId: string, ran: boolean): Promise<ClickAnswer>
 }
@@ -61,6 +63,8 @@ export async function openConsole(link: string): Promise<ConsoleReviewer> {
       return { text, json: JSON.parse(text) as ConsoleState }
     },
     click: (approvalId, choice, reason) => post('reviews', { approvalId, choice, reason: reason ?? null }),
+    approveFor: (approvalId, allowForMs) =>
+      post('reviews', { approvalId, choice: 'approve', reason: null, allowForMs }),
     resolveRun: (approvalId, ran) => post('runs', { approvalId, ran }),
   }
 

@@ -511,6 +511,11 @@ export const requirements: readonly Requirement[] = [
   },
   // Standing grants
   {
+    id: 'REQ-GRANT-1',
+    source: readme,
+    promise: 'Approved for a time, calls of that agent and tool pass without a card; nothing else does.',
+  },
+  {
     id: 'REQ-GRANT-2',
     source: readme,
     promise: 'A grant passes no call of another client, another principal, or an owner nobody vouches for.',
@@ -520,6 +525,11 @@ export const requirements: readonly Requirement[] = [
     id: 'REQ-GRANT-4',
     source: readme,
     promise: 'A grant’s end is recorded and told: who ended it, and how many calls of which tool it passed.',
+  },
+  {
+    id: 'REQ-GRANT-5',
+    source: readme,
+    promise: 'Grants are listed and revoked, and what is held is listed, from a shell too.',
   },
   // Signing in for one approval
   {

@@ -195,6 +195,7 @@ const CLICK = z.strictObject({
   reason: z.string().trim().max(REASON_MAX_CHARS).nullable(),
   /** The second tap, which some rules ask for. */
   confirmed: z.boolean().default(false),
+  allowForMs: z.int().positive().nullable().default(null),
 })
 
 /** One click is one call of reviews.submit. A refusal is an answer with its message, not an error. */
@@ -207,11 +208,12 @@ function reviewHandler(parts: SignedIn): RequestHandler {
     const approvalId = click.data.approvalId as ApprovalId
     const approval = await store.get(approvalId)
     if (approval === null || !isShownHere(approval)) return refuse(req, res, 'unknown_approval')
-    const { choice, confirmed } = click.data
+    const { choice, confirmed, allowForMs } = click.data
     const outcome = await reviews.submit({
       approvalId,
       reviewer,
       choice,
+      allowForMs,
       reason: click.data.reason || null,
       channel: 'console',
       strength: confirmed ? 'confirmed' : 'click',

@@ -152,7 +152,10 @@ test('one click is one review, by the reviewer of the settings', async () => {
   })
   const reviewer = { id: 'console:bob@example.com', email: 'bob@example.com', name: 'bob@example.com' }
   expect(rig.clicks).toEqual([
-    { approvalId: approval.id, reviewer, choice: 'deny', reason: 'too broad', channel: 'console' },
+    {
+      ...{ approvalId: approval.id, reviewer, choice: 'deny', reason: 'too broad', channel: 'console' },
+      ...{ strength: 'click', allowForMs: null },
+    },
   ])
 })
 
@@ -339,4 +342,17 @@ test('neither a code nor a cookie nor an argument is ever logged', async () => {
   for (const secret of [codeOf(link), cookie.split('=')[1] ?? '', 'wrong-code', 'the-argument', 'the-reason']) {
     expect(rig.logged.join('\n')).not.toContain(secret)
   }
+})
+
+test('approves for a time that the rule offers, and for no other', async () => {
+  await start()
+  const cookie = await rig.signIn()
+  const approval = rig.ask({ allowForMs: [60_000] })
+  const approve = (allowForMs: unknown) =>
+    click(rig, cookie, { approvalId: approval.id, choice: 'approve', reason: null, allowForMs })
+  expect((await stateFor(cookie)).pending[0].allowForMs).toEqual([60_000])
+  for (const odd of ['60000', -1, 1.5]) expect((await approve(odd)).status).toBe(400)
+  expect((await approve(61_000)).status).toBe(403)
+  expect((await approve(60_000)).status).toBe(200)
+  expect(rig.clicks.at(-1)).toMatchObject({ allowForMs: 60_000 })
 })

@@ -21,7 +21,7 @@ const REASON_MAX_CHARS = '500'
  * @typedef {import('../view.ts').CardView} CardView
  * @typedef {{ message: string | null, card: CardView | null, link?: string | null }} Answer
  * @typedef {{
- *   review(click: { approvalId: string, choice: 'approve' | 'deny', reason: string | null, confirmed?: boolean }): Promise<Answer>
+ *   review(click: { approvalId: string, choice: 'approve' | 'deny', reason: string | null, confirmed?: boolean, allowForMs?: number | null }): Promise<Answer>
  *   resolveRun(click: { approvalId: string, ran: boolean }): Promise<Answer>
  *   whole(approvalId: string): Promise<CardView>
  *   repaint(card: CardView): void
@@ -38,7 +38,7 @@ export function waits(view) {
 export function createCard(first, actions) {
   const id = first.approvalId
   const parts = buildParts(first)
-  const { element, approve, deny, reason, told, cut } = parts
+  const { element, approve, approveFor, deny, reason, told, cut } = parts
   let view = first
   let settlesAt = 0
   let busy = false
@@ -49,7 +49,9 @@ export function createCard(first, actions) {
   /** Told to assistive technology and to the eye; the click itself is refused by `ready`. */
   const showReadiness = () => {
     const settling = busy || performance.now() < settlesAt
-    approve.setAttribute('aria-disabled', String(settling || !wholeShown))
+    for (const button of [approve, ...approveFor.keys()]) {
+      button.setAttribute('aria-disabled', String(settling || !wholeShown))
+    }
     deny.setAttribute('aria-disabled', String(settling))
     for (const button of [parts.ran, parts.didNotRun]) button.setAttribute('aria-disabled', String(settling))
   }
@@ -75,29 +77,39 @@ export function createCard(first, actions) {
     showReadiness()
   }
 
-  /** True for the second tap. Between the two, a moment in which none counts: a double tap is one. */
-  const confirm = () => {
-    const isSecond = performance.now() < confirmsUntil
-    confirmsUntil = isSecond ? 0 : performance.now() + CONFIRM_MS
-    approve.textContent = isSecond ? 'Approve' : 'Approve: press again'
+  /** @type {HTMLElement | null} */
+  let asked = null
+  let askedWords = ''
+
+  const unask = () => {
+    if (asked !== null) asked.textContent = askedWords
+    asked = null
+  }
+
+  /** True for the second tap on the same button. Between the two, a moment in which none counts: a double tap is one. */
+  const confirm = (/** @type {HTMLElement} */ button) => {
+    const isSecond = button === asked && performance.now() < confirmsUntil
+    unask()
     if (isSecond) return true
+    confirmsUntil = performance.now() + CONFIRM_MS
+    asked = button
+    askedWords = button.textContent ?? ''
+    button.textContent = `${askedWords}: press again`
     told.textContent = 'The rule asks for a second tap: press again if you mean it.'
     settle()
-    setTimeout(() => {
-      if (performance.now() < confirmsUntil) return
-      approve.textContent = 'Approve'
-    }, CONFIRM_MS + 1)
+    setTimeout(() => performance.now() >= confirmsUntil && unask(), CONFIRM_MS + 1)
     return false
   }
 
-  /** @param {'approve' | 'deny'} choice */
-  const submit = async (choice) => {
+  /** @param {'approve' | 'deny'} choice @param {number | null} allowForMs */
+  const submit = async (choice, allowForMs = null) => {
     busy = true
     showReadiness()
     told.textContent = choice === 'approve' ? 'Approving…' : 'Denying…'
     const reasonGiven = choice === 'deny' ? reason.value.trim() || null : null
     const confirmed = choice === 'approve' && view.strength === 'confirm'
-    const { message, card, link } = await actions.review({ approvalId: id, choice, reason: reasonGiven, confirmed })
+    const click = { approvalId: id, choice, reason: reasonGiven, confirmed, allowForMs }
+    const { message, card, link } = await actions.review(click)
     busy = false
     if (card !== null) actions.repaint(card)
     told.textContent = message ?? stillNeeded(view)
@@ -105,12 +117,14 @@ export function createCard(first, actions) {
     showReadiness()
   }
 
-  approve.addEventListener('click', (event) => {
-    if (!ready(event)) return
-    if (wholeShown && view.strength === 'confirm' && !confirm()) return
-    if (wholeShown) void submit('approve')
-    else told.textContent = 'Show all of it first: you would approve what you have not been shown.'
-  })
+  for (const [button, allowForMs] of /** @type {const} */ ([[approve, null], ...approveFor])) {
+    button.addEventListener('click', (event) => {
+      if (!ready(event)) return
+      if (wholeShown && view.strength === 'confirm' && !confirm(button)) return
+      if (wholeShown) void submit('approve', allowForMs)
+      else told.textContent = 'Show all of it first: you would approve what you have not been shown.'
+    })
+  }
   parts.controls.addEventListener('submit', (event) => {
     event.preventDefault()
     if (ready(event)) void submit('deny')
@@ -190,6 +204,8 @@ function buildParts(view) {
     cut: el('p', { class: 'cut' }),
     showWhole: el('button', { type: 'button', class: 'quiet' }, 'Show all of it'),
     approve: el('button', { type: 'button', class: 'approve' }, 'Approve'),
+    /** Who signs in for an approval approves it alone. @type {Map<HTMLElement, number>} */
+    approveFor: new Map(view.strength === 'step_up' ? [] : view.allowForMs.map((ms) => [approveForButton(ms), ms])),
     deny: el('button', { type: 'submit', class: 'deny' }, 'Deny'),
     reason: el('input', {
       id: reasonId,
@@ -210,6 +226,7 @@ function buildParts(view) {
     'form',
     { class: 'controls' },
     parts.approve,
+    ...parts.approveFor.keys(),
     el(
       'div',
       { class: 'denying' },
@@ -267,6 +284,20 @@ function signInLink(url) {
   link.target = '_blank'
   link.rel = 'noopener'
   return link
+}
+
+/** @param {number} ms */
+function approveForButton(ms) {
+  const title = 'This call, and whatever else this agent asks of this tool under this rule until then'
+  return el('button', { type: 'button', class: 'quiet', title }, `Approve for ${inWords(ms)}`)
+}
+
+/** The policy file's units: what it calls 90m is 90 minutes. @param {number} ms */
+function inWords(ms) {
+  const [unit, name] =
+    ms % 3_600_000 === 0 ? [3_600_000, 'hour'] : ms % 60_000 === 0 ? [60_000, 'minute'] : [1_000, 'second']
+  const many = ms / Number(unit)
+  return `${many.toLocaleString('en')} ${name}${many === 1 ? '' : 's'}`
 }
 
 /** @param {CardView} view */
