@@ -26,6 +26,7 @@ import { startClientBudgets } from '../jobs/client-budgets.ts'
 import { startGrantRevocation } from '../jobs/grant-revocation.ts'
 import { createGrants } from '../jobs/grants.ts'
 import { startHeldConnections } from '../jobs/held-connections.ts'
+import type { HoldsService } from '../jobs/holds.ts'
 import { createHolds, startHoldsWorker } from '../jobs/holds.ts'
 import type { Inbox } from '../jobs/inbox.ts'
 import { startInbox } from '../jobs/inbox.ts'
@@ -43,6 +44,7 @@ import { startRuns } from '../jobs/runs.ts'
 import { type SealingKeys, startSealingKeys } from '../jobs/sealing-keys.ts'
 import { sessionBusy } from '../jobs/session-busy.ts'
 import { startSessionSummaries } from '../jobs/session-summary.ts'
+import type { SessionRegistry } from '../jobs/sessions.ts'
 import { createSessions } from '../jobs/sessions.ts'
 import { createSignedInGroups, type SignedInGroups } from '../jobs/signed-in-groups.ts'
 import { startStandingGrantEnds } from '../jobs/standing-grant-ends.ts'
@@ -52,6 +54,7 @@ import { createTakenNonces } from '../jobs/taken-nonces.ts'
 import { createTasks, startTaskRuns } from '../jobs/tasks.ts'
 import { createAuthenticator } from '../proxy/authenticate/authenticator.ts'
 import { createStaticBroker } from '../proxy/broker/static.ts'
+import type { UpstreamCatalogue } from '../proxy/catalogue.ts'
 import { createCatalogue } from '../proxy/catalogue.ts'
 import { createOktaGroups } from '../proxy/directory/okta.ts'
 import { createSender } from '../proxy/forward/http-proxy.ts'
@@ -66,14 +69,18 @@ import { createTaskRuns } from '../proxy/mcp/task-runs.ts'
 import { createTaskDesk } from '../proxy/mcp/tasks.ts'
 import { createWaitingRoom } from '../proxy/mcp/waiting.ts'
 import { resourceMetadataRouter } from '../proxy/resource-metadata.ts'
+import type { Upstreams } from '../proxy/upstreams.ts'
 import { openUpstreams } from '../proxy/upstreams.ts'
+import { createAccessDesk } from './access/desk.ts'
 import { cardOf } from './approval/card-of.ts'
 import type { IdPrefix } from './brands.ts'
 import { epochMs } from './brands.ts'
 import type { Settings, StaticCredential } from './config/settings.ts'
+import type { Broker } from './credential/lease.ts'
 import { GatewayError } from './errors.ts'
 import { createGate } from './gate/gate.ts'
 import { createIds } from './ids.ts'
+import type { Masker } from './masking/masker.ts'
 import { createMasker } from './masking/masker.ts'
 import { faultAnswer } from './mcp/answers.ts'
 import { type Directories, peopleOf } from './people/people.ts'
@@ -236,21 +243,34 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
     log,
   })
 
-  const endpoint = roles.has('gateway')
-    ? startGateway(
-        base,
-        {
-          ...{ inbox, store, grants, standingGrants, runs, reviews, signedIn },
-          sealingKeys: await startSealingKeys(redis, log, draining),
-        },
-        closers,
-      )
-    : null
+  // People in channels ask for access to what agents call.
+  const calls = roles.has('gateway') || roles.has('bots') ? startCalls(base, { inbox, store }, closers) : null
+  const endpoint =
+    roles.has('gateway') && calls !== null
+      ? startGateway(
+          base,
+          {
+            ...{ inbox, store, grants, standingGrants, runs, reviews, signedIn, calls },
+            sealingKeys: await startSealingKeys(redis, log, draining),
+          },
+          closers,
+        )
+      : null
   // The jobs role posts summaries, so it speaks to the channels too; only bots receives clicks.
   const speaks = roles.has('bots') || roles.has('jobs')
   const stepUp = roles.has('bots') ? openStepUp(base, store, reviews) : null
   const stepUpLink = stepUp?.link ?? null
-  const slack = speaks ? openSlack(base, store, { reviews, readings, access: null, stepUpLink }) : null
+  const access =
+    roles.has('bots') && calls !== null
+      ? createAccessDesk({
+          ...{ policy: base.policy, channels: channelNames(settings), upstreams: [...settings.upstreams.keys()] },
+          ...{ listing: calls.catalogue, holds: calls.holds, sessions: calls.sessions },
+          ...{ people, isOperator: async () => false, approvals: store, runs, grants: standingGrants },
+          ...{ recorder, clock, ids: base.ids, log },
+        })
+      : null
+  const desks = { reviews, readings, access, grants: standingGrants, stepUpLink }
+  const slack = speaks ? openSlack(base, store, desks) : null
   const consolePage = roles.has('bots') ? openConsole(base, store, { reviews, stepUpLink }) : null
   const channels = [slack?.channel, consolePage?.channel].filter((channel) => channel !== undefined)
   closers.push(
@@ -262,23 +282,20 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   return { endpoint, console: consolePage, slack, stepUp }
 }
 
-function startGateway(
-  base: Base,
-  parts: {
-    inbox: Inbox
-    store: RedisApprovalStore
-    grants: Grants
-    standingGrants: StandingGrants
-    runs: Runs
-    reviews: Reviews
-    signedIn: SignedInGroups
-    sealingKeys: SealingKeys
-  },
-  closers: Closers,
-): Endpoint {
-  const { inbox, store, grants, standingGrants, runs, reviews, signedIn, sealingKeys } = parts
-  const { settings, policy, redis, recorder, clock, ids, log, version, draining, url } = base
-  const holds = createHolds({ redis, store, inbox, recorder, clock, log })
+/** What a question needs that is put to people: the hold, its session, and what upstreams list. */
+interface Calls {
+  readonly holds: HoldsService
+  readonly sessions: SessionRegistry
+  readonly masker: Masker
+  readonly upstreams: Upstreams
+  readonly broker: Broker
+  readonly catalogue: UpstreamCatalogue
+}
+
+/** Starts no upstream yet: one that is a command begins when it is first asked. */
+function startCalls(base: Base, parts: { inbox: Inbox; store: RedisApprovalStore }, closers: Closers): Calls {
+  const { settings, redis, recorder, clock, ids, log, version } = base
+  const holds = createHolds({ redis, ...parts, recorder, clock, log })
   const sessions = createSessions({ redis, recorder, clock, ids, idleMs: settings.sessions.idleMs })
   const masker = createMasker()
   const upstreams = openUpstreams(settings.upstreams, {
@@ -291,6 +308,33 @@ function startGateway(
   })
   const broker = createStaticBroker(credentialsOf(settings))
   const catalogue = createCatalogue({ upstreams: upstreams.sources, broker, clock, log, version })
+  closers.push(
+    () => upstreams.close(),
+    () => catalogue.close(),
+    () => holds.close(),
+    () => sessions.close(),
+  )
+  return { holds, sessions, masker, upstreams, broker, catalogue }
+}
+
+function startGateway(
+  base: Base,
+  parts: {
+    inbox: Inbox
+    store: RedisApprovalStore
+    grants: Grants
+    standingGrants: StandingGrants
+    runs: Runs
+    reviews: Reviews
+    signedIn: SignedInGroups
+    calls: Calls
+    sealingKeys: SealingKeys
+  },
+  closers: Closers,
+): Endpoint {
+  const { inbox, store, grants, standingGrants, runs, reviews, signedIn, sealingKeys } = parts
+  const { holds, sessions, masker, upstreams, broker, catalogue } = parts.calls
+  const { settings, policy, redis, recorder, clock, ids, log, draining, url } = base
   if (policy.needsToolDefinition) catalogue.keepWarm()
   const authenticator = authenticatorOf(base, signedIn)
   authenticator.warm().then(
@@ -303,14 +347,10 @@ function startGateway(
   const sender = createSender()
   const waitingRoom = createWaitingRoom(clock)
   closers.push(
-    () => upstreams.close(),
     () => authenticator.close(),
-    () => catalogue.close(),
     () => sender.close(),
     () => waitingRoom.close(),
     () => sealingKeys.close(),
-    () => holds.close(),
-    () => sessions.close(),
   )
   const sealer = createSealer({ ring: sealingKeys.ring, randomBytes })
   const rounds = createRounds({ sealer, clock, newNonce: () => ids.next('call') })
@@ -515,7 +555,7 @@ export function openDirectories({ settings, clock, log }: Pick<Base, 'settings' 
 export function openSlack(
   { settings, clock, log }: Pick<Base, 'settings' | 'clock' | 'log'>,
   { get, listPending }: Pick<ApprovalStore, 'get' | 'listPending'>,
-  desks: Pick<SlackOptions, 'reviews' | 'readings' | 'access' | 'stepUpLink'>,
+  desks: Pick<SlackOptions, 'reviews' | 'readings' | 'access' | 'grants' | 'stepUpLink'>,
 ): SlackChannel | null {
   const slack = settings.channels.slack
   if (slack === null) return null

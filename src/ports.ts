@@ -570,8 +570,11 @@ export interface ToolListing {
 export interface AccessDesk {
   /** Upstreams that policy lets this person ask for; by name. Rejects with `directory_unavailable`. */
   upstreams(requester: Reviewer): Promise<readonly string[]>
-  /** What of it this person may ask for. Rejects with `upstream_unreachable` where it can't be listed. */
-  offer(requester: Reviewer, upstream: string): Promise<AccessOffer>
+  /**
+   * What of it this person may ask for. `cached`: as it was listed for a form that is open. Rejects with
+   * `upstream_unreachable` where it can't be listed.
+   */
+  offer(requester: Reviewer, upstream: string, age?: 'fresh' | 'cached'): Promise<AccessOffer>
   preview(wish: Pick<AccessWish, 'requester' | 'upstream' | 'tools'>): Promise<AccessPreview>
   request(wish: AccessWish): Promise<AccessOutcome>
   /** The holder, whoever may review the grant's approval, and operators may. */

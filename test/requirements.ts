@@ -502,6 +502,11 @@ export const requirements: readonly Requirement[] = [
     source: readme,
     promise: 'Nobody can ask for tools that policy does not offer or the upstream does not list, nor for longer.',
   },
+  {
+    id: 'REQ-ACCESS-4',
+    source: 'Slack: a trigger lives three seconds',
+    promise: '/access opens its form at once, and previews who will be asked and what policy will say.',
+  },
   { id: 'REQ-ACCESS-3', source: readme, promise: 'A grant ends later only by a review of its own.' },
   // Transparency
   {

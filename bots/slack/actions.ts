@@ -44,3 +44,18 @@ export const REQUESTER_ANSWER_ACTION = 'requester_answer'
 export const ANSWER_VIEW = 'requester_answer_view'
 export const ANSWER_BLOCK = 'requester_answer_block'
 export const ANSWER_INPUT = 'requester_answer_text'
+
+/** What /access asks in its form. */
+export const ACCESS_COMMAND = '/access'
+export const ACCESS_VIEW = 'countersign_access_view'
+/** Windows with nothing to submit. */
+export const ACCESS_NOTE_VIEW = 'countersign_access_note_view'
+export const ACCESS_UPSTREAM_BLOCK = 'countersign_access_upstream_block'
+export const ACCESS_UPSTREAM_INPUT = 'countersign_access_upstream'
+/** Followed by a colon and the upstream: with another upstream what was chosen before must not stay. */
+export const ACCESS_TOOLS_BLOCK = 'countersign_access_tools_block'
+export const ACCESS_TOOLS_INPUT = 'countersign_access_tools'
+export const ACCESS_DURATION_BLOCK = 'countersign_access_duration_block'
+export const ACCESS_DURATION_INPUT = 'countersign_access_duration'
+export const ACCESS_REASON_BLOCK = 'countersign_access_reason_block'
+export const ACCESS_REASON_INPUT = 'countersign_access_reason'

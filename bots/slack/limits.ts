@@ -102,3 +102,9 @@ export const RECONNECT_FIRST_MS = 500
 export const RECONNECT_MAX_MS = 30_000
 /** An answer to the close frame of Socket Mode is waited for no longer. */
 export const CLOSE_WAIT_MS = 2000
+
+/** docs.slack.dev/reference/block-kit/composition-objects/option-object, and how many of them one menu holds. */
+export const OPTION_TEXT_MAX = 75
+export const OPTIONS_MAX = 100
+/** More are counted: the form must stay one that people read. */
+export const PREVIEW_SENTENCES_MAX = 60

@@ -1,5 +1,8 @@
+import { ACCESS_COMMAND } from './actions.ts'
+
 /** What the app may do in the workspace, and why. manifests/slack asks for exactly these; a test compares. */
 export const BOT_SCOPES = {
+  commands: 'takes /access',
   'channels:history': 'looks whether a card was posted, where the answer to posting it was lost',
   'chat:write': 'posts, repaints and answers cards',
   'groups:history': 'the same in private channels',
@@ -11,4 +14,12 @@ export const BOT_SCOPES = {
   'channels:read': 'knows the members of public channels that people.groups names',
   'groups:read': 'knows the members of private channels that people.groups names',
   'files:write': 'puts arguments that don’t fit on a card into its thread',
+} as const satisfies Record<string, string>
+
+/** Commands and events that Slack sends, and what comes of them; in the manifests too, and compared likewise. */
+export const SLASH_COMMANDS = {
+  [ACCESS_COMMAND]: 'opens the form for elevated access',
+} as const satisfies Record<string, string>
+export const BOT_EVENTS = {
+  app_home_opened: 'paints App Home for whoever opens it',
 } as const satisfies Record<string, string>

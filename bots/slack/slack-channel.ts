@@ -4,8 +4,18 @@
  */
 import { App, AuthorizationError, ExpressReceiver, type Receiver } from '@slack/bolt'
 import { type IRouter, Router } from 'express'
-import type { ApprovalStore, Channel, Clock, Log, Readings, Reviews } from '../../src/ports.ts'
+import type {
+  AccessDesk,
+  ApprovalStore,
+  Channel,
+  Clock,
+  Log,
+  Readings,
+  Reviews,
+  StandingGrants,
+} from '../../src/ports.ts'
 import type { Secret } from '../../src/secret.ts'
+import { registerAccess } from './access-clicks.ts'
 import { type CheckLine, checkSlack } from './check.ts'
 import { registerClicks } from './clicks.ts'
 import type { ClicksOptions } from './decide.ts'
@@ -35,8 +45,10 @@ export interface SlackOptions {
   readonly readings: Pick<Readings, 'seen'>
   readonly get: ApprovalStore['get']
   readonly listPending: ApprovalStore['listPending']
+  /** Null where no clicks are received. */
+  readonly access: AccessDesk | null
+  readonly grants: StandingGrants | null
   /** See ClicksOptions. */
-  readonly access: ClicksOptions['access']
   readonly stepUpLink: ClicksOptions['stepUpLink']
   readonly clock: Clock
   readonly log: Log
@@ -71,6 +83,7 @@ export function createSlackChannel(options: SlackOptions): SlackChannel {
     log,
   })
   registerRequester(app, { reviews: options.reviews, get: options.get, reviewers, web: clickWeb, log })
+  registerAccess(app, { desk: options.access, grants: options.grants, reviewers, web: clickWeb, log })
   return {
     channel: createOutgoing({ ...options, web, ours: team.ours }),
     router: 'router' in edge ? edge.router : null,

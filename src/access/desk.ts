@@ -58,9 +58,8 @@ export interface AccessDeskOptions {
   readonly holds: Pick<Holds, 'open'>
   readonly approvals: Pick<ApprovalStore, 'get' | 'apply'>
   readonly runs: Pick<Runs, 'delivered'>
-  readonly grants: Pick<StandingGrants, 'get'>
-  /** Ends it, records that, and tells people; null where it had ended already. */
-  readonly revokeGrant: (id: StandingGrant['id'], by: Reviewer) => Promise<StandingGrant | null>
+  /** What ends there is recorded, and people are told, by the jobs. */
+  readonly grants: Pick<StandingGrants, 'get' | 'end'>
   readonly sessions: Sessions
   readonly recorder: Recorder
   readonly clock: Clock
@@ -78,7 +77,7 @@ const CHECK_WITHIN_MS = 1_000
 export function createAccessDesk(options: AccessDeskOptions): AccessDesk {
   return {
     upstreams: (requester) => upstreamsFor(options, requester),
-    offer: (requester, upstream) => offer(options, requester, upstream),
+    offer: (requester, upstream, age = 'fresh') => offer(options, requester, upstream, age),
     preview: (wish) => preview(options, wish),
     request: (wish) => request(options, wish),
     revoke: (order) => revoke(options, order),
@@ -91,10 +90,16 @@ async function upstreamsFor(options: AccessDeskOptions, requester: Reviewer): Pr
   return upstreams.filter((upstream) => accessRulesOn(offered, upstream).length > 0)
 }
 
-async function offer(options: AccessDeskOptions, requester: Reviewer, upstream: string): Promise<AccessOffer> {
+async function offer(
+  options: AccessDeskOptions,
+  requester: Reviewer,
+  upstream: string,
+  age: 'fresh' | 'cached',
+): Promise<AccessOffer> {
   const rules = await rulesOpenTo(options, requester, accessRulesOn(options.policy.access, upstream))
   if (rules.length === 0) return { tools: [], offersAll: false, longestMs: 0 }
-  const listed = await options.listing.tools(upstream, { age: 'fresh', withinMs: OFFER_WITHIN_MS })
+  const withinMs = age === 'fresh' ? OFFER_WITHIN_MS : CHECK_WITHIN_MS
+  const listed = await options.listing.tools(upstream, { age, withinMs })
   const tools = [...listed]
     .filter(([name]) => accessRulesFor(rules, { upstream, tools: [name] }).length > 0)
     .map(([name, { description }]) => ({ name, description: typeof description === 'string' ? description : null }))
@@ -148,7 +153,8 @@ async function preview(
         : 'No entry of the policy’s access list lets you ask for this.'
     return { rule: null, from: [], quorum: 0, longestMs: null, sentences: [why] }
   }
-  const { from, quorum } = rule.terms
+  const { from } = askedAt(rule.terms, options.clock.now())
+  const { quorum } = rule.terms
   const sentences = await forecasts(options, wish)
   return { rule: rule.id, from, quorum, longestMs: rule.longestMs, sentences }
 }
@@ -378,7 +384,7 @@ async function revoke(
   if (!(await mayRevoke(options, grant, by))) {
     return { ok: false, message: 'Only its holder, whoever may review it, and operators can revoke this grant.' }
   }
-  const ended = await options.revokeGrant(grantId, by)
+  const ended = await options.grants.end(grantId, { state: 'revoked', by })
   return ended === null ? { ok: false, message: 'It had ended already.' } : { ok: true, grant: ended }
 }
 

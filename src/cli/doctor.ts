@@ -154,7 +154,7 @@ async function* checkSlack(settings: Settings): AsyncGenerator<Check> {
     cancel: refuse,
     denyAll: refuse,
   }
-  const nobody = { reviews, readings: { seen: refuse }, access: null, stepUpLink: null }
+  const nobody = { reviews, readings: { seen: refuse }, access: null, grants: null, stepUpLink: null }
   const slack = openSlack(
     { settings, clock, log: silent },
     { get: async () => null, listPending: async () => [] },

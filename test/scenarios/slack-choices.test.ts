@@ -29,6 +29,7 @@ import type { ApprovalId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { openStandingGrant } from '../../src/grant/standing.ts'
 import { ChannelRefused, type MessageRef } from '../../src/ports.ts'
+import { createDeskRig } from '../support/access-desk.ts'
 import type { FakeView } from '../support/fake-slack-world.ts'
 import { ALICE, BOB, CAROL, pendingApproval, type SlackGateway, startSlackGateway } from '../support/slack-gateway.ts'
 
@@ -279,6 +280,7 @@ describe('the other choices', () => {
   it('revokes what was approved for a while, as far as the desk lets this person', async () => {
     const orders: unknown[] = []
     const access: SlackOptions['access'] = {
+      ...createDeskRig().desk,
       async revoke(order) {
         orders.push(order)
         const approval = await stored()

@@ -91,13 +91,15 @@ export function createDeskRig(
     },
     approvals,
     runs: { delivered: async (id) => void forgotten.push(id) },
-    grants: { get: async (id) => grants.get(id) ?? null },
-    revokeGrant: async (id, by) => {
-      const grant = grants.get(id)
-      if (grant?.state !== 'active') return null
-      const ended = { ...grant, state: 'revoked', endedBy: by, endedAt: epochMs(rig.now) } as const
-      grants.set(id, ended)
-      return ended
+    grants: {
+      get: async (id) => grants.get(id) ?? null,
+      end: async (id, { state, by }) => {
+        const grant = grants.get(id)
+        if (grant?.state !== 'active') return null
+        const ended = { ...grant, state, endedBy: by, endedAt: epochMs(rig.now) }
+        grants.set(id, ended)
+        return ended
+      },
     },
     sessions: { touch: () => 'ses_access' as SessionId },
     recorder: {

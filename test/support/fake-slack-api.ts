@@ -3,9 +3,10 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { conversationsMembers, directoryRate, usergroupsUsersList, usersLookupByEmail } from './fake-slack-directory.ts'
 import { completeUploadExternal, getUploadURLExternal, upload } from './fake-slack-files.ts'
+import { keptState } from './fake-slack-forms.ts'
 import { conversationsHistory, conversationsOpen, conversationsReplies, metadataIn } from './fake-slack-history.ts'
 import type { World } from './fake-slack-world.ts'
-import { type Block, ruleMessageBlocks, ruleModal } from './slack-block-rules.ts'
+import { type Block, ruleHome, ruleMessageBlocks, ruleModal } from './slack-block-rules.ts'
 
 /** interactivity/handling-user-interaction: a trigger_id works once, within 3 seconds. */
 const TRIGGER_LIVES_MS = 3000
@@ -107,6 +108,8 @@ function call(world: World, method: string, args: Args, request: IncomingMessage
       return viewsPush(world, args)
     case 'views.update':
       return viewsUpdate(world, args)
+    case 'views.publish':
+      return viewsPublish(world, args)
     default:
       return refuse('unknown_method')
   }
@@ -253,8 +256,27 @@ function viewsUpdate(world: World, args: Args): Answer {
   if (args.hash !== undefined && args.hash !== view.hash) return refuse('hash_conflict')
   const ruled = ruleModal(args.view ?? '')
   if (!ruled.ok) return refuse(ruled.error, ruled.messages)
-  Object.assign(view, { modal: ruled.value, hash: randomUUID() })
+  Object.assign(view, { modal: ruled.value, hash: randomUUID(), state: keptState(view, ruled.value) })
   return { ok: true, view: { id: view.id, hash: view.hash } }
+}
+
+/** reference/methods/views.publish */
+function viewsPublish(world: World, args: Args): Answer {
+  const userId = args.user_id ?? ''
+  if (!world.users.has(userId)) return refuse('user_not_found')
+  const ruled = ruleHome(args.view ?? '')
+  if (!ruled.ok) return refuse(ruled.error, ruled.messages)
+  const before = world.homes.get(userId)
+  if (args.hash !== undefined && args.hash !== before?.hash) return refuse('hash_conflict')
+  const home = {
+    userId,
+    id: before?.id ?? `V${++world.serial}`,
+    hash: randomUUID(),
+    view: ruled.value,
+    published: (before?.published ?? 0) + 1,
+  }
+  world.homes.set(userId, home)
+  return { ok: true, view: { id: home.id, hash: home.hash } }
 }
 
 function respond(world: World, key: string, body: string, response: ServerResponse): void {

@@ -53,7 +53,7 @@ function trigger(world: World, userId: string): string {
   return id
 }
 
-function common(world: World, userId: string, teamId = world.teamId) {
+export function common(world: World, userId: string, teamId = world.teamId) {
   return {
     user: person(world, userId),
     api_app_id: 'A0FAKE',
@@ -165,7 +165,7 @@ function stateOf(view: FakeView, values: Record<string, Record<string, string>>)
     const given = values[block.block_id]?.[element.action_id]
     if (element.type === 'plain_text_input') {
       state[block.block_id] = { [element.action_id]: { type: element.type, value: given ?? null } }
-    } else {
+    } else if (element.type === 'radio_buttons') {
       const option = element.options.find(({ value }) => value === given) ?? element.initial_option ?? null
       state[block.block_id] = { [element.action_id]: { type: element.type, selected_option: option } }
     }
@@ -189,8 +189,14 @@ export async function sendOnce(world: World, payload: unknown, retry: number): P
   return deliver(world, { payload, headers })
 }
 
-async function overSocket(socket: WebSocket, payload: unknown, retry: number): Promise<Ack> {
-  const envelope = { envelope_id: randomUUID(), type: 'interactive', accepts_response_payload: true, payload }
+/** apis/events-api/using-socket-mode: an envelope names what is in it. */
+export async function overSocket(
+  socket: WebSocket,
+  payload: unknown,
+  retry: number,
+  kind: 'interactive' | 'slash_commands' | 'events_api' = 'interactive',
+): Promise<Ack> {
+  const envelope = { envelope_id: randomUUID(), type: kind, accepts_response_payload: kind !== 'events_api', payload }
   const startedAt = Date.now()
   return new Promise((resolve) => {
     const late = setTimeout(() => done(null, 'operation_timeout'), ACK_WITHIN_MS)

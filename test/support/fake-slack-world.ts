@@ -1,7 +1,7 @@
 /** What the fake Slack knows: its workspace, its people, what was posted and what was asked of it. */
 import { EventEmitter, once } from 'node:events'
 import type { WebSocket } from 'ws'
-import type { Block, Modal } from './slack-block-rules.ts'
+import type { Block, Home, MenuOption, Modal } from './slack-block-rules.ts'
 
 export interface FakeUser {
   readonly id: string
@@ -79,6 +79,20 @@ export interface FakeView {
   hash: string
   modal: Modal
   open: boolean
+  /** What the person has typed and chosen, as `view.state.values` has it. */
+  state?: Record<string, Record<string, unknown>>
+  /** Options that the app has suggested while the person typed. */
+  suggested?: MenuOption[]
+}
+
+/** The Home tab as one person sees it. */
+export interface FakeHome {
+  readonly userId: string
+  readonly id: string
+  hash: string
+  view: Home
+  /** How often it was published. */
+  published: number
 }
 
 export interface FakeFailure {
@@ -116,6 +130,7 @@ export function createWorld(options: FakeSlackOptions) {
     teamId: options.teamId ?? 'T0FAKE',
     channels: new Set(options.channels ?? ['C0APPROVALS', 'C0SUMMARIES']),
     scopes: options.scopes ?? [
+      'commands',
       'chat:write',
       'users:read',
       'users:read.email',
@@ -135,6 +150,7 @@ export function createWorld(options: FakeSlackOptions) {
     ephemerals: [] as FakeEphemeral[],
     views: [] as FakeView[],
     files: [] as FakeFile[],
+    homes: new Map<string, FakeHome>(),
     calls: [] as { method: string; args: Readonly<Record<string, string>>; error: string | null }[],
     failures: new Map<string, FakeFailure[]>(),
     triggers: new Map<string, { userId: string; at: number; used: boolean }>(),

@@ -23,12 +23,14 @@ import {
   sendOnce,
   submitView,
 } from './fake-slack-client.ts'
+import { choose, clickInHome, openHome, slash, submitForm, type } from './fake-slack-forms.ts'
 import {
   createWorld,
   type FakeChannel,
   type FakeEphemeral,
   type FakeFailure,
   type FakeFile,
+  type FakeHome,
   type FakeMessage,
   type FakeSlackOptions,
   type FakeUser,
@@ -118,6 +120,18 @@ export async function startFakeSlack(options: FakeSlackOptions = {}) {
     click: (wanted: Click) => click(world, wanted),
     /** A click in an open modal. */
     clickInView: (click: { viewId: string; actionId: string; userId: string }) => clickInView(world, click),
+    /** A slash command, typed in the channel for cards. */
+    slash: (typed: Parameters<typeof slash>[1]) => slash(world, typed),
+    /** A person opens App Home. */
+    openHome: (opening: Parameters<typeof openHome>[1]) => openHome(world, opening),
+    clickInHome: (click: Parameters<typeof clickInHome>[1]) => clickInHome(world, click),
+    homeOf: (userId: string) => world.homes.get(userId) ?? null,
+    /** A choice in a menu of an open form; null where the app is told of it with the submission only. */
+    choose: (choosing: Parameters<typeof choose>[1]) => choose(world, choosing),
+    /** Typing in a menu whose options the app has. */
+    typeInMenu: (typing: Parameters<typeof type>[1]) => type(world, typing),
+    /** The form as it stands, with what was chosen in it. */
+    submitForm: (submission: Parameters<typeof submitForm>[1]) => submitForm(world, submission),
     submitView: (submission: { viewId: string; userId: string; values: Record<string, Record<string, string>> }) =>
       submitView(world, submission),
     /** One signed request to our endpoint, exactly as given: for replays and forgeries. */
@@ -141,6 +155,13 @@ export async function startFakeSlack(options: FakeSlackOptions = {}) {
       waitFor(world, () => world.messages.find(wanted), 'message', timeoutMs),
     waitForEphemeral: (wanted: (ephemeral: FakeEphemeral) => boolean, timeoutMs?: number) =>
       waitFor(world, () => world.ephemerals.find(wanted), 'ephemeral message', timeoutMs),
+    waitForHome: (userId: string, wanted: (home: FakeHome) => boolean, timeoutMs?: number) =>
+      waitFor(
+        world,
+        () => [...world.homes.values()].find((home) => home.userId === userId && wanted(home)),
+        'App Home',
+        timeoutMs,
+      ),
     waitForView: (wanted: (view: FakeView) => boolean, timeoutMs?: number) =>
       waitFor(world, () => world.views.find(wanted), 'view', timeoutMs),
     /** Socket Mode: until so many connections were opened in all, and one is open. */

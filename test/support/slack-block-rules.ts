@@ -45,9 +45,18 @@ const richElement = z.discriminatedUnion('type', [
   }),
 ])
 
+/** reference/block-kit/composition-objects/confirmation-dialog-object */
+const confirmation = z.strictObject({
+  title: plainText(100),
+  text: plainText(300),
+  confirm: plainText(30),
+  deny: plainText(30),
+  style: z.enum(['primary', 'danger']).optional(),
+})
 const button = z.strictObject({
   type: z.literal('button'),
   text: plainText(75),
+  confirm: confirmation.optional(),
   action_id: id,
   value: z.string().max(2000).optional(),
   style: z.enum(['primary', 'danger']).optional(),
@@ -76,6 +85,51 @@ const radioButtons = z
       initial === undefined || options.some((one) => JSON.stringify(one) === JSON.stringify(initial)),
     'initial_option must be one of the options',
   )
+const menuOption = z.strictObject({
+  text: plainText(75),
+  value: z.string().min(1).max(150),
+  description: plainText(75).optional(),
+})
+/** reference/block-kit/composition-objects/option-group-object and the menus' own pages: 100 of a kind. */
+const menuOptions = z
+  .array(menuOption)
+  .min(1)
+  .max(100)
+  .refine((all) => new Set(all.map(({ value }) => value)).size === all.length, 'option value not unique')
+const menu = { action_id: id, placeholder: plainText(150).optional() }
+/** reference/block-kit/block-elements/select-menu-element */
+const staticSelect = z
+  .strictObject({
+    type: z.literal('static_select'),
+    ...menu,
+    options: menuOptions,
+    initial_option: menuOption.optional(),
+  })
+  .refine(
+    ({ options, initial_option: initial }) =>
+      initial === undefined || options.some((one) => JSON.stringify(one) === JSON.stringify(initial)),
+    'initial_option must be one of the options',
+  )
+/** reference/block-kit/block-elements/multi-select-menu-element */
+const multiSelect = { ...menu, max_selected_items: z.int().min(1).optional() }
+const multiStaticSelect = z.strictObject({
+  type: z.literal('multi_static_select'),
+  ...multiSelect,
+  options: menuOptions,
+})
+const multiExternalSelect = z.strictObject({
+  type: z.literal('multi_external_select'),
+  ...multiSelect,
+  min_query_length: z.int().min(0).optional(),
+})
+
+/** reference/interaction-payloads/block_suggestion-payload */
+export function ruleSuggestions(json: string): Ruling<readonly MenuOption[]> {
+  const answer = z.strictObject({ options: z.array(menuOption).max(100) })
+  const ruled = rule(answer, json, 'invalid_options')
+  return ruled.ok ? { ok: true, value: ruled.value.options } : ruled
+}
+export type MenuOption = z.infer<typeof menuOption>
 
 const block_id = id.optional()
 const block = z.discriminatedUnion('type', [
@@ -100,8 +154,10 @@ const block = z.discriminatedUnion('type', [
     type: z.literal('input'),
     block_id,
     label: plainText(2000),
-    element: z.union([plainTextInput, radioButtons]),
+    element: z.union([plainTextInput, radioButtons, staticSelect, multiStaticSelect, multiExternalSelect]),
     optional: z.boolean().optional(),
+    hint: plainText(2000).optional(),
+    dispatch_action: z.boolean().optional(),
   }),
 ])
 export type Block = z.infer<typeof block>
@@ -131,6 +187,20 @@ const modal = z
   })
   .refine((view) => view.submit !== undefined || view.blocks.every((one) => one.type !== 'input'), 'submit is required')
 export type Modal = z.infer<typeof modal>
+
+/** reference/views/home-tab-views */
+const home = z.strictObject({
+  type: z.literal('home'),
+  blocks: blocks(100),
+  private_metadata: z.string().max(3000).optional(),
+  callback_id: id.optional(),
+})
+export type Home = z.infer<typeof home>
+
+export function ruleHome(json: string): Ruling<Home> {
+  if (Buffer.byteLength(json) > VIEW_BYTES_MAX) return { ok: false, error: 'view_too_large', messages: [] }
+  return rule(home, json, 'invalid_arguments')
+}
 
 /** Not documented: all blocks of a message together, as JSON in UTF-8 (slackapi/bolt-js#2509). */
 const MESSAGE_BLOCKS_BYTES_MAX = 13_200

@@ -48,6 +48,7 @@ export interface SlackGatewayOptions extends FakeSlackOptions {
   readonly socketMode?: boolean
   readonly access?: SlackOptions['access']
   readonly stepUpLink?: SlackOptions['stepUpLink']
+  readonly grants?: SlackOptions['grants']
   /** Slack refuses this once, while the gateway starts. */
   readonly failAtStart?: { readonly method: string; readonly error: string }
 }
@@ -59,6 +60,7 @@ export async function startSlackGateway({
   failAtStart,
   access = null,
   stepUpLink = null,
+  grants = null,
   ...options
 }: SlackGatewayOptions = {}) {
   const slack = await startFakeSlack({ users: [ALICE, BOB, CAROL], ...options })
@@ -105,6 +107,7 @@ export async function startSlackGateway({
     get: (id) => approvals.get(id),
     listPending: () => approvals.listPending(),
     access,
+    grants,
     stepUpLink,
     clock,
     log,

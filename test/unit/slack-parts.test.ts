@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { SEEN_REQUESTS_MAX } from '../../bots/slack/limits.ts'
 import { boltLogger, errorName } from '../../bots/slack/log.ts'
 import { createOnce } from '../../bots/slack/once.ts'
-import { BOT_SCOPES } from '../../bots/slack/scopes.ts'
+import { BOT_EVENTS, BOT_SCOPES, SLASH_COMMANDS } from '../../bots/slack/scopes.ts'
 import { EVENTS_PATH } from '../../bots/slack/slack-channel.ts'
 import { clip, clipped, date, fallbackText, jsonBytes } from '../../bots/slack/text.ts'
 import { epochMs } from '../../src/brands.ts'
@@ -119,6 +119,25 @@ describe('the manifests', () => {
     expect(new URL(http.settings.interactivity.request_url).pathname).toBe(EVENTS_PATH)
     expect([http.settings.socket_mode_enabled, socket.settings.socket_mode_enabled]).toEqual([false, true])
     expect(socket.settings.interactivity).toEqual({ is_enabled: true })
+  })
+
+  it('name exactly the commands and events that the code takes, and send them where we listen', () => {
+    for (const [manifest, isHttp] of [
+      [http, true],
+      [socket, false],
+    ]) {
+      const { slash_commands: commands, app_home: home } = manifest.features
+      const { event_subscriptions: events, interactivity } = manifest.settings
+      expect(commands.map(({ command }: { command: string }) => command)).toEqual(Object.keys(SLASH_COMMANDS))
+      expect(events.bot_events).toEqual(Object.keys(BOT_EVENTS))
+      expect(home.home_tab_enabled).toBe(true)
+      const urls = [
+        ...commands.map(({ url }: { url?: string }) => url),
+        events.request_url,
+        interactivity.message_menu_options_url,
+      ]
+      for (const url of urls) expect(url === undefined ? null : new URL(url).pathname).toBe(isHttp ? EVENTS_PATH : null)
+    }
   })
 
   it('keep within Slack’s lengths', () => {
