@@ -153,11 +153,20 @@ async function conversationOf(outgoing: Outgoing, sent: Sent): Promise<string | 
     case 'reply':
       return readRef(sent.ref).channel
     case 'card': {
-      if (sent.place !== REQUESTER) return placeIn(sent.place)?.room ?? outgoing.approvals
+      if (sent.place !== REQUESTER) return roomIn(sent.place, outgoing.approvals)
       const approval = await outgoing.get(sent.approvalId)
       return approval === null ? null : outgoing.requesters.conversationWith(approval)
     }
   }
+}
+
+/** Never into another workspace's room of the same name than the one that the rule means. */
+function roomIn(place: Place, own: string): string {
+  const parsed = placeIn(place)
+  if (parsed === null || parsed.workspace !== null) {
+    throw new ChannelRefused(`channels.slack has no place "${place}"`, { code: 'unknown_place' })
+  }
+  return parsed.room ?? own
 }
 
 async function find(outgoing: Outgoing, sent: Sent, at: EpochMs): Promise<MessageRef | null> {

@@ -252,6 +252,22 @@ test.each(bad)('a click with %s is refused', async (_what, body, headers, status
   expect(rig.clicks).toEqual([])
 })
 
+test('a notice is told once, to open tabs and to those that come later', async () => {
+  await start()
+  const cookie = await rig.signIn()
+  const events = await rig.events(cookie)
+  await events.next('state')
+  const by = aReviewer('carol@example.com')
+  const thawed = { type: 'thawed', scope: { kind: 'all' }, by, at: epochMs(1_900_000_000_000) } as const
+  await rig.console.channel.notify('thaw-1', thawed)
+  await rig.console.channel.notify('thaw-1', thawed)
+  await rig.console.channel.notify('thaw-2', thawed)
+  const told = [await events.next('notice'), await events.next('notice')]
+  expect(told.map(({ notice }) => notice.id)).toEqual(['thaw-1', 'thaw-2'])
+  expect(told[0]?.notice.headline).toContain('every call of every agent')
+  expect((await stateFor(cookie)).notices.map((notice: { id: string }) => notice.id)).toEqual(['thaw-2', 'thaw-1'])
+})
+
 test('a tab gets the whole state, then each change by itself', async () => {
   await start()
   const first = rig.ask()
