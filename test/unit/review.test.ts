@@ -1,8 +1,9 @@
 /** Who may review, and what is recorded of it. */
 import { describe, expect, it } from 'vitest'
+import type { AccessRequest } from '../../src/access/access.ts'
 import type { Approval, Refusal } from '../../src/approval/approval.ts'
 import type { AuditEvent } from '../../src/audit/events.ts'
-import type { CallId } from '../../src/brands.ts'
+import type { CallId, GrantId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { peopleOf } from '../../src/people/people.ts'
@@ -10,6 +11,7 @@ import type { Reviewer } from '../../src/people/reviewer.ts'
 import { createReviews, mayReview } from '../../src/review/review.ts'
 import { anApproval, aReviewer } from '../support/examples.ts'
 import { createMemoryApprovalStore } from '../support/memory-approval-store.ts'
+import { anAccessApproval } from '../support/standing-grants.ts'
 
 const people = peopleOf(
   new Map([['dba', { emails: new Set(['bob@example.com']), reviewerIds: new Set(['slack:T1:U7']), lookedUp: [] }]]),
@@ -46,9 +48,9 @@ describe('who may review', () => {
   })
 })
 
-function rig(options: { fails?: AuditEvent['type'] } = {}) {
+function rig(options: { fails?: AuditEvent['type']; asked?: Partial<Approval>; allowForMs?: number } = {}) {
   const store = createMemoryApprovalStore()
-  const approval = anApproval({ requestedAt: epochMs(0), expiresAt: epochMs(900_000) })
+  const approval = anApproval({ requestedAt: epochMs(0), expiresAt: epochMs(900_000), ...options.asked })
   store.open(approval)
   const recorded: AuditEvent[] = []
   const revoked: string[] = []
@@ -82,7 +84,10 @@ function rig(options: { fails?: AuditEvent['type'] } = {}) {
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   })
   const submit = (reviewer: Reviewer, choice: 'approve' | 'deny' = 'approve') =>
-    reviews.submit({ approvalId: approval.id, reviewer, choice, reason: ' because ', channel: 'console' })
+    reviews.submit({
+      ...{ approvalId: approval.id, reviewer, choice, reason: ' because ', channel: 'console' },
+      allowForMs: options.allowForMs ?? null,
+    })
   const lose = async () => {
     await submit(BOB)
     await store.apply(approval.id, { type: 'run_lost', callId: 'call_run' as CallId, at: epochMs(2_000) })
@@ -122,6 +127,52 @@ describe('a review', () => {
     await expect(submit(BOB)).rejects.toMatchObject({ code: 'recording_failed' })
     expect(revoked).toEqual([approval.id.replace('apr_', 'gnt_')])
     expect(marked).toEqual([])
+  })
+})
+
+describe('a review for longer than one call', () => {
+  const asked = { allowForMs: [60_000], from: ['dba'] }
+  const extending = { ...anAccessApproval({ extends: 'stg_first' as GrantId }).access, durationMs: 60_000 }
+
+  it('is recorded with both grants that it opened', async () => {
+    const { submit, recorded, approval } = rig({ asked, allowForMs: 60_000 })
+    expect(await submit(BOB)).toMatchObject({ ok: true, approval: { allowedForMs: 60_000 } })
+    expect(recorded.slice(2)).toEqual([
+      expect.objectContaining({ type: 'grant.opened', grant_id: approval.id.replace('apr_', 'gnt_') }),
+      {
+        ...{ type: 'grant.opened', at: 1_000, session_id: approval.sessionId, approval_id: approval.id },
+        ...{ grant_id: approval.id.replace('apr_', 'stg_'), expires_at: 61_000 },
+        standing: {
+          holder: { kind: 'agent', principal: approval.principal },
+          ...{ upstream: 'files', tools: ['write_file'], rule: 'writes' },
+        },
+      },
+    ])
+  })
+
+  it('of access is recorded with the one grant that it opened, or made end later', async () => {
+    const opening = rig({ asked: { ...asked, access: { ...extending, extends: null } as AccessRequest } })
+    await opening.submit(BOB)
+    expect(opening.recorded.slice(2)).toMatchObject([
+      { type: 'grant.opened', standing: { holder: { kind: 'owner', email: 'alice@example.com' } }, expires_at: 61_000 },
+    ])
+    const later = rig({ asked: { ...asked, access: extending as AccessRequest } })
+    await later.submit(BOB)
+    expect(later.recorded.slice(2)).toMatchObject([
+      { type: 'grant.extended', grant_id: 'stg_first', expires_at: 61_000 },
+    ])
+  })
+
+  it('that can’t be recorded takes back all that it opened', async () => {
+    const { submit, revoked, approval } = rig({ asked, allowForMs: 60_000, fails: 'approval.reviewed' })
+    await expect(submit(BOB)).rejects.toMatchObject({ code: 'recording_failed' })
+    expect(revoked).toEqual(['gnt_', 'stg_'].map((prefix) => approval.id.replace('apr_', prefix)))
+  })
+
+  it('is refused for a time that the rule does not offer', async () => {
+    const { submit, store, approval } = rig({ asked, allowForMs: 90_000 })
+    expect(await submit(BOB)).toMatchObject({ ok: false, refusal: 'not_offered' })
+    expect(await store.get(approval.id)).toMatchObject({ state: 'pending' })
   })
 })
 
