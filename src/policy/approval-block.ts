@@ -16,6 +16,8 @@ const ALLOW_FOR_BOUNDS = { minMs: 60_000, maxMs: 86_400_000 }
 const ALLOW_FOR_MAX = 5
 /** Who has not come after so many is not coming. */
 const STEPS_MAX = 5
+/** Where the shortest deadline is ten seconds, a step may come after one. */
+const STEP_BOUNDS = { minMs: 1_000, maxMs: WAIT_BOUNDS.maxMs }
 const GROUPS_MAX = 50
 /** A card is posted and repainted in each. */
 const PLACES_MAX = 10
@@ -37,7 +39,7 @@ function places() {
 
 const escalation = strict(
   {
-    after: duration(WAIT_BOUNDS),
+    after: duration(STEP_BOUNDS),
     from: groups().optional(),
     channel: places().optional(),
   },
@@ -94,7 +96,7 @@ export const approvalBlock = strict({
   read_all: flag().default(false),
   allow_for: oneOrMore(duration(ALLOW_FOR_BOUNDS), ALLOW_FOR_MAX).default([]),
   accepts_grants: flag().optional(),
-  remind: oneOrMore(duration(WAIT_BOUNDS), STEPS_MAX).default([]),
+  remind: oneOrMore(duration(STEP_BOUNDS), STEPS_MAX).default([]),
   escalate: oneOrMore(escalation, STEPS_MAX).default([]),
   hours: hours.optional(),
 })

@@ -336,6 +336,21 @@ test('[REQ-AWAY-1] a card says that its agent is away, and nothing any more once
   await card.locator('.notes').waitFor({ state: 'hidden' })
 })
 
+test('[REQ-REASON-1] a card says why you are asked, since when others are too, and what the agent says it wants', async () => {
+  const page = await openConsole()
+  const step = { type: 'escalate', at: epochMs(rig.now()), doneAt: null, from: ['leads'], rooms: [] } as const
+  const { id } = rig.ask({ from: ['dba'], steps: [step], statedReason: '<b>Ticket\u202E</b>' })
+  const card = cardOn(page, id)
+  await card.waitFor()
+  expect(await card.locator('.asked').innerText()).toBe('You are asked because rule writes asks dba.')
+  expect(await card.locator('.facts').innerText()).toContain('<b>Ticket⟨U+202E⟩</b>')
+  await rig.store.apply(id, { type: 'step', index: 0, at: epochMs(rig.now()) })
+  await card.locator('.asked p').nth(1).waitFor()
+  expect(await card.locator('.asked p').nth(1).innerText()).toMatch(
+    /^Nobody had decided by \d\d:\d\d:\d\d, so leads may decide too\.$/,
+  )
+})
+
 test('a session’s summary appears by itself', async () => {
   const page = await openConsole()
   await rig.console.channel.summarise(aSummary({ unknownOutcomes: 1 }))

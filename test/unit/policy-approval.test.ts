@@ -72,7 +72,7 @@ describe('[REQ-POLICY-4] an approval block', () => {
       '{ remind: [5m, 15m] }',
       '.remind[1]: comes when the deadline has passed | The deadline is 15m: choose a shorter time, or a later deadline.',
     ],
-    ['a reminder at once', '{ remind: 1s }', '.remind[0]: too short | Choose a duration between 10s and 1d.'],
+    ['a reminder at once', '{ remind: 1ms }', '.remind[0]: too short | Choose a duration between 1s and 1d.'],
     [
       'an escalation after the deadline',
       '{ from: [dba], deadline: 10m, escalate: [{ after: 20m, from: [editors] }] }',

@@ -154,10 +154,10 @@ export function createCard(first, actions) {
     paint(parts, next)
   }
 
-  /** Whether a newer state would show other notes, whose lines move the buttons. */
+  /** Whether a newer state would show other notes, or more people asked: lines that move the buttons. */
   /** @param {CardView} next */
   const notesChange = (next) =>
-    next.version >= view.version && JSON.stringify(next.notes) !== JSON.stringify(view.notes)
+    next.version >= view.version && JSON.stringify([next.notes, next.why]) !== JSON.stringify([view.notes, view.why])
 
   paint(parts, first)
   settle()
@@ -217,6 +217,7 @@ function buildParts(view) {
     ran: el('button', { type: 'button' }, 'It ran'),
     didNotRun: el('button', { type: 'button' }, 'It did not run'),
     because: why(view),
+    asked: el('div', { class: 'asked' }),
     notes: el('div', { class: 'notes' }),
     told: el('p', { class: 'told', role: 'status' }),
   }
@@ -257,6 +258,7 @@ function buildParts(view) {
     ),
     parts.outcome,
     parts.because,
+    parts.asked,
     ask,
     parts.reviews,
     parts.notes,
@@ -318,6 +320,7 @@ function facts(view) {
     'dl',
     { class: 'facts' },
     ...fact('Agent', view.agent),
+    ...(view.statedReason === null ? [] : fact('It says', view.statedReason)),
     ...fact('Asked', timeElement(view.requestedAt)),
     ...fact('Fingerprint', el('code', {}, view.shortFingerprint)),
   )
@@ -372,15 +375,16 @@ function paint(parts, view) {
   if (!pending) parts.cut.hidden = parts.cut.hidden || parts.args.dataset.all === 'true'
   paintOutcome(parts.outcome, view)
   paintReviews(parts.reviews, view)
-  paintNotes(parts.notes, view)
+  paintNotes(parts.notes, view.notes)
+  paintNotes(parts.asked, view.why)
 }
 
-/** What Approve will do, where that isn't plain. */
-/** @param {HTMLElement} element @param {CardView} view */
-function paintNotes(element, view) {
-  element.hidden = view.notes.length === 0
+/** What Approve will do, where that isn't plain; and why you are asked. */
+/** @param {HTMLElement} element @param {CardView['notes']} notes */
+function paintNotes(element, notes) {
+  element.hidden = notes.length === 0
   const shown = (/** @type {string | number} */ part) => (typeof part === 'string' ? part : timeElement(part))
-  element.replaceChildren(...view.notes.map((note) => el('p', {}, ...note.map(shown))))
+  element.replaceChildren(...notes.map((note) => el('p', {}, ...note.map(shown))))
 }
 
 /** @param {HTMLElement} element @param {CardView} view */
