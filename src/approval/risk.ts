@@ -20,11 +20,10 @@ export function riskOf({ access, annotations }: Approval): readonly string[] {
 }
 
 /** What approving takes beside one tap. */
-export function demandsOf({ quorum, strength, readAll }: Approval): readonly string[] {
+export function demandsOf({ quorum, strength }: Approval): readonly string[] {
   const demands: string[] = []
   if (quorum > 1) demands.push(`${Math.trunc(quorum)} people`)
   if (strength === 'confirm') demands.push('a second tap')
   if (strength === 'step_up') demands.push('signing in for this one')
-  if (readAll) demands.push('all of it opened')
   return demands
 }

@@ -1,12 +1,16 @@
+import type { types } from '@slack/bolt'
 import { describe, expect, it } from 'vitest'
+import { approveView } from '../../bots/slack/approve-view.ts'
 import { argumentPages, argumentsView } from '../../bots/slack/arguments-view.ts'
+import { askView } from '../../bots/slack/ask-view.ts'
 import { cardMessage } from '../../bots/slack/card-blocks.ts'
-import { denyView } from '../../bots/slack/deny-view.ts'
+import { denyAllView, denyView } from '../../bots/slack/deny-view.ts'
 import { BLOCKS_BYTES_MAX, MESSAGE_TEXT_MAX, PAGE_BYTES_MAX } from '../../bots/slack/limits.ts'
-import { callRows } from '../../bots/slack/shown-call.ts'
+import { moreView } from '../../bots/slack/more-view.ts'
+import { callRows, shownCall } from '../../bots/slack/shown-call.ts'
 import { summaryMessage } from '../../bots/slack/summary-blocks.ts'
 import { jsonBytes } from '../../bots/slack/text.ts'
-import { type Approval, agentAtFirst, type Review } from '../../src/approval/approval.ts'
+import { ACCESS_TOOL, type Approval, agentAtFirst, type Review } from '../../src/approval/approval.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import type { SessionSummary } from '../../src/audit/summary.ts'
 import type { CallId, SessionId } from '../../src/brands.ts'
@@ -15,6 +19,8 @@ import { aReview } from '../support/examples.ts'
 import { ruleMessageBlocks, ruleModal } from '../support/slack-block-rules.ts'
 import { pendingApproval } from '../support/slack-gateway.ts'
 import { textsOf } from '../support/slack-text-walker.ts'
+
+type ModalView = types.ModalView
 
 const ASKED_AT = epochMs(Date.UTC(2030, 0, 2, 3, 4, 5))
 
@@ -28,6 +34,7 @@ function review(choice: Review['choice'], change: Partial<Review> = {}): Review 
 }
 
 const resolvedAt = epochMs(ASKED_AT + 60_000)
+const alice = { id: 'slack:T0FAKE:U1', email: 'alice@example.com', name: 'Alice' }
 const carol = { id: 'slack:T0FAKE:U3', email: 'carol@example.com', name: 'Carol' }
 
 const approvedByBob = { state: 'approved', resolvedAt, reviews: [review('approve')] } as const
@@ -38,6 +45,16 @@ const away: Approval['agent'] = {
   calls: 0,
   awaySince: epochMs(ASKED_AT + 60_000),
   changedAt: epochMs(ASKED_AT + 75_000),
+}
+
+const access: Approval['access'] = {
+  requester: alice,
+  ownerEmail: 'alice@example.com',
+  upstream: 'files',
+  tools: ['read_file', 'write_file', 'list_directory'],
+  durationMs: 3_600_000,
+  reason: 'Incident 4711',
+  extends: null,
 }
 
 const STATES: [string, Approval][] = [
@@ -69,6 +86,66 @@ const STATES: [string, Approval][] = [
   ['approved-unknown', approval({ ...approvedByBob, run: { ...lostRun, state: 'unknown', by: null } })],
   ['approved-did-not-run', approval({ ...approvedByBob, run: { ...lostRun, state: 'did_not_run', by: carol } })],
   ['cancelled', approval({ state: 'cancelled', resolvedAt, cancelReason: 'the agent withdrew' })],
+  [
+    'pending-sql',
+    approval({
+      tool: 'run_sql',
+      argumentsJson: JSON.stringify({
+        database: 'customers',
+        dry_run: false,
+        sql: 'DELETE FROM accounts\nWHERE id = 7',
+      }),
+      annotations: { readOnly: false, destructive: true, openWorld: null },
+      statedReason: 'Clean up *test* accounts',
+      from: ['dba'],
+      quorum: 2,
+      strength: 'confirm',
+      allowForMs: [900_000, 3_600_000],
+    }),
+  ],
+  ['pending-step-up', approval({ strength: 'step_up' })],
+  ['pending-read-all', approval({ readAll: true, argumentsJson: JSON.stringify({ content: 'line\n'.repeat(2_000) }) })],
+  ['pending-reminded', approval({ reminders: { count: 2, lastAt: epochMs(ASKED_AT + 120_000) } })],
+  [
+    'pending-escalated',
+    approval({
+      from: ['dba', 'dba-leads'],
+      steps: [
+        {
+          type: 'escalate',
+          at: epochMs(ASKED_AT + 300_000),
+          doneAt: epochMs(ASKED_AT + 300_100),
+          from: ['dba-leads'],
+          rooms: [],
+        },
+      ],
+    }),
+  ],
+  ['pending-out-of-hours', approval({ from: ['oncall'], isOutOfHours: true })],
+  [
+    'pending-asked',
+    approval({ remarks: [{ kind: 'question', by: carol, text: 'Which tenant?', at: epochMs(ASKED_AT + 60_000) }] }),
+  ],
+  [
+    'pending-answered',
+    approval({
+      remarks: [
+        { kind: 'question', by: carol, text: 'Which tenant?', at: epochMs(ASKED_AT + 60_000) },
+        { kind: 'answer', by: alice, text: 'The demo tenant alone.', at: epochMs(ASKED_AT + 90_000) },
+      ],
+    }),
+  ],
+  [
+    'approved-for-a-while',
+    approval({
+      ...approvedByBob,
+      allowedForMs: 900_000,
+      reviews: [review('approve', { allowForMs: 900_000, reason: 'Checked the path.' })],
+    }),
+  ],
+  ['access-pending', approval({ access, tool: ACCESS_TOOL })],
+  ['access-granted', approval({ ...approvedByBob, access, tool: ACCESS_TOOL })],
+  ['expired-below-quorum', approval({ state: 'expired', quorum: 2, resolvedAt, reviews: [review('approve')] })],
 ]
 
 describe('the card of each state', () => {
@@ -87,6 +164,90 @@ describe('the card of each state', () => {
     const json = JSON.stringify(cardMessage(cardOf(one)).blocks)
     expect(json.includes('countersign_it_ran')).toBe(one.run?.state === 'unknown')
     expect(json.includes('countersign_it_did_not_run')).toBe(one.run?.state === 'unknown')
+  })
+})
+
+const everyChoice = approval({ allowForMs: [900_000, 3_600_000], strength: 'confirm' })
+const WINDOWS: [string, (one: Approval) => ModalView][] = [
+  ['window-more', (one) => moreView(cardOf(one), one.id)],
+  ['window-approve', (one) => approveView(cardOf(one), { subject: one.id, page: 1, allowForMs: 900_000 })],
+  ['window-ask', (one) => askView(cardOf(one), one.id)],
+  ['window-deny', (one) => denyView(one.id)],
+  ['window-deny-all', (one) => denyAllView(one.id, 3)],
+  ['window-arguments', (one) => argumentsView(cardOf(one), 1)],
+]
+
+describe('the windows', () => {
+  it.each(WINDOWS)('%s looks as agreed, and Slack takes it', async (name, view) => {
+    expect(ruleModal(JSON.stringify(view(everyChoice)))).toMatchObject({ ok: true })
+    await expect(`${JSON.stringify(view(everyChoice), null, 2)}\n`).toMatchFileSnapshot(`golden/slack/${name}.json`)
+  })
+
+  it('More offers a decided one for reading alone', () => {
+    const json = JSON.stringify(moreView(cardOf(approval(approvedByBob)), 'x'))
+    expect(json).toContain('countersign_show_all')
+    expect(json).not.toMatch(/countersign_(approve|deny|ask|remind)/)
+  })
+
+  it('where people sign in, More offers no way to approve', () => {
+    expect(JSON.stringify(moreView(cardOf(approval({ strength: 'step_up' })), 'x'))).not.toContain(
+      'countersign_approve',
+    )
+  })
+
+  it('a rule with more times than Slack has room for offers the shortest', () => {
+    const many = Array.from({ length: 40 }, (_, at) => (at + 1) * 60_000)
+    const one = approval({ allowForMs: many })
+    for (const [name, view] of WINDOWS) expect(ruleModal(JSON.stringify(view(one))), name).toMatchObject({ ok: true })
+  })
+})
+
+describe('the digest of what was shown', () => {
+  const digestOf = (change: Partial<Approval>) => shownCall(cardOf(approval(change)))
+
+  const same: [string, Partial<Approval>][] = [
+    ['a review', { quorum: 2, reviews: [review('approve')] }],
+    ['its decision', approvedByBob],
+    ['a reminder', { reminders: { count: 1, lastAt: ASKED_AT } }],
+    ['a question', { remarks: [{ kind: 'question', by: carol, text: '?', at: ASKED_AT }] }],
+    ['an agent that is away', { agent: away }],
+    ['more people who are asked', { from: ['dba'] }],
+  ]
+  it.each(same)('%s changes nothing about it: a card repainted is the same card', (_sentence, change) => {
+    expect(digestOf(change).digest).toBe(digestOf({}).digest)
+  })
+
+  const other: [string, Partial<Approval>][] = [
+    ['another argument', { argumentsJson: '{"content":"hello","path":"/srv/b.txt"}' }],
+    ['another tool', { tool: 'delete_file' }],
+    ['another upstream', { upstream: 'prod' }],
+    ['another rule', { rule: 'other' }],
+    ['another stated reason', { statedReason: 'because' }],
+    ['another approval', { id: 'apr_b' as Approval['id'] }],
+    ['a value that moved into a name', { argumentsJson: '{"content":"","hello":"/srv/a.txt"}' }],
+  ]
+  it.each(other)('%s is another digest', (_sentence, change) => {
+    expect(digestOf(change).digest).not.toBe(digestOf({}).digest)
+  })
+
+  it('what is cut changes it by its cut, and says that it was', () => {
+    const one = digestOf({ argumentsJson: JSON.stringify({ content: long(3_000) }) })
+    expect(one.isComplete).toBe(false)
+    expect(one.digest).not.toBe(digestOf({ argumentsJson: JSON.stringify({ content: long(2_000) }) }).digest)
+  })
+
+  const incomplete: [string, Partial<Approval>][] = [
+    ['a headline that is too long', { tool: long(200) }],
+    ['a stated reason that is too long', { statedReason: long(600) }],
+    ['an argument’s name that is too long', { argumentsJson: JSON.stringify({ [long(200)]: 1 }) }],
+    ['a row too many', { argumentsJson: many(21, 'x') }],
+  ]
+  it.each(incomplete)('[REQ-CARD-6] %s is shown whole one tap away', (_sentence, change) => {
+    const card = cardOf(approval(change))
+    expect(shownCall(card).isComplete).toBe(false)
+    expect(JSON.stringify(cardMessage(card).blocks)).toContain('countersign_show_all')
+    const pages = JSON.stringify(argumentPages(card))
+    for (const text of [change.tool, change.statedReason]) if (text) expect(pages).toContain(text)
   })
 })
 
@@ -109,6 +270,13 @@ const EXTREMES: [string, Partial<Approval>][] = [
   [
     'everything long at once',
     {
+      statedReason: long(5000, '漢'),
+      from: Array.from({ length: 50 }, () => long(300, '漢')),
+      remarks: [{ kind: 'answer', by: { ...carol, name: long(500, '漢') }, text: long(2000, '漢'), at: ASKED_AT }],
+      reminders: { count: 3, lastAt: ASKED_AT },
+      readAll: true,
+      strength: 'confirm',
+      annotations: { readOnly: false, destructive: true, openWorld: true },
       upstream: long(5000, '漢'),
       tool: long(5000, '"'),
       rule: long(5000, '\\'),
@@ -230,6 +398,9 @@ describe('text from outside cannot format, link, mention or hide', () => {
       tool: text,
       rule: text,
       reason: text,
+      from: [text],
+      statedReason: text,
+      remarks: [{ kind: 'answer', by: { id: text, email: null, name: text }, text, at: ASKED_AT }],
       argumentsJson: JSON.stringify({ [text]: text, list: [text, { [text]: text }], long: text.repeat(2000) }),
       principal: { id: principalId('https://i.example', text), issuer: text, subject: text, client: text, email: text },
     })
@@ -241,9 +412,22 @@ describe('text from outside cannot format, link, mention or hide', () => {
       ['pending', poisoned(poison)],
       ['half approved', { ...poisoned(poison), quorum: 2, reviews }],
       ['denied', { ...poisoned(poison), state: 'denied', resolvedAt, reviews }],
+      ['approved with a note', { ...poisoned(poison), ...approvedByBob, reviews: noted(reviewer, `${MARK}${poison}`) }],
+      ['asked for access', { ...poisoned(poison), access: poisonedAccess(`${MARK}${poison}`) }],
       ['cancelled', { ...poisoned(poison), state: 'cancelled', resolvedAt, cancelReason: `${MARK}${poison}` }],
     ]
   }
+
+  const noted = (reviewer: Review['reviewer'], reason: string) => [review('approve', { reviewer, reason })]
+  const poisonedAccess = (text: string): Approval['access'] => ({
+    requester: { id: text, email: text, name: text },
+    ownerEmail: text,
+    upstream: text,
+    tools: [text, text],
+    durationMs: 60_000,
+    reason: text,
+    extends: null,
+  })
 
   it.each(POISONS)('[REQ-CARD-2] %j lands only where nothing is interpreted', (poison) => {
     for (const [state, one] of outcomes(poison)) {
@@ -251,7 +435,7 @@ describe('text from outside cannot format, link, mention or hide', () => {
       const texts = [
         ...textsOf(cardMessage(card).blocks),
         ...textsOf(argumentsView(card, 1)),
-        ...textsOf(denyView(one.id)),
+        ...WINDOWS.flatMap(([, view]) => textsOf(view(one))),
       ]
       expect(
         texts.some(({ text }) => text.includes(MARK)),
