@@ -13,6 +13,7 @@ import express, { Router } from 'express'
 import { z } from 'zod'
 import type { Approval, Refusal } from '../../src/approval/approval.ts'
 import type { Card } from '../../src/approval/card.ts'
+import { wholeDigest } from '../../src/approval/shown.ts'
 import type { ApprovalId } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import type { Reviewer } from '../../src/people/reviewer.ts'
@@ -200,7 +201,7 @@ const CLICK = z.strictObject({
 
 /** One click is one call of reviews.submit. A refusal is an answer with its message, not an error. */
 function reviewHandler(parts: SignedIn): RequestHandler {
-  const { store, reviews, stepUpLink, reviewer, log } = parts
+  const { store, reviews, stepUpLink, cardOf, reviewer, log } = parts
   return async (req, res) => {
     if (!req.is('application/json')) return refuse(req, res, 'unsupported_body')
     const click = CLICK.safeParse(req.body)
@@ -217,6 +218,7 @@ function reviewHandler(parts: SignedIn): RequestHandler {
       reason: click.data.reason || null,
       channel: 'console',
       strength: confirmed ? 'confirmed' : 'click',
+      shown: { digest: wholeDigest(cardOf(approval)), isComplete: true },
     })
     log.info('console review', { approval_id: approvalId, choice, refusal: outcome.ok ? null : outcome.refusal })
     const needsMore = !outcome.ok && outcome.refusal === 'step_up_needed' && reviewer.email !== null

@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto'
 import type { ApprovalId } from '../brands.ts'
 import { canonicalJson } from '../json/canonical.ts'
+import type { Card } from './card.ts'
 
 export interface Shown {
   readonly approvalId: ApprovalId
@@ -25,6 +26,11 @@ export interface Shown {
 
 /** Grows when a member is added. */
 const SHOWN_VERSION = 1
+
+/** Where a channel shows everything before it lets anyone approve. */
+export function wholeDigest(card: Card): string {
+  return shownDigest({ ...card, rows: card.arguments, isComplete: true })
+}
 
 /** SHA-256, hexadecimal. */
 export function shownDigest(shown: Shown): string {

@@ -100,13 +100,20 @@ test('[REQ-CARD-1] a held call appears by itself, with everything one decides by
   const page = await openConsole()
   await page.waitForSelector('text=Nothing is waiting.')
   expect(await page.title()).toBe('Countersign')
-  const approval = rig.ask({ rule: 'prod-writes', argumentsJson: '{"content":"hello","path":"/data/a.txt"}' })
+  const approval = rig.ask({
+    rule: 'prod-writes',
+    argumentsJson: '{"content":"hello","path":"/data/a.txt"}',
+    annotations: { readOnly: null, destructive: true, openWorld: null },
+    statedReason: 'the weekly clean-up',
+  })
   const card = cardOn(page, approval.id)
   await card.waitFor()
   const text = await card.innerText()
   for (const part of [
     'alice@example.com’s agent wants write_file on files',
     'Held by rule prod-writes: Writing needs a second pair of eyes.',
+    'the server calls it destructive',
+    'the weekly clean-up',
     'content\nhello',
     'path\n/data/a.txt',
     'agent-client for alice@example.com, signed in at https://example.okta.com/oauth2/default',

@@ -4,6 +4,7 @@ import { LINK_LIFE_MS, REASON_MAX_CHARS } from '../../bots/console/console.ts'
 import { SIGN_IN_LIFE_MS } from '../../bots/console/sign-ins.ts'
 import { PREVIEW_MAX_CHARS } from '../../bots/console/view.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
+import { wholeDigest } from '../../src/approval/shown.ts'
 import type { ApprovalId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import type { MessageRef } from '../../src/ports.ts'
@@ -371,4 +372,13 @@ test('approves for a time that the rule offers, and for no other', async () => {
   expect((await approve(61_000)).status).toBe(403)
   expect((await approve(60_000)).status).toBe(200)
   expect(rig.clicks.at(-1)).toMatchObject({ allowForMs: 60_000 })
+})
+
+test('[REQ-CHOICE-5] the digest of what the page showed is in the review', async () => {
+  await start()
+  const cookie = await rig.signIn()
+  const { id } = rig.ask({ statedReason: 'the weekly clean-up' })
+  expect((await click(rig, cookie, { approvalId: id, choice: 'approve', reason: null })).status).toBe(200)
+  const approval = await rig.store.get(id)
+  expect(approval?.reviews[0]?.shownDigest).toBe(approval && wholeDigest(cardOf(approval)))
 })
