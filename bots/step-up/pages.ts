@@ -36,6 +36,7 @@ export function linkPage(
   const text = 'This is all of it. Approving asks you to sign in first, and then once more whether you mean it.'
   return page(site, {
     title: 'Sign in to approve',
+    script: true,
     body: `<p class="step">Step 1 of 2</p>
 ${cardHtml(approval, card)}
 <div class="act">

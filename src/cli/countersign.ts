@@ -7,6 +7,7 @@ import { registerDoctor } from './doctor.ts'
 import { registerGrants } from './grants.ts'
 import { CommandError, loadSettings } from './load.ts'
 import { registerMask } from './mask.ts'
+import { registerPasskeys } from './passkeys.ts'
 import { registerServe } from './serve.ts'
 import { VERSION } from './version.ts'
 
@@ -24,6 +25,7 @@ registerServe(program, process.env)
 registerDoctor(program, { env: process.env, output: process.stdout, setExitCode })
 registerMask(program, { input: process.stdin, output: process.stdout, errors: process.stderr, env: process.env })
 registerGrants(program, { env: process.env, output: process.stdout, setExitCode })
+registerPasskeys(program, { env: process.env, output: process.stdout, setExitCode })
 registerAudit(program, {
   recordingsDirectory: async (file) => recordingsOf((await loadSettings(file, process.env)).value, file),
   output: process.stdout,

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs'
 import { access, constants, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
+import { checkSignIn } from '../../bots/step-up/step-up.ts'
 import { connectRedis, inspectRedis } from '../../jobs/redis.ts'
 import { KNOWN_BY_TOKENS } from '../../jobs/signed-in-groups.ts'
 import { createAuthenticator } from '../../proxy/authenticate/authenticator.ts'
@@ -80,6 +81,7 @@ async function* examine(file: string, env: Environment): AsyncGenerator<Check> {
   yield await checkPolicy(settings, file)
   yield* checkRedis(settings, env)
   yield* checkIssuers(settings)
+  yield* checkSignIns(settings)
   yield* checkUpstreams(settings, file, env)
   yield* checkSlack(settings)
   yield* checkGroups(settings)
@@ -123,6 +125,20 @@ async function* checkIssuers(settings: Settings): AsyncGenerator<Check> {
     else yield problem(`issuer ${issuer}`, why ?? 'its keys cannot be read', 'Check identity.issuers and the network.')
   }
   authenticator.close()
+}
+
+/** The client's id and secret show only when somebody signs in; what the issuer must know of us is told. */
+async function* checkSignIns({ identity, gateway }: Settings): AsyncGenerator<Check> {
+  for (const signIn of identity.signIns) {
+    const check = `signing in at ${signIn.issuer}`
+    try {
+      await checkSignIn(signIn, gateway.publicUrl, clock)
+      yield passed(check, `it must allow the redirect URI ${gateway.publicUrl}/step-up/callback`)
+    } catch {
+      const cure = 'It must be an OpenID Connect provider, by exactly this name; or remove its signIn.'
+      yield problem(check, 'its metadata cannot be read, or lack what signing in needs', cure)
+    }
+  }
 }
 
 async function* checkUpstreams(settings: Settings, file: string, env: Environment): AsyncGenerator<Check> {

@@ -50,6 +50,28 @@ async function checks(settings: string): Promise<{ code: number; lines: readonly
   return { code, lines }
 }
 
+describe('where reviewers sign in', () => {
+  const signIn = () =>
+    right.replace('      allowInsecureLoopbackIssuer: true\n', (line) => `${line}      signIn: { clientId: c }\n`)
+  const lineOf = async () => (await checks(signIn())).lines.find(({ check }) => check.startsWith('signing in at '))
+
+  it('says which redirect URI the issuer must allow', async () => {
+    expect(await lineOf()).toMatchObject({
+      ok: true,
+      detail: expect.stringContaining(`${gateway.url}/step-up/callback`),
+    })
+  })
+
+  it('finds that nobody can sign in there', async () => {
+    const { issuer } = world.issuer
+    const body = JSON.stringify({ issuer, jwks_uri: `${issuer}/jwks`, token_endpoint: `${issuer}/token` })
+    world.issuer.answer('/.well-known/openid-configuration', { status: 200, body })
+    const line = await lineOf()
+    world.issuer.answer('/.well-known/openid-configuration', null)
+    expect(line).toMatchObject({ ok: false, cure: expect.stringContaining('OpenID Connect provider') })
+  })
+})
+
 describe('a set-up that is right', () => {
   it('[REQ-DOCTOR-1] passes all but what a Redis for tests leaves out, a line each', async () => {
     const { lines } = await checks(right)
