@@ -10,16 +10,18 @@ import { ALICE, BOB, type SlackGateway, startSlackGateway } from '../support/sla
 
 let gateway: SlackGateway
 let serial = 0
+/** Into one room the gateway posts no faster than Slack allows. */
+const ROOMS = Array.from({ length: 100 }, (_, at) => `C0CASE${String(at).padStart(3, '0')}`)
 
 beforeAll(async () => {
-  gateway = await startSlackGateway({ burst: 1000 })
+  gateway = await startSlackGateway({ channels: ['C0APPROVALS', 'C0SUMMARIES', ...ROOMS] })
 })
 afterAll(() => gateway.close())
 
 /** A pending approval of its own and the payload of Bob's click on it. */
 async function asked(userId = 'U2') {
   const id = `apr_case${++serial}` as ApprovalId
-  const messageTs = await gateway.ask({ id })
+  const messageTs = await gateway.ask({ id }, `slack:${ROOMS[serial % ROOMS.length]}`)
   return {
     id,
     messageTs,
@@ -222,6 +224,16 @@ describe('a signed click that no card of ours offers', () => {
     expect(gateway.submitted.length).toBe(submitted)
     expect(await state()).toBe('pending')
   })
+})
+
+it('[REQ-CHOICE-5] what one card showed approves no other approval', async () => {
+  const one = await asked()
+  const other = await asked()
+  const digest = String(one.payload.actions[0]?.value).split(':')[1]
+  const actions = [{ ...one.payload.actions[0], value: `${other.id}:${digest}` }]
+  expect((await gateway.slack.deliver({ payload: { ...one.payload, actions } })).status).toBe(200)
+  await gateway.slack.waitForEphemeral(({ text }) => text.includes('that card is not what this approval asks now'))
+  expect([await one.state(), await other.state()]).toEqual(['pending', 'pending'])
 })
 
 it('the log holds neither secrets nor values', () => {

@@ -151,10 +151,10 @@ export async function startSlackGateway({
     time,
     lines: lines as readonly string[],
     /** Opens an approval and posts its card; answers the message's ts. */
-    async ask(change: Partial<Approval> = {}): Promise<string> {
+    async ask(change: Partial<Approval> = {}, place: Place = 'slack'): Promise<string> {
       const approval = pendingApproval(change)
       approvals.open(approval)
-      const ref = await post(cardOf(approval))
+      const ref = await post(cardOf(approval), place)
       refs.set(approval.id, [...(refs.get(approval.id) ?? []), ref])
       return (JSON.parse(ref) as { ts: string }).ts
     },

@@ -320,7 +320,6 @@ function facts(view) {
     'dl',
     { class: 'facts' },
     ...(view.outcome === null ? fact('Risk', view.risk.join(', ')) : []),
-    ...(view.statedReason === null ? [] : fact('The agent says', view.statedReason)),
     ...fact('Agent', view.agent),
     ...(view.statedReason === null ? [] : fact('It says', view.statedReason)),
     ...fact('Asked', timeElement(view.requestedAt)),
