@@ -44,3 +44,18 @@ export function createGrants(redis: RedisHandle, replica: string): Grants {
 function approvalIdOf(id: GrantId): ApprovalId {
   return id.replace(/^gnt_/, 'apr_') as ApprovalId
 }
+
+/** A page of ids; there are as many as approvals that their agents have not come back for. */
+const UNUSED_PAGE = 500
+
+/** The approvals whose grants nobody has used: those that a freeze takes back. */
+export async function listUnused(redis: RedisHandle): Promise<readonly ApprovalId[]> {
+  const { activeGrants } = approvalKeys(redis)
+  const found: ApprovalId[] = []
+  for (let start = 0; ; start += UNUSED_PAGE) {
+    const reply = await redis.call('ZRANGE', activeGrants, start, start + UNUSED_PAGE - 1)
+    const ids = Array.isArray(reply) ? reply.map(String) : []
+    found.push(...ids.map((id) => approvalIdOf(id as GrantId)))
+    if (ids.length < UNUSED_PAGE) return found
+  }
+}

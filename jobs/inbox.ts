@@ -1,7 +1,7 @@
 /**
- * One blocking read a process, on three streams: its own inbox (approvals resolved that one of its connections waits
- * for), the changes of all approvals (for the console and the cards), and the ends of held connections, which whoever
- * holds one looks for its own in (held-connections.ts).
+ * One blocking read a process, on four streams: its own inbox (approvals resolved that one of its connections waits
+ * for), the changes of all approvals (for the console and the cards), the ends of held connections, which whoever
+ * holds one looks for its own in (held-connections.ts), and that what stands frozen has changed (freezes.ts).
  *
  * Streams and not pub/sub, because a message sent while the connection was cut is then still there: the reader goes on
  * after the last id that it saw. A Redis that lost its data starts its ids anew, below that; `reset` goes back then.
@@ -27,6 +27,8 @@ export interface Inbox {
   onChange(listener: (id: ApprovalId) => void): () => void
   /** A held connection is to end, of this replica or another; in held-connections.ts' own words. Answers how to stop. */
   onHeldEnd(listener: (text: string) => void): () => void
+  /** Something was frozen or thawed, by any process. Answers how to stop. */
+  onFreeze(listener: () => void): () => void
   close(): Promise<void>
 }
 
@@ -40,6 +42,7 @@ export async function startInbox(redis: RedisHandle, log: Log): Promise<Inbox> {
     { key: keys.inbox(replica), lastId: '0-0', listeners: new Set() },
     { key: keys.changes, lastId: await now(keys.changes), listeners: new Set() },
     { key: keys.heldEnds, lastId: await now(keys.heldEnds), listeners: new Set() },
+    { key: keys.freezeChanges, lastId: await now(keys.freezeChanges), listeners: new Set() },
   ]
   const connection = redis.blocking()
   const stopping = new AbortController()
@@ -59,6 +62,7 @@ export async function startInbox(redis: RedisHandle, log: Log): Promise<Inbox> {
     onResolved: listenTo<ApprovalId>(streams[0] as Stream),
     onChange: listenTo<ApprovalId>(streams[1] as Stream),
     onHeldEnd: listenTo(streams[2] as Stream),
+    onFreeze: listenTo(streams[3] as Stream),
     async close() {
       forget()
       stopping.abort()

@@ -35,6 +35,7 @@ export const ERRORS = {
   unknown_session: { http: 404, rpc: -32001, cure: 'Begin a new session with initialize.' },
   unauthenticated: { http: 401, rpc: -32600, cure: 'Send one bearer access token issued for this gateway.' },
   denied_by_policy: { http: 200, rpc: -32003, cure: 'Ask the owner of the policy, or call something else.' },
+  frozen: { http: 200, rpc: -32004, cure: 'Ask whoever stopped it; nothing passes until it is thawed.' },
   // What we depend on
   identity_unavailable: { http: 503, rpc: -32010, cure: 'The issuer’s keys cannot be read; try again later.' },
   directory_unavailable: {

@@ -15,6 +15,7 @@ import express from 'express'
 import type { Console } from '../bots/console/console.ts'
 import { createConsole } from '../bots/console/console.ts'
 import { createSlackDirectory } from '../bots/slack/groups.ts'
+import { COMMAND_ONCE_MS } from '../bots/slack/limits.ts'
 import type { SlackChannel, SlackOptions } from '../bots/slack/slack-channel.ts'
 import { createSlackChannel } from '../bots/slack/slack-channel.ts'
 import type { StepUp } from '../bots/step-up/step-up.ts'
@@ -23,8 +24,9 @@ import { startApprovalSteps } from '../jobs/approval-steps.ts'
 import type { RedisApprovalStore } from '../jobs/approvals/store.ts'
 import { createApprovalStore } from '../jobs/approvals/store.ts'
 import { startClientBudgets } from '../jobs/client-budgets.ts'
+import { startFreezes } from '../jobs/freezes.ts'
 import { startGrantRevocation } from '../jobs/grant-revocation.ts'
-import { createGrants } from '../jobs/grants.ts'
+import { createGrants, listUnused } from '../jobs/grants.ts'
 import { startHeldConnections } from '../jobs/held-connections.ts'
 import type { HoldsService } from '../jobs/holds.ts'
 import { createHolds, startHoldsWorker } from '../jobs/holds.ts'
@@ -78,18 +80,21 @@ import { epochMs } from './brands.ts'
 import type { Settings, StaticCredential } from './config/settings.ts'
 import type { Broker } from './credential/lease.ts'
 import { GatewayError } from './errors.ts'
+import { createFreezeDesk, operatorsMay } from './freeze/desk.ts'
 import { createGate } from './gate/gate.ts'
 import { createIds } from './ids.ts'
 import type { Masker } from './masking/masker.ts'
 import { createMasker } from './masking/masker.ts'
 import { faultAnswer } from './mcp/answers.ts'
 import { type Directories, peopleOf } from './people/people.ts'
+import type { Reviewer } from './people/reviewer.ts'
 import type { ChannelName } from './policy/decision.ts'
 import type { CompiledPolicy } from './policy/evaluate.ts'
 import type {
   ApprovalStore,
   Channel,
   Clock,
+  Freezes,
   Grants,
   Ids,
   Log,
@@ -225,6 +230,8 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const standingGrants = createStandingGrants(redis)
   const runs = await startRuns({ redis, inbox, store, clock, log })
   closers.push(() => runs.close())
+  const freezes = await startFreezes({ redis, inbox, log, signal: draining })
+  closers.push(() => freezes.close())
   const notices = createNotices(redis, channelNames(settings))
   closers.push(() => notices.close())
   const lookedUp = [...settings.people.groups.values()].flatMap((group) => group.lookedUp)
@@ -250,12 +257,23 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
       ? startGateway(
           base,
           {
-            ...{ inbox, store, grants, standingGrants, runs, reviews, signedIn, calls },
+            ...{ inbox, store, grants, standingGrants, runs, reviews, freezes, signedIn, calls },
             sealingKeys: await startSealingKeys(redis, log, draining),
           },
           closers,
         )
       : null
+  const { operators } = settings.people
+  const isOperator = async (person: Reviewer) => operators !== null && people.isMember(person, operators, 'click')
+  const desk = createFreezeDesk({
+    authority: operatorsMay(people, operators),
+    ...{ freezes, grants, standingGrants, notices, recorder, clock, log },
+    approvals: store,
+    listUnused: () => listUnused(redis),
+  })
+  const freezing = { desk, list: freezes.list, upstreams: [...settings.upstreams.keys()] }
+  const commands = createTakenNonces(redis, COMMAND_ONCE_MS)
+  const isFirst = (delivery: string) => commands.take(`slack-command:${delivery}`)
   // The jobs role posts summaries, so it speaks to the channels too; only bots receives clicks.
   const speaks = roles.has('bots') || roles.has('jobs')
   const stepUp = roles.has('bots') ? openStepUp(base, store, reviews) : null
@@ -265,11 +283,11 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
       ? createAccessDesk({
           ...{ policy: base.policy, channels: channelNames(settings), upstreams: [...settings.upstreams.keys()] },
           ...{ listing: calls.catalogue, holds: calls.holds, sessions: calls.sessions },
-          ...{ people, isOperator: async () => false, approvals: store, runs, grants: standingGrants },
+          ...{ people, isOperator, approvals: store, runs, grants: standingGrants },
           ...{ recorder, clock, ids: base.ids, log },
         })
       : null
-  const desks = { reviews, readings, access, grants: standingGrants, stepUpLink }
+  const desks = { reviews, readings, access, grants: standingGrants, stepUpLink, freezing, isFirst }
   const slack = speaks ? openSlack(base, store, desks) : null
   const consolePage = roles.has('bots') ? openConsole(base, store, { reviews, stepUpLink }) : null
   const channels = [slack?.channel, consolePage?.channel].filter((channel) => channel !== undefined)
@@ -326,13 +344,14 @@ function startGateway(
     standingGrants: StandingGrants
     runs: Runs
     reviews: Reviews
+    freezes: Freezes
     signedIn: SignedInGroups
     calls: Calls
     sealingKeys: SealingKeys
   },
   closers: Closers,
 ): Endpoint {
-  const { inbox, store, grants, standingGrants, runs, reviews, signedIn, sealingKeys } = parts
+  const { inbox, store, grants, standingGrants, runs, reviews, freezes, signedIn, sealingKeys } = parts
   const { holds, sessions, masker, upstreams, broker, catalogue } = parts.calls
   const { settings, policy, redis, recorder, clock, ids, log, draining, url } = base
   if (policy.needsToolDefinition) catalogue.keepWarm()
@@ -356,6 +375,7 @@ function startGateway(
   const rounds = createRounds({ sealer, clock, newNonce: () => ids.next('call') })
   const gate = createGate({
     policy,
+    freezes,
     channels: channelNames(settings),
     holds,
     approvals: store,
@@ -555,7 +575,7 @@ export function openDirectories({ settings, clock, log }: Pick<Base, 'settings' 
 export function openSlack(
   { settings, clock, log }: Pick<Base, 'settings' | 'clock' | 'log'>,
   { get, listPending }: Pick<ApprovalStore, 'get' | 'listPending'>,
-  desks: Pick<SlackOptions, 'reviews' | 'readings' | 'access' | 'grants' | 'stepUpLink'>,
+  desks: Pick<SlackOptions, 'reviews' | 'readings' | 'access' | 'grants' | 'stepUpLink' | 'freezing' | 'isFirst'>,
 ): SlackChannel | null {
   const slack = settings.channels.slack
   if (slack === null) return null

@@ -19,7 +19,7 @@ import type {
   SessionId,
   TaskId,
 } from './brands.ts'
-import type { Freeze, FreezeScope } from './freeze/freeze.ts'
+import type { Freezable, Freeze, FreezeScope } from './freeze/freeze.ts'
 import type { Call } from './gate/call.ts'
 import type { Fence, Grant } from './grant/grant.ts'
 import type { StandingGrant, StandingGrantCall } from './grant/standing.ts'
@@ -534,10 +534,13 @@ export interface StandingGrants {
 /** What stands frozen. jobs implements it. */
 export interface Freezes {
   /** From what this process knows, which is milliseconds behind Redis; null where nothing stops the call. */
-  stops(call: { readonly principal: PrincipalSummary; readonly upstream: string }): Freeze | null
+  stops(call: Freezable): Freeze | null
   list(): Promise<readonly Freeze[]>
-  /** Durable, and known to every replica, soon after it resolves. Rejects with `store_unavailable`. */
-  add(freeze: Freeze): Promise<void>
+  /**
+   * Durable when it resolves, and known to every replica within milliseconds. Answers the freeze that stands: where the
+   * scope was frozen already, the earlier one; null where too many stand. Rejects with `store_unavailable`.
+   */
+  add(freeze: Freeze): Promise<Freeze | null>
   /** False where nothing of that name was frozen. */
   remove(scope: FreezeScope): Promise<boolean>
 }
@@ -548,12 +551,21 @@ export interface FreezeDesk {
     readonly scope: FreezeScope
     readonly by: Reviewer
     readonly reason: string | null
+    /** Called once the freeze is durable: ending a thousand holds takes longer than stopping everything. */
+    readonly onStanding?: (freeze: Freeze) => void
   }): Promise<FreezeOutcome>
   thaw(order: { readonly scope: FreezeScope; readonly by: Reviewer }): Promise<FreezeOutcome>
 }
 
 export type FreezeOutcome =
-  | { readonly ok: true; readonly ended: { readonly approvals: number; readonly grants: number } }
+  | {
+      readonly ok: true
+      /** What stands; null after a thaw. */
+      readonly freeze: Freeze | null
+      readonly ended: { readonly approvals: number; readonly grants: number }
+      /** What could not be done besides, for the person who asked; null where all was. */
+      readonly note: string | null
+    }
   /** `message` is for the person who asked. */
   | { readonly ok: false; readonly message: string }
 

@@ -470,6 +470,33 @@ export const requirements: readonly Requirement[] = [
   },
   { id: 'REQ-RECORD-3', source: readme, promise: 'Where the recording can’t be written, nothing is forwarded.' },
   { id: 'REQ-RECORD-4', source: readme, promise: '`countersign audit list` and `show` print a session’s timeline.' },
+  // The emergency stop
+  {
+    id: 'REQ-FREEZE-1',
+    source: readme,
+    promise: 'A freeze stops calls in every replica at once, and stands until somebody thaws it.',
+  },
+  {
+    id: 'REQ-FREEZE-2',
+    source: readme,
+    promise:
+      'Only people.operators freeze and thaw from chat; where none are named, anyone may freeze and nobody thaw.',
+  },
+  {
+    id: 'REQ-FREEZE-3',
+    source: readme,
+    promise: 'A freeze ends the approvals that wait and the grants in its scope, and everyone is told who did it.',
+  },
+  {
+    id: 'REQ-FREEZE-4',
+    source: readme,
+    promise: '`countersign freeze` and `thaw` need the settings and Redis, and no running gateway or chat.',
+  },
+  {
+    id: 'REQ-COMMAND-1',
+    source: readme,
+    promise: 'A slash command is answered once its effect is durable, and runs once however often it is delivered.',
+  },
   // Revoke and summarise
   { id: 'REQ-REVOKE-1', source: readme, promise: 'A grant that nobody used ends by itself.' },
   {

@@ -59,3 +59,5 @@ export const ACCESS_DURATION_BLOCK = 'countersign_access_duration_block'
 export const ACCESS_DURATION_INPUT = 'countersign_access_duration'
 export const ACCESS_REASON_BLOCK = 'countersign_access_reason_block'
 export const ACCESS_REASON_INPUT = 'countersign_access_reason'
+
+export const COMMAND = '/countersign'

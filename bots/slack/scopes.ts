@@ -1,8 +1,8 @@
-import { ACCESS_COMMAND } from './actions.ts'
+import { ACCESS_COMMAND, COMMAND } from './actions.ts'
 
 /** What the app may do in the workspace, and why. manifests/slack asks for exactly these; a test compares. */
 export const BOT_SCOPES = {
-  commands: 'takes /access',
+  commands: 'takes /access and /countersign',
   'channels:history': 'looks whether a card was posted, where the answer to posting it was lost',
   'chat:write': 'posts, repaints and answers cards',
   'groups:history': 'the same in private channels',
@@ -19,6 +19,7 @@ export const BOT_SCOPES = {
 /** Commands and events that Slack sends, and what comes of them; in the manifests too, and compared likewise. */
 export const SLASH_COMMANDS = {
   [ACCESS_COMMAND]: 'opens the form for elevated access',
+  [COMMAND]: 'freezes, thaws, and tells what waits',
 } as const satisfies Record<string, string>
 export const BOT_EVENTS = {
   app_home_opened: 'paints App Home for whoever opens it',

@@ -18,7 +18,9 @@ import type { Secret } from '../../src/secret.ts'
 import { registerAccess } from './access-clicks.ts'
 import { type CheckLine, checkSlack } from './check.ts'
 import { registerClicks } from './clicks.ts'
+import { type CommandsOptions, registerSubcommands } from './commands.ts'
 import type { ClicksOptions } from './decide.ts'
+import { type FreezeCommandsOptions, freezeCommands } from './freeze-commands.ts'
 import { createGate } from './gate.ts'
 import { ACK_WITHIN_MS, API_TIMEOUT_MS, CLICK_API_TIMEOUT_MS, REQUEST_BYTES_MAX } from './limits.ts'
 import { boltLogger, errorName } from './log.ts'
@@ -50,6 +52,9 @@ export interface SlackOptions {
   readonly grants: StandingGrants | null
   /** See ClicksOptions. */
   readonly stepUpLink: ClicksOptions['stepUpLink']
+  readonly freezing: Omit<FreezeCommandsOptions, 'web' | 'listPending'>
+  /** See CommandsOptions. */
+  readonly isFirst: CommandsOptions['isFirst']
   readonly clock: Clock
   readonly log: Log
 }
@@ -79,6 +84,12 @@ export function createSlackChannel(options: SlackOptions): SlackChannel {
     access: options.access,
     stepUpLink: options.stepUpLink,
     reviewers,
+    web: clickWeb,
+    log,
+  })
+  registerSubcommands(app, freezeCommands({ ...options.freezing, listPending: options.listPending, web: clickWeb }), {
+    reviewers,
+    isFirst: options.isFirst,
     web: clickWeb,
     log,
   })

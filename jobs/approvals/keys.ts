@@ -38,6 +38,8 @@
  *   cards:<id>               hash    place -> what was painted there (painting.ts), <place>:version -> the version that
  *                                    it is done with, <place>:posting:<what> -> when that was last tried
  *   cards-due                set     approvals whose cards are older than they are
+ *   freezes                  hash    what stands frozen; see freezes.ts
+ *   freezes-changed          stream  id: the revision of that hash, after each change
  */
 import { createHash } from 'node:crypto'
 import type { Approval } from '../../src/approval/approval.ts'
@@ -80,6 +82,8 @@ export interface ApprovalKeys {
   readonly stepsDue: string
   cards(id: ApprovalId): string
   readonly cardsDue: string
+  readonly freezes: string
+  readonly freezeChanges: string
 }
 
 export function approvalKeys({ key }: Pick<RedisHandle, 'key'>): ApprovalKeys {
@@ -120,6 +124,8 @@ export function approvalKeys({ key }: Pick<RedisHandle, 'key'>): ApprovalKeys {
     stepsDue: key('steps-due'),
     cards: (id) => key('cards', id),
     cardsDue: key('cards-due'),
+    freezes: key('freezes'),
+    freezeChanges: key('freezes-changed'),
   }
 }
 

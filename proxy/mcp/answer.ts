@@ -4,7 +4,7 @@ import { GatewayError } from '../../src/errors.ts'
 import type { Call, Delivery, Reply } from '../../src/gate/call.ts'
 import { AgentGone, CutOff, RunFault } from '../../src/gate/call.ts'
 import type { JsonObject } from '../../src/json/value.ts'
-import { faultAnswer, pendingAnswer, stopAnswer } from '../../src/mcp/answers.ts'
+import { faultAnswer, faultOfStop, pendingAnswer, stopAnswer, stopText } from '../../src/mcp/answers.ts'
 import type { Log } from '../../src/ports.ts'
 import { RETRY_MS } from '../response/sse.ts'
 import type { Inquiry } from './inquiry.ts'
@@ -43,7 +43,8 @@ export async function answer(
   switch (reply.kind) {
     case 'stopped':
       if (rpcId === null) {
-        const fault = new GatewayError('denied_by_policy', 'Policy denies this message.')
+        const { stop } = reply
+        const fault = faultOfStop(stop, stop.why === 'frozen' ? stopText(stop) : 'Policy denies this message.')
         return sendJson(outlet, 403, {}, faultAnswer(fault, null, callId))
       }
       sendJson(outlet, 200, {}, stopAnswer({ id: rpcId, era, isToolCall, callId, stop: reply.stop }))

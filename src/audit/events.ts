@@ -8,6 +8,7 @@
 
 import type { Remark, Review } from '../approval/approval.ts'
 import type { ApprovalId, CallId, EpochMs, Fingerprint, GrantId, PolicyVersion, SessionId } from '../brands.ts'
+import type { FreezeScope } from '../freeze/freeze.ts'
 import type { StandingGrant } from '../grant/standing.ts'
 import type { PrincipalSummary } from '../identity/principal.ts'
 import type { JsonValue } from '../json/value.ts'
@@ -196,6 +197,16 @@ export type AuditEvent = Common &
         readonly approval_id: ApprovalId
         readonly state: 'approved' | 'denied' | 'expired' | 'cancelled'
       }
+    | {
+        /** The emergency stop, by whoever ordered it; what it ended is recorded with each approval and grant. */
+        readonly type: 'freeze.frozen'
+        readonly scope: FreezeScope
+        readonly by: Reviewer
+        readonly reason: string | null
+        /** Somebody had frozen it before. */
+        readonly already: boolean
+      }
+    | { readonly type: 'freeze.thawed'; readonly scope: FreezeScope; readonly by: Reviewer }
     | {
         readonly type: 'grant.opened'
         readonly grant_id: GrantId

@@ -1,6 +1,7 @@
 /** What a person reads of recordings: the list of sessions, and one session's events as short lines. */
 
 import type { EpochMs, SessionId } from '../brands.ts'
+import { scopeName } from '../freeze/freeze.ts'
 import type { PrincipalSummary } from '../identity/principal.ts'
 import { unreachable } from '../unreachable.ts'
 import type { AuditEvent, Outcome } from './events.ts'
@@ -113,6 +114,13 @@ function describe(event: AuditEvent): Described {
       return plain(`${event.email}${event.is_first ? ', the first one' : ''}`)
     case 'passkey.removed':
       return plain(event.email)
+    case 'freeze.frozen': {
+      const { scope, by, reason, already } = event
+      const text = `${scopeName(scope)} by ${by.email ?? by.name}${already ? ', as before' : ''}`
+      return bad(`${text}${reason === null ? '' : `: ${reason}`}`)
+    }
+    case 'freeze.thawed':
+      return open(`${scopeName(event.scope)} by ${event.by.email ?? event.by.name}`)
     default:
       return describeApproval(event)
   }

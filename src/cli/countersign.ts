@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { recordingsOf } from '../main.ts'
 import { registerAudit } from './audit.ts'
 import { registerDoctor } from './doctor.ts'
+import { registerFreeze } from './freeze.ts'
 import { registerGrants } from './grants.ts'
 import { CommandError, loadSettings } from './load.ts'
 import { registerMask } from './mask.ts'
@@ -23,6 +24,7 @@ const program = new Command('countersign')
 
 registerServe(program, process.env)
 registerDoctor(program, { env: process.env, output: process.stdout, setExitCode })
+registerFreeze(program, { env: process.env, output: process.stdout, setExitCode })
 registerMask(program, { input: process.stdin, output: process.stdout, errors: process.stderr, env: process.env })
 registerGrants(program, { env: process.env, output: process.stdout, setExitCode })
 registerPasskeys(program, { env: process.env, output: process.stdout, setExitCode })

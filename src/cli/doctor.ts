@@ -170,7 +170,11 @@ async function* checkSlack(settings: Settings): AsyncGenerator<Check> {
     cancel: refuse,
     denyAll: refuse,
   }
-  const nobody = { reviews, readings: { seen: refuse }, access: null, grants: null, stepUpLink: null }
+  const freezing = { desk: { freeze: refuse, thaw: refuse }, list: refuse, upstreams: [] }
+  const nobody = {
+    ...{ reviews, readings: { seen: refuse }, access: null, grants: null, stepUpLink: null },
+    ...{ freezing, isFirst: refuse },
+  }
   const slack = openSlack(
     { settings, clock, log: silent },
     { get: async () => null, listPending: async () => [] },

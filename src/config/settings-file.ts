@@ -21,7 +21,7 @@ import {
   strict,
   text,
 } from './fields.ts'
-import { type Path, say } from './problems.ts'
+import { nearest, type Path, say } from './problems.ts'
 
 /** What passes is recorded, as one line at most: half of audit/chain.ts' LINE_MAX_BYTES, because JSON grows. */
 const BODY_BYTES_MAX = 8 * 1024 * 1024
@@ -205,16 +205,22 @@ const okta = z.preprocess(
   }).optional(),
 )
 
-const people = strict({
-  passkeys: choice('off', 'optional', 'required').default('off'),
-  groups: named(
-    GROUP_NAME,
-    'Use letters, digits, -, _ and dots, up to 63.',
-    list(member(), 1000),
-    'dba: [alice@example.com]',
-  ).default({}),
-  okta,
-}).prefault({})
+const people = strict(
+  {
+    passkeys: choice('off', 'optional', 'required').default('off'),
+    groups: named(
+      GROUP_NAME,
+      'Use letters, digits, -, _ and dots, up to 63.',
+      list(member(), 1000),
+      'dba: [alice@example.com]',
+    ).default({}),
+    operators: list(text('sre, one of people.groups'), 20)
+      .min(1, { error: say('is an empty list', 'Name who may freeze and thaw, or leave it out.') })
+      .optional(),
+    okta,
+  },
+  { check: checkOperators },
+).prefault({})
 
 const recordings = strict({
   directory: text('./recordings').default('./recordings'),
@@ -451,6 +457,21 @@ function publicUrlOf(gateway: unknown): URL | null {
 
 function isAddress(hostname: string): boolean {
   return hostname.startsWith('[') || /^\d+\.\d+\.\d+\.\d+$/.test(hostname)
+}
+
+function checkOperators(value: Raw, add: Add): void {
+  if (!Array.isArray(value.operators)) return
+  const groups = isRecord(value.groups) ? Object.keys(value.groups) : []
+  for (const [at, name] of value.operators.entries()) {
+    if (typeof name !== 'string' || name === '' || groups.includes(name)) continue
+    add(
+      ['operators', at],
+      say(
+        `names no group: “${name}”`,
+        nearest(name, groups) === null ? 'Define it in people.groups.' : `Did you mean ${nearest(name, groups)}?`,
+      ),
+    )
+  }
 }
 
 /** Where a credential goes decides what it may look like. */

@@ -37,6 +37,8 @@ export interface Settings {
     readonly okta: OktaSettings | null
     /** `optional`: of whoever has one. */
     readonly passkeys: 'off' | 'optional' | 'required'
+    /** Who may freeze and thaw: names of groups. Null: everyone may freeze, and thawing takes a shell. */
+    readonly operators: readonly string[] | null
   }
   readonly channels: {
     readonly slack: SlackSettings | null
@@ -181,6 +183,7 @@ function build(file: SettingsFile): Settings {
       groups: frozenMap(Object.entries(file.people.groups).map(([name, list]) => [name, buildGroup(list)])),
       okta: buildOkta(file.people.okta),
       passkeys: file.people.passkeys,
+      operators: file.people.operators ?? null,
     },
     channels: { slack: buildSlack(file.channels.slack), console: buildConsole(file.channels.console) },
     recordings: file.recordings,

@@ -22,6 +22,7 @@ import { epochMs } from '../brands.ts'
 import type { Broker, Lease } from '../credential/lease.ts'
 import type { ErrorCode } from '../errors.ts'
 import { GatewayError } from '../errors.ts'
+import { type Freeze, freezeText } from '../freeze/freeze.ts'
 import { type GrantRefusal, grantIdOf } from '../grant/grant.ts'
 import { standingGrantIdOf } from '../grant/standing.ts'
 import { summarisePrincipal } from '../identity/principal.ts'
@@ -30,12 +31,13 @@ import { editMembers, memberText } from '../json/edit.ts'
 import type { JsonObject } from '../json/value.ts'
 import type { Masker } from '../masking/masker.ts'
 import { replayedAnswer, type Stop } from '../mcp/answers.ts'
-import { STREAM_METHOD } from '../mcp/message.ts'
+import { SESSION_END_METHOD, STREAM_METHOD } from '../mcp/message.ts'
 import type { ApprovalTerms, ChannelName, Decision, Policy } from '../policy/decision.ts'
 import type {
   ApprovalStore,
   Clock,
   Continuations,
+  Freezes,
   Grants,
   Holds,
   Ids,
@@ -68,6 +70,7 @@ const decoder = new TextDecoder()
 
 export interface GateOptions {
   readonly policy: Policy
+  readonly freezes: Pick<Freezes, 'stops'>
   /** Where a rule names no channel, the card goes to all of these. */
   readonly channels: readonly ChannelName[]
   readonly holds: Holds
@@ -130,6 +133,9 @@ export interface Gate {
 export function createGate(options: GateOptions): Gate {
   return {
     async pass(call, attachment, exchange) {
+      // What comes back for its answer may have run before the freeze: it is looked at before its fence.
+      const freeze = call.rejoins === null ? freezeOf(options, call) : null
+      if (freeze !== null) return frozen(options, call, freeze, call.continues?.approvalId ?? null)
       const decision = evaluate(options, call)
       switch (decision.effect) {
         case 'allow':
@@ -146,6 +152,37 @@ export function createGate(options: GateOptions): Gate {
     },
     follow: (message, begunBy, exchange) => follow(options, message, begunBy, exchange),
   }
+}
+
+/**
+ * What an emergency stop lets through: that a client can connect, so that its first call tells the agent who stopped it
+ * and whom to ask, instead of a server that seems broken; and what only ends something. Lists, resources, prompts,
+ * streams and answers to a server's questions are stopped like calls: through each of them the two sides still talk.
+ */
+const PASSES_FROZEN: ReadonlySet<string> = new Set([
+  'initialize',
+  'notifications/initialized',
+  'ping',
+  'server/discover',
+  'notifications/cancelled',
+  'tasks/cancel',
+  SESSION_END_METHOD,
+])
+
+function freezeOf({ freezes }: GateOptions, call: Call): Freeze | null {
+  const freeze = freezes.stops(call)
+  return freeze === null || PASSES_FROZEN.has(call.method) ? null : freeze
+}
+
+async function frozen(options: GateOptions, call: Call, freeze: Freeze, approvalId: ApprovalId | null): Promise<Reply> {
+  await options.recorder.record(stoppedOutcome(options, call, 'refused', approvalId, 'frozen'), 'written')
+  return stopped({ why: 'frozen', freeze, isBegun: call.continues !== null })
+}
+
+/** The last look, when nothing stands between the call and its upstream any more. */
+function refuseFrozen(options: GateOptions, call: Call): void {
+  const freeze = freezeOf(options, call)
+  if (freeze !== null) throw new GatewayError('frozen', `${freezeText(freeze)} Nothing was sent to the MCP server.`)
 }
 
 function evaluate({ policy, catalogue, clock }: GateOptions, call: Call): Decision {
@@ -225,8 +262,12 @@ async function clear(
     throw new GatewayError('internal', `Rule "${decision.rule}" asks for approval without saying from whom.`)
   }
   const fingerprint = await fingerprintOfCall(options, call, call.tool)
+  const rejoined = await rejoin(options, call, fingerprint)
+  // The tool was looked up meanwhile, and a freeze that came in between has ended the holds that it found.
+  const early = rejoined === null ? freezeOf(options, call) : null
+  if (early !== null) return frozen(options, call, early, null)
   const approval =
-    (await rejoin(options, call, fingerprint)) ??
+    rejoined ??
     (await openHold(options, call, {
       ...askFor(options, call, call.tool, decision, terms, fingerprint),
       agent: agentAtFirst(attachment.isPolling ? 'polling' : 'waiting'),
@@ -251,6 +292,11 @@ async function clear(
   }
   // Before the fence: a call that nobody waits for any more must not use the approval up.
   if (attachment.gone.aborted) return abandon(options, call, settled.id)
+  const freeze = freezeOf(options, call)
+  // What ran before the freeze has an answer, and its agent may have that.
+  if (freeze !== null && (await options.grants.get(grantIdOf(settled.id)))?.state !== 'consumed') {
+    return frozen(options, call, freeze, settled.id)
+  }
   const refusal = await takeFence(options, call, settled, fingerprintNow)
   if (refusal === null) return useGrant(options, call, decision, settled)
   if (refusal === 'consumed')
@@ -638,6 +684,12 @@ async function follow(
   { call, approvalId }: { readonly call: Call; readonly approvalId: ApprovalId },
   exchange: Exchange,
 ): Promise<Reply> {
+  const freeze = freezeOf(options, message)
+  if (freeze !== null) {
+    // What the upstream has begun can be followed again once it is thawed.
+    await options.recorder.record(stoppedOutcome(options, message, 'refused', approvalId, 'frozen'), 'written')
+    throw new GatewayError('frozen', `${freezeText(freeze)} The MCP server was asked nothing about its task.`)
+  }
   const decision = evaluate(options, call)
   const { effect, rule, reason } = decision
   if (effect === 'deny') {
@@ -666,6 +718,7 @@ async function forward(options: GateOptions, call: Call, exchange: Exchange, cle
     isIntended = true
     if (delivered !== null && !options.runs.isVouchedFor()) throw new GatewayError('store_unavailable', UNHEARD_OF)
     lease = await options.broker.lend(call.upstream)
+    refuseFrozen(options, call)
     const shape = shapeOfAnswers(run)
     // What is kept, or cut down to what policy allows, is looked at whole.
     const takesPieces = !isApproved && shape === null && call.rpcId !== null
@@ -972,7 +1025,7 @@ function codeOf(error: unknown): ErrorCode {
 
 /** It never reached the upstream. */
 function isOurs(error: unknown): boolean {
-  return codeOf(error) === 'store_unavailable'
+  return codeOf(error) === 'store_unavailable' || codeOf(error) === 'frozen'
 }
 
 /** The outcome of a call that never reached the upstream. */

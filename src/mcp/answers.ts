@@ -5,6 +5,7 @@
 import type { Approval } from '../approval/approval.ts'
 import type { CallId } from '../brands.ts'
 import { GatewayError } from '../errors.ts'
+import { type Freeze, freezeText, scopeName, whoText } from '../freeze/freeze.ts'
 import { editMembers, memberText } from '../json/edit.ts'
 import type { JsonObject } from '../json/value.ts'
 import type { KeptAnswer } from '../run/run.ts'
@@ -23,6 +24,8 @@ export type Stop =
       readonly why: 'outcome_unknown' | 'answer_lost' | 'answer_not_kept' | 'answer_gone'
       readonly approval: Approval
     }
+  /** `isBegun`: it carries on a call that the upstream has begun. */
+  | { readonly why: 'frozen'; readonly freeze: Freeze; readonly isBegun: boolean }
   /** The server's question about it; see Continuation in gate/call.ts. */
   | { readonly why: 'answered_already'; readonly approval: Approval }
 
@@ -44,6 +47,14 @@ export function stopText(stop: Stop): string {
       return `The approval ${stop.approval.id} was cancelled: ${sentence(stop.approval.cancelReason ?? 'no reason given')} The call was NOT executed.`
     case 'refused':
       return `Approval ${stop.approval.id} was given, but ${stop.detail} The call was NOT executed.`
+    case 'frozen':
+      return (
+        `${freezeText(stop.freeze)} ` +
+        (stop.isBegun
+          ? 'The answer to the MCP server’s question was NOT sent on; the call may have run in part. '
+          : 'The call was NOT executed. ') +
+        `Do not repeat it until it is thawed; ask ${whoText(stop.freeze.by)}.`
+      )
     case 'outcome_unknown':
       return (
         `It is not known whether the call of approval ${stop.approval.id} ran: the gateway stopped while it was on its ` +
@@ -95,18 +106,28 @@ export function stopAnswer(options: {
 }): JsonObject {
   const { id, era, isToolCall, callId, stop } = options
   const text = stopText(stop)
-  const details: JsonObject = {
-    outcome: stop.why,
-    rule: stop.why === 'denied_by_policy' ? stop.rule : stop.approval.rule,
-    call_id: callId,
-    ...(stop.why === 'denied_by_policy' ? { reason: stop.reason } : { approval_id: stop.approval.id }),
-  }
+  const details: JsonObject = { outcome: stop.why, call_id: callId, ...detailsOf(stop) }
   if (!isToolCall) {
-    const fault = new GatewayError('denied_by_policy', text)
-    return { jsonrpc: '2.0', id, error: { code: fault.rpcCode, message: text, data: details } }
+    return { jsonrpc: '2.0', id, error: { code: faultOfStop(stop, text).rpcCode, message: text, data: details } }
   }
   const result: JsonObject = { content: [{ type: 'text', text }], isError: true, _meta: { [META_DECISION]: details } }
   return { jsonrpc: '2.0', id, result: era === 'modern' ? { resultType: 'complete', ...result } : result }
+}
+
+function detailsOf(stop: Stop): JsonObject {
+  switch (stop.why) {
+    case 'denied_by_policy':
+      return { rule: stop.rule, reason: stop.reason }
+    case 'frozen':
+      return { scope: scopeName(stop.freeze.scope), since: stop.freeze.at, reason: stop.freeze.reason }
+    default:
+      return { rule: stop.approval.rule, approval_id: stop.approval.id }
+  }
+}
+
+/** Where what was stopped is no tool call, and so has no result. */
+export function faultOfStop(stop: Stop, text: string): GatewayError {
+  return new GatewayError(stop.why === 'frozen' ? 'frozen' : 'denied_by_policy', text)
 }
 
 /** For a client that can't wait any longer: what ran, that nothing is lost, and the way back. */

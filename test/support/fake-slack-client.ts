@@ -2,7 +2,7 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import type { WebSocket } from 'ws'
 import type { FakeView, World } from './fake-slack-world.ts'
-import { type Block, ruleModal } from './slack-block-rules.ts'
+import { type Block, ruleMessageBlocks, ruleModal } from './slack-block-rules.ts'
 
 /** interactivity/handling-user-interaction: acknowledge within 3 seconds. */
 const ACK_WITHIN_MS = 3000
@@ -252,4 +252,71 @@ function parsed(body: string): unknown {
   } catch {
     return body
   }
+}
+
+export interface SlashCommand {
+  /** `/countersign` */
+  readonly command: string
+  /** As typed: the fake escapes it the way a command with `should_escape` gets it. */
+  readonly text: string
+  readonly userId: string
+  readonly channelId?: string
+  /** Says another workspace than ours in the payload. */
+  readonly teamId?: string
+  /** Sent as it stands, as for a command without `should_escape`. */
+  readonly isUnescaped?: boolean
+}
+
+/** interactivity/implementing-slash-commands, "Understanding the payload": a form, every value of it text. */
+export function slashPayload(world: World, wanted: SlashCommand): Record<string, string> {
+  const { command, text, userId, channelId = 'C0APPROVALS', teamId = world.teamId, isUnescaped = false } = wanted
+  const key = randomUUID()
+  world.responseUrls.set(key, { userId, channel: channelId, at: Date.now(), uses: 0 })
+  return {
+    token: 'legacy-verification-token',
+    team_id: teamId,
+    team_domain: 'fake',
+    channel_id: channelId,
+    channel_name: 'approvals',
+    user_id: userId,
+    user_name: person(world, userId).name,
+    command,
+    text: isUnescaped ? text : escapedText(world, text),
+    api_app_id: 'A0FAKE',
+    is_enterprise_install: 'false',
+    response_url: `${world.baseUrl}/response/${key}`,
+    trigger_id: trigger(world, userId),
+  }
+}
+
+/** The same page, "Creating a slash command": people and addresses come as links, and what would be one is escaped. */
+function escapedText(world: World, text: string): string {
+  const plain = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+  const linked = plain.replace(/[^\s@:]+@[^\s@]+\.[^\s@]+/g, (address) => `<mailto:${address}|${address}>`)
+  return linked.replace(/(^|\s)@([^\s@]+)/g, (all, before: string, name: string) => {
+    const user = [...world.users.values()].find((one) => one.name === name)
+    return user === undefined ? all : `${before}<@${user.id}|${name}>`
+  })
+}
+
+/** Over the socket where one is connected, else by HTTP. The acknowledgement's body is what its person alone sees. */
+export async function sendSlash(world: World, payload: Record<string, string>): Promise<Ack> {
+  const [socket] = world.sockets
+  const ack =
+    socket === undefined
+      ? await deliver(world, { payload: null, rawBody: new URLSearchParams(payload).toString() })
+      : await overSocket(socket, payload, 0, 'slash_commands')
+  if (ack.ok) showAnswer(world, payload, ack.body)
+  return ack
+}
+
+function showAnswer(world: World, payload: Record<string, string>, body: unknown): void {
+  if (typeof body !== 'object' || body === null) return
+  const { text = '', blocks } = body as { text?: string; blocks?: unknown }
+  const ruled = blocks === undefined ? { ok: true as const, value: [] } : ruleMessageBlocks(JSON.stringify(blocks))
+  // Slack shows the person an error in place of what it does not take.
+  if (!ruled.ok) throw new Error(`Slack refuses the answer to a command: ${ruled.error}`)
+  const { user_id: userId = '', channel_id: channel = '' } = payload
+  world.ephemerals.push({ userId, channel, text, blocks: ruled.value, via: 'command' })
+  world.changed.emit('change')
 }

@@ -59,7 +59,7 @@ export interface FakeEphemeral {
   readonly channel: string
   readonly text: string
   readonly blocks: Block[]
-  readonly via: 'response_url' | 'chat.postEphemeral'
+  readonly via: 'response_url' | 'chat.postEphemeral' | 'command'
 }
 
 export interface FakeFile {

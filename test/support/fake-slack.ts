@@ -20,7 +20,10 @@ import {
   clickInView,
   type Delivery,
   deliver,
+  type SlashCommand,
   sendOnce,
+  sendSlash,
+  slashPayload,
   submitView,
 } from './fake-slack-client.ts'
 import { choose, clickInHome, openHome, slash, submitForm, type } from './fake-slack-forms.ts'
@@ -134,6 +137,11 @@ export async function startFakeSlack(options: FakeSlackOptions = {}) {
     submitForm: (submission: Parameters<typeof submitForm>[1]) => submitForm(world, submission),
     submitView: (submission: { viewId: string; userId: string; values: Record<string, Record<string, string>> }) =>
       submitView(world, submission),
+    /** What a person typed. */
+    command: (wanted: SlashCommand) => sendSlash(world, slashPayload(world, wanted)),
+    /** The form of a command that is not sent. */
+    slashPayloadOf: (wanted: SlashCommand) => slashPayload(world, wanted),
+    sendSlash: (payload: Record<string, string>) => sendSlash(world, payload),
     /** One signed request to our endpoint, exactly as given: for replays and forgeries. */
     deliver: (delivery: Delivery) => deliver(world, delivery),
     /** The payload of a click that is not sent. */

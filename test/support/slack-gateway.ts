@@ -10,8 +10,12 @@ import { createSlackChannel, type SlackOptions } from '../../bots/slack/slack-ch
 import type { Approval } from '../../src/approval/approval.ts'
 import type { Card } from '../../src/approval/card.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
+import type { AuditEvent } from '../../src/audit/events.ts'
 import type { ApprovalId, Fingerprint } from '../../src/brands.ts'
 import { epochMs, principalId } from '../../src/brands.ts'
+import { GatewayError } from '../../src/errors.ts'
+import { createFreezeDesk, operatorsMay } from '../../src/freeze/desk.ts'
+import { type Freeze, scopeName } from '../../src/freeze/freeze.ts'
 import type { Clock, Log, MessageRef, Place, Readings, Reviews } from '../../src/ports.ts'
 import { createReviews } from '../../src/review/review.ts'
 import { Secret } from '../../src/secret.ts'
@@ -45,6 +49,8 @@ export function pendingApproval(change: Partial<Approval> = {}): Approval {
 }
 
 export interface SlackGatewayOptions extends FakeSlackOptions {
+  /** Addresses of those who may freeze and thaw. */
+  readonly operators?: readonly string[] | null
   readonly socketMode?: boolean
   readonly access?: SlackOptions['access']
   readonly stepUpLink?: SlackOptions['stepUpLink']
@@ -61,6 +67,7 @@ export async function startSlackGateway({
   access = null,
   stepUpLink = null,
   grants = null,
+  operators = null,
   ...options
 }: SlackGatewayOptions = {}) {
   const slack = await startFakeSlack({ users: [ALICE, BOB, CAROL], ...options })
@@ -68,7 +75,7 @@ export async function startSlackGateway({
   const lines: string[] = []
   const approvals = createMemoryApprovalStore()
   const refs = new Map<ApprovalId, MessageRef[]>()
-  const time = { aheadMs: 0 }
+  const time = { aheadMs: 0, storeAway: false }
   const clock: Clock = { now: () => epochMs(Date.now() + time.aheadMs) }
   const log = linesLog(lines)
   const readings = memoryReadings()
@@ -95,6 +102,36 @@ export async function startSlackGateway({
       return real.submit(click)
     },
   }
+  const standing = new Map<string, Freeze>()
+  const seen = new Set<string>()
+  const freezeEvents: AuditEvent[] = []
+  const desk = createFreezeDesk({
+    authority: operatorsMay({ isMember: async ({ email }, groups) => groups.includes(email ?? '') }, operators),
+    freezes: {
+      async add(freeze) {
+        const name = scopeName(freeze.scope)
+        standing.set(name, standing.get(name) ?? freeze)
+        return standing.get(name) ?? null
+      },
+      remove: async (scope) => standing.delete(scopeName(scope)),
+      list: async () => [...standing.values()],
+    },
+    approvals: {
+      ...approvals,
+      async listPending() {
+        await stalledSweep
+        return approvals.listPending()
+      },
+    },
+    grants: { end: async () => false },
+    listUnused: async () => [],
+    standingGrants: { listActive: async () => ({ grants: [], total: 0 }), end: async () => null },
+    recorder: { record: async (event) => void freezeEvents.push(event) },
+    notices: { send: async () => undefined },
+    clock,
+    log,
+  })
+  let stalledSweep = Promise.resolve()
   const slackChannel = createSlackChannel({
     botToken: new Secret(slack.botToken),
     signingSecret: new Secret(slack.signingSecret),
@@ -109,6 +146,11 @@ export async function startSlackGateway({
     access,
     grants,
     stepUpLink,
+    freezing: { desk, list: async () => [...standing.values()], upstreams: ['files', 'mail'] },
+    isFirst: async (delivery) => {
+      if (time.storeAway) throw new GatewayError('store_unavailable', 'away')
+      return seen.size < seen.add(delivery).size
+    },
     clock,
     log,
   })
@@ -157,6 +199,16 @@ export async function startSlackGateway({
       const ref = await post(cardOf(approval), place)
       refs.set(approval.id, [...(refs.get(approval.id) ?? []), ref])
       return (JSON.parse(ref) as { ts: string }).ts
+    },
+    frozen: standing as ReadonlyMap<string, Freeze>,
+    freezeEvents: freezeEvents as readonly AuditEvent[],
+    /** Ending what a freeze stops takes until the answer is called. */
+    stallSweeps(): () => void {
+      let release = () => {}
+      stalledSweep = new Promise((resolve) => {
+        release = resolve
+      })
+      return release
     },
     /** Reviews take until the answer is called: a store that hangs. */
     stallReviews(): () => void {

@@ -105,6 +105,7 @@ export async function startWire(options: {
     },
     gate: createGate({
       policy: policyOf(rules),
+      freezes: { stops: () => null },
       channels: ['console'],
       holds: { open: never, wait: never },
       approvals: { get: never, apply: never },

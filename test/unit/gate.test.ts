@@ -6,6 +6,7 @@ import type { AuditEvent } from '../../src/audit/events.ts'
 import type { ApprovalId, CallId, PolicyVersion, SessionId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
+import type { Freeze } from '../../src/freeze/freeze.ts'
 import type { Attachment, Call, Exchange, LargeEvent, SendOptions, UpstreamAnswer } from '../../src/gate/call.ts'
 import { AgentGone, CutOff } from '../../src/gate/call.ts'
 import type { GateOptions } from '../../src/gate/gate.ts'
@@ -20,7 +21,7 @@ import { stopText } from '../../src/mcp/answers.ts'
 import type { ApprovalTerms, Effect, PolicyInput } from '../../src/policy/decision.ts'
 import type { KeptAnswer, RunEnd } from '../../src/run/run.ts'
 import { Secret } from '../../src/secret.ts'
-import { anApproval, aPrincipal, aReview, someTerms } from '../support/examples.ts'
+import { anApproval, aPrincipal, aReview, aReviewer, someTerms } from '../support/examples.ts'
 import { until } from '../support/until.ts'
 
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
@@ -70,6 +71,9 @@ function world(options: {
   unread?: boolean
   /** What telling the agent that it waits comes to. */
   held?: () => Promise<void>
+  /** At which look a freeze is seen, and at every one after it. */
+  frozenFrom?: number
+  method?: string
   /** An identical call's approval is used already. */
   begun?: boolean
   /** What the directories say of those who approved, once the grant is open; left out: it is not looked at. */
@@ -88,8 +92,10 @@ function world(options: {
   const judged: PolicyInput[] = []
   let asked: Approval | null = null
   let definitionsAsked = 0
+  let looks = 0
   const left = new AbortController()
   const gateOptions: GateOptions = {
+    freezes: { stops: () => (options.frozenFrom !== undefined && ++looks >= options.frozenFrom ? FREEZE : null) },
     policy: {
       version: 'p1' as PolicyVersion,
       evaluate: (input) => {
@@ -132,7 +138,11 @@ function world(options: {
     },
     grants: {
       get: async () =>
-        options.stillMay === undefined || asked === null ? null : openGrant(approve(asked), epochMs(2_000)),
+        options.fence === 'consumed' && options.known
+          ? { ...openGrant(options.known, epochMs(2_000)), state: 'consumed' }
+          : options.stillMay === undefined || asked === null
+            ? null
+            : openGrant(approve(asked), epochMs(2_000)),
       consume: async () => {
         steps.push('fence')
         if (options.fence !== undefined) return { ok: false, refusal: options.fence }
@@ -229,6 +239,7 @@ function world(options: {
     gone: left.signal,
     patience: options.patience ?? null,
   }
+  const message = (method: string): Call => ({ ...CALL, id: 'call_2' as CallId, method, tool: null })
   return {
     steps,
     recorded,
@@ -237,11 +248,14 @@ function world(options: {
     sentHow,
     judged,
     asked: () => asked,
+    follow: (method: string) =>
+      createGate(gateOptions).follow(message(method), { call: CALL, approvalId: 'apr_1' as ApprovalId }, exchange),
     pass: () =>
       createGate(gateOptions).pass(
         {
           ...CALL,
           principal: options.principal ?? CALL.principal,
+          method: options.method ?? CALL.method,
           arguments: options.arguments ?? CALL.arguments,
           rejoins: options.rejoins ?? null,
           continues: options.continues ?? null,
@@ -252,6 +266,13 @@ function world(options: {
         exchange,
       ),
   }
+}
+
+const FREEZE: Freeze = {
+  scope: { kind: 'agent', owner: 'alice@example.com' },
+  by: aReviewer('bob@example.com'),
+  at: epochMs(1_000),
+  reason: 'A leaked token',
 }
 
 const approve = (asked: Approval): Approval => ({ ...asked, state: 'approved', version: 2, resolvedAt: epochMs(2_000) })
@@ -975,3 +996,106 @@ describe('the gate', () => {
     expect(steps.slice(-2)).toEqual(['call.outcome:written', 'return'])
   })
 })
+
+describe('the gate under a freeze', () => {
+  const refused = { type: 'call.outcome', outcome: 'refused', error: 'frozen' }
+
+  it.each<[string, Parameters<typeof world>[0]]>([
+    ['a call that policy allows', { effect: 'allow' }],
+    ['a call that policy holds', { effect: 'require_approval' }],
+    ['a list of tools', { effect: 'allow', method: 'tools/list' }],
+    ['a resource', { effect: 'allow', method: 'resources/read' }],
+    ['a prompt', { effect: 'allow', method: 'prompts/get' }],
+    ['a stream of notifications', { effect: 'allow', method: 'stream/get' }],
+    ['an answer to a question of the server', { effect: 'allow', method: 'response' }],
+    ['what carries an approved call on', { effect: 'require_approval', continues: CONTINUES }],
+  ])('[REQ-FREEZE-1] stops %s before policy is asked, and says so', async (_sentence, options) => {
+    const { steps, recorded, pass } = world({ ...options, frozenFrom: 1 })
+    expect(await pass()).toMatchObject({ kind: 'stopped', stop: { why: 'frozen', freeze: FREEZE } })
+    expect(steps).toEqual(['call.outcome:written'])
+    expect(recorded).toMatchObject([refused])
+  })
+
+  it.each([
+    'initialize',
+    'notifications/initialized',
+    'ping',
+    'server/discover',
+    'notifications/cancelled',
+    'session/delete',
+  ])('lets %s through, so that the agent can be told, and can end things', async (method) => {
+    const { steps, pass } = world({ effect: 'allow', method, frozenFrom: 1 })
+    expect(await pass()).toMatchObject({ kind: 'whole' })
+    expect(steps).toContain('forward')
+  })
+
+  it('asks nobody where the freeze came while the tool was looked up', async () => {
+    const { steps, pass } = world({ effect: 'require_approval', frozenFrom: 2 })
+    expect(await pass()).toMatchObject({ kind: 'stopped', stop: { why: 'frozen' } })
+    expect(steps).not.toContain('hold')
+  })
+
+  it('[REQ-FREEZE-1] leaves the fence alone where the freeze came while people thought', async () => {
+    const { steps, recorded, pass } = world({ effect: 'require_approval', frozenFrom: 3 })
+    expect(await pass()).toMatchObject({ kind: 'stopped', stop: { why: 'frozen' } })
+    expect(steps).not.toContain('fence')
+    expect(steps).not.toContain('forward')
+    expect(recorded.at(-1)).toMatchObject({ ...refused, approval_id: 'apr_1' })
+  })
+
+  it('[REQ-FREEZE-1] does not forward where the freeze came behind the fence', async () => {
+    const { steps, recorded, kept, pass } = world({ effect: 'require_approval', frozenFrom: 4 })
+    await expect(pass()).rejects.toMatchObject({ code: 'frozen' })
+    expect(steps).not.toContain('forward')
+    expect(steps).toContain('return')
+    expect(recorded.at(-1)).toMatchObject(refused)
+    expect(kept).toMatchObject([{ kind: 'fault', code: 'frozen' }])
+  })
+
+  it('does not forward an allowed call where the freeze came while its intent was recorded', async () => {
+    const { steps, recorded, pass } = world({ effect: 'allow', frozenFrom: 2 })
+    await expect(pass()).rejects.toMatchObject({ code: 'frozen' })
+    expect(steps).not.toContain('forward')
+    expect(recorded.at(-1)).toMatchObject(refused)
+  })
+
+  it('gives a call that ran before the freeze its answer, and never says that it was not executed', async () => {
+    const known = await knownApproval()
+    const json = '{"jsonrpc":"2.0","id":9,"result":{"content":[]}}'
+    const { steps, pass } = world({
+      effect: 'require_approval',
+      rejoins: known.id,
+      known,
+      fence: 'consumed',
+      runEnds: { state: 'finished', callId: 'call_0' as CallId, answer: { kind: 'message', json } },
+      frozenFrom: 1,
+    })
+    expect(await pass()).toMatchObject({ kind: 'whole' })
+    expect(steps).not.toContain('forward')
+  })
+
+  it('stops a call that comes back and has not run', async () => {
+    const known = await knownApproval()
+    const { steps, pass } = world({ effect: 'require_approval', rejoins: known.id, known, frozenFrom: 1 })
+    expect(await pass()).toMatchObject({ kind: 'stopped', stop: { why: 'frozen' } })
+    expect(steps).not.toContain('fence')
+  })
+
+  it('asks an upstream nothing about its task, which may still be cancelled there', async () => {
+    const { steps, follow } = world({ effect: 'allow', known: approve(anApproval()), frozenFrom: 1 })
+    await expect(follow('tasks/get')).rejects.toMatchObject({ code: 'frozen' })
+    expect(steps).not.toContain('forward')
+    expect(await follow('tasks/cancel')).toMatchObject({ kind: 'whole' })
+    expect(steps).toContain('forward')
+  })
+})
+
+/** As people approved it, with the fingerprint of the call that asked. */
+async function knownApproval(): Promise<Approval> {
+  const first = world({ effect: 'require_approval', patience: AbortSignal.abort(), undecided: true })
+  const reply = await first.pass()
+  if (reply.kind !== 'pending') throw new Error('not pending')
+  return approve(reply.approval)
+}
+
+const CONTINUES = { approvalId: 'apr_1' as ApprovalId, nonce: 'unused' }

@@ -52,7 +52,7 @@ describe('the smallest settings', () => {
       },
       upstreams: expect.any(Map),
       policy: './policy.yaml',
-      people: { groups: expect.any(Map), okta: null, passkeys: 'off' },
+      people: { groups: expect.any(Map), okta: null, passkeys: 'off', operators: null },
       channels: { slack: null, console: { enabled: true, reviewer: null } },
       recordings: { directory: './recordings', sync: 'group', maxSegmentBytes: 67_108_864 },
       holds: { defaultBudgetMs: 45_000, budgets: new Map(), maxPerAgent: 50 },
@@ -127,7 +127,7 @@ describe('settings as people write them', () => {
   crm: { url: https://crm.example.com/mcp, credential: { kind: static, header: X-Api-Key, secret: abc } }
   pg-1: { url: http://pg.internal/mcp, allowInsecureUpstream: true, credential: { kind: static, secret: abc } }
   raw: { url: http://localhost:1/mcp, credential: { kind: static, header: authorization, scheme: "", secret: "Basic abc" } }`,
-        people: 'people: { groups: { dba: [Alice@Example.com, "slack:user:T01/U02"] } }',
+        people: 'people: { groups: { dba: [Alice@Example.com, "slack:user:T01/U02"] }, operators: [dba] }',
         channels:
           'channels: { slack: { botToken: b, signingSecret: s, approvals: C1 }, console: { reviewer: Bob@Example.com } }',
         holds: 'holds: { defaultBudget: 20s, maxPerAgent: 5, budgets: { Claude Code: 10m, goose: 4m } }',
@@ -148,6 +148,7 @@ describe('settings as people write them', () => {
       ['authorization', 'Bearer'],
       ['authorization', null],
     ])
+    expect(read.people.operators).toEqual(['dba'])
     expect(read.people.groups.get('dba')).toEqual({
       emails: new Set(['alice@example.com']),
       reviewerIds: new Set(['slack:T01:U02']),
@@ -554,6 +555,17 @@ describe('[REQ-POLICY-4] wrong settings', () => {
       { x: 'people: { groups: { a: ["slack:user:U1"] } }' },
       'people.groups.a[0]: is not a person or a group',
     ],
+    [
+      'operators that are no group',
+      { x: 'people: { operators: [sre] }' },
+      'people.operators[0]: names no group: “sre”',
+    ],
+    [
+      'a misspelt group of operators',
+      { x: 'people: { groups: { sre: [a@example.com] }, operators: [srre] }' },
+      'people.operators[0]: names no group: “srre”',
+    ],
+    ['operators that are nobody', { x: 'people: { operators: [] }' }, 'people.operators: is an empty list'],
     ['a group named like an address', { x: 'people: { groups: { "a@b": [] } }' }, 'people.groups.a@b: not a name'],
     ['Teams', { x: 'channels: { teams: { appId: x } }' }, 'channels.teams: Microsoft Teams is not supported yet'],
     [

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { COMMAND } from '../../bots/slack/actions.ts'
 import { SEEN_REQUESTS_MAX } from '../../bots/slack/limits.ts'
 import { boltLogger, errorName } from '../../bots/slack/log.ts'
 import { createOnce } from '../../bots/slack/once.ts'
@@ -137,6 +138,15 @@ describe('the manifests', () => {
         interactivity.message_menu_options_url,
       ]
       for (const url of urls) expect(url === undefined ? null : new URL(url).pathname).toBe(isHttp ? EVENTS_PATH : null)
+    }
+  })
+
+  it('have mentions in /countersign come as ids, which nobody chooses', () => {
+    for (const { features } of [http, socket]) {
+      const own = features.slash_commands.find(({ command }: { command: string }) => command === COMMAND)
+      expect(own.should_escape).toBe(true)
+      expect(own.description.length).toBeLessThanOrEqual(2000)
+      expect(own.usage_hint.length).toBeLessThanOrEqual(1000)
     }
   })
 
