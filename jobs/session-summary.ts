@@ -16,7 +16,7 @@ import type { SessionSummary } from '../src/audit/summary.ts'
 import type { EpochMs, SessionId } from '../src/brands.ts'
 import { epochMs } from '../src/brands.ts'
 import type { ChannelName } from '../src/policy/decision.ts'
-import type { Channel, Clock, Log, Recorder } from '../src/ports.ts'
+import type { Channel, Clock, Log, MessageRef, RecentSessions, Recorder } from '../src/ports.ts'
 import { ChannelBusy } from '../src/ports.ts'
 import type { JobQueue, RunResult } from './queues.ts'
 import { openQueue, startWorker } from './queues.ts'
@@ -48,6 +48,7 @@ export interface SessionSummaryOptions {
   /** Where the segments are. A session whose calls were recorded elsewhere can't be summarised here. */
   readonly directory: string
   readonly channels: readonly Channel[]
+  readonly recent: Pick<RecentSessions, 'add'>
   /** Whether the session has a pending approval or an active grant. */
   isBusy(session: SessionId): Promise<boolean>
 }
@@ -162,15 +163,32 @@ async function postSummary(work: Work, { sessionId, channel: name }: SummaryJob)
     if (cutOff) log.warn('sessions: a summary was cut off while posting and is not posted again', fields)
     return 'done'
   }
+  let ref: MessageRef | null
   try {
-    await channel.summarise(summary)
+    ref = await channel.summarise(summary)
   } catch (error) {
     await redis.call('HDEL', session, mark)
     if (error instanceof ChannelBusy) return { againInMs: error.retryAfterMs }
     throw error
   }
   await redis.call('HSET', session, mark, 'posted')
+  if (ref !== null) await remember(work, summary, name, ref)
   return 'done'
+}
+
+/** For App Home: who lacks it there has the message itself. */
+async function remember(
+  { recent, log }: Work,
+  { principal, upstream, startedAt, endedAt, calls, unknownOutcomes, recordingId, sessionId }: SessionSummary,
+  channel: ChannelName,
+  ref: MessageRef,
+): Promise<void> {
+  const ownerEmail = principal.email
+  if (ownerEmail === null) return
+  const total = Object.values(calls).reduce((sum, count) => sum + count, 0) + unknownOutcomes
+  await recent
+    .add(ownerEmail, { upstream, startedAt, endedAt, calls: total, recordingId, channel, ref })
+    .catch(() => log.warn('sessions: an ended one is not listed for its owner', { session_id: sessionId }))
 }
 
 /** Null, and the log says why, where nobody could read it or nothing can be said. */

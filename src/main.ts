@@ -38,6 +38,7 @@ import { startOutbox } from '../jobs/outbox.ts'
 import { createParkedCalls } from '../jobs/parked-calls.ts'
 import { createPasskeys } from '../jobs/passkeys.ts'
 import { createReadings } from '../jobs/readings.ts'
+import { createRecentSessions } from '../jobs/recent-sessions.ts'
 import type { FileRecorder } from '../jobs/recording/recorder.ts'
 import { startRecorder } from '../jobs/recording/recorder.ts'
 import type { RedisHandle } from '../jobs/redis.ts'
@@ -287,7 +288,9 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
           ...{ recorder, clock, ids: base.ids, log },
         })
       : null
-  const desks = { reviews, readings, access, grants: standingGrants, stepUpLink, freezing, isFirst }
+  const recent = createRecentSessions(redis)
+  const home = roles.has('bots') ? { approvals: store, people, sessions: recent } : null
+  const desks = { reviews, readings, access, grants: standingGrants, home, stepUpLink, freezing, isFirst }
   const slack = speaks ? openSlack(base, store, desks) : null
   const consolePage = roles.has('bots') ? openConsole(base, store, { reviews, stepUpLink }) : null
   const channels = [slack?.channel, consolePage?.channel].filter((channel) => channel !== undefined)
@@ -514,6 +517,7 @@ function startJobs(
     idleMs: settings.sessions.idleMs,
     directory: recordingsDirectory,
     channels,
+    recent: createRecentSessions(redis),
     isBusy: sessionBusy({ redis, grants }),
   })
   closers.push(
@@ -575,7 +579,10 @@ export function openDirectories({ settings, clock, log }: Pick<Base, 'settings' 
 export function openSlack(
   { settings, clock, log }: Pick<Base, 'settings' | 'clock' | 'log'>,
   { get, listPending }: Pick<ApprovalStore, 'get' | 'listPending'>,
-  desks: Pick<SlackOptions, 'reviews' | 'readings' | 'access' | 'grants' | 'stepUpLink' | 'freezing' | 'isFirst'>,
+  desks: Pick<
+    SlackOptions,
+    'reviews' | 'readings' | 'access' | 'grants' | 'home' | 'stepUpLink' | 'freezing' | 'isFirst'
+  >,
 ): SlackChannel | null {
   const slack = settings.channels.slack
   if (slack === null) return null

@@ -311,7 +311,8 @@ export interface Channel {
    * place, it is left out.
    */
   attach?(ref: MessageRef, card: Card): Promise<void>
-  summarise(summary: SessionSummary): Promise<void>
+  /** Answers where it stands; null where the channel has no such place. */
+  summarise(summary: SessionSummary): Promise<MessageRef | null>
   notify(id: string, notice: Notice): Promise<void>
   /**
    * A message that may have been posted at about that instant although nobody heard that it was: the answer was lost,
@@ -568,6 +569,27 @@ export type FreezeOutcome =
     }
   /** `message` is for the person who asked. */
   | { readonly ok: false; readonly message: string }
+
+/** A session that has ended and whose summary was posted. */
+export interface EndedSession {
+  readonly upstream: string
+  readonly startedAt: EpochMs
+  readonly endedAt: EpochMs
+  readonly calls: number
+  readonly recordingId: string
+  readonly channel: ChannelName
+  readonly ref: MessageRef
+}
+
+/** The sessions of each person's agents that ended lately. jobs/recent-sessions implements it. */
+export interface RecentSessions {
+  add(ownerEmail: string, session: EndedSession): Promise<void>
+  /** Newest first. Rejects with `store_unavailable`. */
+  list(page: { readonly ownerEmail: string; readonly offset: number; readonly max: number }): Promise<{
+    readonly sessions: readonly EndedSession[]
+    readonly total: number
+  }>
+}
 
 /** The tools of an upstream, by name, as it lists them now or did a few minutes ago. proxy/catalogue implements it. */
 export interface ToolListing {

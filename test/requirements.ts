@@ -534,6 +534,11 @@ export const requirements: readonly Requirement[] = [
     source: 'Slack: a trigger lives three seconds',
     promise: '/access opens its form at once, and previews who will be asked and what policy will say.',
   },
+  {
+    id: 'REQ-ACCESS-5',
+    source: readme,
+    promise: 'App Home shows each person what waits for them, what they asked for and what stands open, and no more.',
+  },
   { id: 'REQ-ACCESS-3', source: readme, promise: 'A grant ends later only by a review of its own.' },
   // Transparency
   {

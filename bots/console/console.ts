@@ -112,7 +112,10 @@ function channelOf(feed: Feed): Channel {
       return JSON.stringify({ approvalId: card.approvalId }) as MessageRef
     },
     update: async (_ref, card) => feed.touch(card.approvalId),
-    summarise: async (summary) => feed.summarise(summary),
+    summarise: async (summary) => {
+      feed.summarise(summary)
+      return null
+    },
     notify: async (id, notice) => feed.notify(id, notice),
   }
 }

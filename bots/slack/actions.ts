@@ -61,3 +61,13 @@ export const ACCESS_REASON_BLOCK = 'countersign_access_reason_block'
 export const ACCESS_REASON_INPUT = 'countersign_access_reason'
 
 export const COMMAND = '/countersign'
+
+/** App Home. */
+export const HOME_REVIEW_ACTION = 'countersign_home_review'
+export const HOME_TAKE_BACK_ACTION = 'countersign_home_take_back'
+export const HOME_REVOKE_ACTION = 'countersign_home_revoke'
+export const HOME_EXTEND_ACTION = 'countersign_home_extend'
+/** Followed by the section and the direction; the value has the pages that are then shown. */
+export const HOME_PAGE_ACTION = 'countersign_home_page_'
+/** An approval in a window of its own, with the buttons of its card. */
+export const REVIEW_VIEW = 'countersign_review_view'

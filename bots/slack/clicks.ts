@@ -13,12 +13,22 @@ import type { Approval } from '../../src/approval/approval.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import { visible } from '../../src/approval/visible.ts'
 import type { Log } from '../../src/ports.ts'
-import { APPROVE_VIEW, ARGUMENTS_VIEW, ASK_VIEW, DENY_ALL_VIEW, DENY_VIEW, MESSAGE_VIEW, MORE_VIEW } from './actions.ts'
+import {
+  APPROVE_VIEW,
+  ARGUMENTS_VIEW,
+  ASK_VIEW,
+  DENY_ALL_VIEW,
+  DENY_VIEW,
+  MESSAGE_VIEW,
+  MORE_VIEW,
+  REVIEW_VIEW,
+} from './actions.ts'
 import { cardMessage } from './card-blocks.ts'
 import { type Answer, answerBlocks, guarded, inTime, NOT_UNDERSTOOD } from './click-answers.ts'
 import { act, Click, type ClicksOptions } from './decide.ts'
 import { errorName } from './log.ts'
 import { messageView } from './more-view.ts'
+import { readSubject } from './shown-call.ts'
 import { SUBMISSIONS, Submission, type SubmittedView } from './submit.ts'
 import { fallbackText } from './text.ts'
 import type { SlackWeb } from './web.ts'
@@ -36,6 +46,10 @@ export function registerClicks(app: App, options: ClicksOptions): void {
     await inTime(ack(), log)
     if (answer.message !== null) await tell(answer, click ?? null, respond, options)
     if (answer.stale !== null && click !== undefined) await repaint(web, click, answer.stale, log)
+    if (click?.view?.callback_id !== REVIEW_VIEW || answer.message !== null) return
+    const subject = readSubject(click.view.private_metadata)
+    if (subject === null) return
+    options.inWindow({ viewId: click.view.id, approvalId: subject.id, userId: click.user.id, team })
   })
 
   for (const view of [APPROVE_VIEW, DENY_VIEW, DENY_ALL_VIEW, ASK_VIEW] as const) {

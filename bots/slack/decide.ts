@@ -50,10 +50,19 @@ export interface ClicksOptions {
   readonly access: Pick<AccessDesk, 'revoke'> | null
   /** Where this reviewer signs in for this approval; null: the gateway has no such page. */
   readonly stepUpLink: ((approvalId: ApprovalId, reviewer: Reviewer) => Promise<string>) | null
+  /** After a click on a card that stands in a window: nothing else paints that. */
+  readonly inWindow: (click: WindowClick) => void
   readonly reviewers: Reviewers
   /** Short deadline: it works within a click. */
   readonly web: SlackWeb
   readonly log: Log
+}
+
+export interface WindowClick {
+  readonly viewId: string
+  readonly approvalId: ApprovalId
+  readonly userId: string
+  readonly team: string
 }
 
 const Input = z.object({

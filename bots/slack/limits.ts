@@ -117,3 +117,15 @@ export const STATUS_ROWS_MAX = 10
 export const FREEZE_PATIENCE_MS = 500
 /** A signed delivery is fresh for SIGNATURE_AGE_MAX_MS, by a clock that may be SIGNATURE_SKEW_MAX_MS off. */
 export const COMMAND_ONCE_MS = SIGNATURE_AGE_MAX_MS + 2 * SIGNATURE_SKEW_MAX_MS
+
+/** App Home: 100 blocks at most (docs.slack.dev/reference/views/home-tab-views); four sections of so many rows fit. */
+export const HOME_ROWS_MAX = 5
+/** What is looked through for one person's Home: each approval may have half a megabyte. */
+export const HOME_SCANNED_MAX = 300
+export const HOME_SCAN_PAGE = 50
+export const HOME_RESOLVED_MAX = 100
+export const HOME_GRANTS_MAX = 200
+/** One person's Home is painted no oftener, however often they click. */
+export const HOME_EVERY_MS = 1000
+/** People whose Home is being painted, or was lately. */
+export const HOMES_MAX = 1000

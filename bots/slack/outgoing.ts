@@ -82,7 +82,9 @@ export function createOutgoing(options: OutgoingOptions): Channel {
       await post(outgoing, { conversation: options.approvals, message, sent: { kind: 'notice', id } })
     },
     async summarise(summary) {
-      await post(outgoing, { conversation: options.summaries, message: summaryMessage(summary), sent: null })
+      return writeRef(
+        await post(outgoing, { conversation: options.summaries, message: summaryMessage(summary), sent: null }),
+      )
     },
     find: (sent, at) => find(outgoing, sent, at),
   }

@@ -16,6 +16,7 @@ import type {
 } from '../../src/ports.ts'
 import type { Secret } from '../../src/secret.ts'
 import { registerAccess } from './access-clicks.ts'
+import { type HomeParts, registerHome } from './app-home.ts'
 import { type CheckLine, checkSlack } from './check.ts'
 import { registerClicks } from './clicks.ts'
 import { type CommandsOptions, registerSubcommands } from './commands.ts'
@@ -26,6 +27,7 @@ import { ACK_WITHIN_MS, API_TIMEOUT_MS, CLICK_API_TIMEOUT_MS, REQUEST_BYTES_MAX 
 import { boltLogger, errorName } from './log.ts'
 import { createOnce } from './once.ts'
 import { createOutgoing } from './outgoing.ts'
+import { createPace } from './pace.ts'
 import { registerRequester } from './requester-clicks.ts'
 import { createReviewers } from './reviewers.ts'
 import { createSocketMode } from './socket-mode.ts'
@@ -50,6 +52,8 @@ export interface SlackOptions {
   /** Null where no clicks are received. */
   readonly access: AccessDesk | null
   readonly grants: StandingGrants | null
+  /** What App Home lists beside them; null where no clicks are received. */
+  readonly home: HomeParts | null
   /** See ClicksOptions. */
   readonly stepUpLink: ClicksOptions['stepUpLink']
   readonly freezing: Omit<FreezeCommandsOptions, 'web' | 'listPending'>
@@ -83,6 +87,7 @@ export function createSlackChannel(options: SlackOptions): SlackChannel {
     approvals: options,
     access: options.access,
     stepUpLink: options.stepUpLink,
+    inWindow: (click) => homes?.clicked(click),
     reviewers,
     web: clickWeb,
     log,
@@ -94,7 +99,18 @@ export function createSlackChannel(options: SlackOptions): SlackChannel {
     log,
   })
   registerRequester(app, { reviews: options.reviews, get: options.get, reviewers, web: clickWeb, log })
-  registerAccess(app, { desk: options.access, grants: options.grants, reviewers, web: clickWeb, log })
+  const openExtension = registerAccess(app, {
+    ...{ desk: options.access, grants: options.grants },
+    ...{ reviewers, web: clickWeb, log },
+  })
+  const homes =
+    options.home === null
+      ? null
+      : registerHome(app, {
+          ...options.home,
+          ...{ get: options.get, grants: options.grants, access: options.access, reviews: options.reviews },
+          ...{ openExtension, reviewers, web: clickWeb, pace: createPace(options.clock), log },
+        })
   return {
     channel: createOutgoing({ ...options, web, ours: team.ours }),
     router: 'router' in edge ? edge.router : null,
@@ -105,6 +121,7 @@ export function createSlackChannel(options: SlackOptions): SlackChannel {
     },
     stop: async () => {
       stopped = true
+      homes?.close()
       if ('stop' in edge) await edge.stop()
     },
     check: () => checkSlack(web, appToken, createWeb({ token: appToken, timeoutMs: API_TIMEOUT_MS, apiUrl, log })),

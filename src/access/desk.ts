@@ -14,7 +14,7 @@ import type { ApprovalId, CallId, PolicyVersion } from '../brands.ts'
 import { epochMs, principalId } from '../brands.ts'
 import { formatDuration } from '../config/duration.ts'
 import { GatewayError } from '../errors.ts'
-import type { StandingGrant } from '../grant/standing.ts'
+import { isHolder, type StandingGrant } from '../grant/standing.ts'
 import type { PrincipalSummary } from '../identity/principal.ts'
 import { canonicalJson } from '../json/canonical.ts'
 import type { JsonObject } from '../json/value.ts'
@@ -392,10 +392,4 @@ async function mayRevoke(options: AccessDeskOptions, grant: StandingGrant, by: R
   if (isHolder(grant, by) || (await options.isOperator(by))) return true
   const approval = await options.approvals.get(grant.approvalId)
   return approval !== null && (await mayReview(approval, by, options.people, 'click')) === null
-}
-
-export function isHolder({ holder }: StandingGrant, { email }: Reviewer): boolean {
-  if (email === null) return false
-  if (holder.kind === 'owner') return holder.email === email
-  return holder.principal.email === email || holder.principal.subject.toLowerCase() === email
 }

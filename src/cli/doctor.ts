@@ -172,7 +172,7 @@ async function* checkSlack(settings: Settings): AsyncGenerator<Check> {
   }
   const freezing = { desk: { freeze: refuse, thaw: refuse }, list: refuse, upstreams: [] }
   const nobody = {
-    ...{ reviews, readings: { seen: refuse }, access: null, grants: null, stepUpLink: null },
+    ...{ reviews, readings: { seen: refuse }, access: null, grants: null, home: null, stepUpLink: null },
     ...{ freezing, isFirst: refuse },
   }
   const slack = openSlack(

@@ -115,3 +115,10 @@ export function isExtendedBy(grant: StandingGrant, extension: StandingGrant, now
   const isSame = tools.size === new Set(extension.tools).size && extension.tools.every((tool) => tools.has(tool))
   return isSame && grant.holder.email === extension.holder.email
 }
+
+/** Whether it is for this person's agents, so that they may give it back. */
+export function isHolder({ holder }: StandingGrant, { email }: Reviewer): boolean {
+  if (email === null) return false
+  if (holder.kind === 'owner') return holder.email === email
+  return holder.principal.email === email || holder.principal.subject.toLowerCase() === email
+}

@@ -68,7 +68,7 @@ function aChannel(name: ChannelName = 'console') {
     name,
     post: (card) => show('post', `message-${card.approvalId}`, card),
     update: async (ref, card) => void (await show('update', ref, card)),
-    summarise: async () => undefined,
+    summarise: async () => null,
     notify: async () => undefined,
   }
   return { channel, paintings, failures, insideMost: () => insideMost }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createRecentSessions } from '../../jobs/recent-sessions.ts'
 import { readSegments, readSession } from '../../jobs/recording/reader.ts'
 import { type FileRecorder, startRecorder } from '../../jobs/recording/recorder.ts'
 import { createSegment } from '../../jobs/recording/segment.ts'
@@ -17,7 +18,7 @@ import type { SessionSummary } from '../../src/audit/summary.ts'
 import type { SessionId } from '../../src/brands.ts'
 import { epochMs, principalId } from '../../src/brands.ts'
 import type { PrincipalSummary } from '../../src/identity/principal.ts'
-import { type Channel, ChannelBusy, type Log } from '../../src/ports.ts'
+import { type Channel, ChannelBusy, type Log, type MessageRef } from '../../src/ports.ts'
 import { ALICE, intent, outcome } from '../support/audit-events.ts'
 import { randomIds } from '../support/random-ids.ts'
 import { silentLog, startTestRedis, systemClock, type TestRedis } from '../support/redis.ts'
@@ -61,7 +62,12 @@ function gateway(more: { recorder?: FileRecorder; idleMs?: number } = {}): Sessi
 
 function jobs(more: Partial<SessionSummaryOptions> = {}): void {
   const edges = { redis, recorder, clock: systemClock, log: silentLog, idleMs: IDLE_MS, directory, channels: [] }
-  const worker = startSessionSummaries({ ...edges, isBusy: async () => false, ...more })
+  const worker = startSessionSummaries({
+    ...edges,
+    recent: createRecentSessions(redis),
+    isBusy: async () => false,
+    ...more,
+  })
   closers.push(() => worker.close())
 }
 
@@ -79,6 +85,7 @@ function channel(name: Channel['name'], answer: (nth: number) => void = () => un
       asked.push(summary)
       answer(asked.length)
       posted.push(summary)
+      return '{"channel":"C1","ts":"1.1"}' as MessageRef
     },
   }
   return { self, posted, asked }
@@ -241,6 +248,14 @@ describe('the end of a session', () => {
     }
     expect(slack.posted).toMatchObject([told])
     expect(page.posted).toMatchObject([told])
+    const recent = createRecentSessions(redis)
+    const listed = { upstream: 'files', calls: 2, recordingId: told.recordingId }
+    const { sessions } = await until('its owner finds it among the recent ones', async () => {
+      const found = await recent.list({ ownerEmail: String(ALICE.email), offset: 0, max: 10 })
+      return found.sessions.some(({ recordingId }) => recordingId === told.recordingId) && found
+    })
+    expect(sessions.find(({ recordingId }) => recordingId === told.recordingId)).toMatchObject(listed)
+    expect(await recent.list({ ownerEmail: 'bob@example.com', offset: 0, max: 10 })).toEqual({ sessions: [], total: 0 })
   })
 
   test('waits for approvals and grants that are still open', async () => {

@@ -108,6 +108,8 @@ function call(world: World, method: string, args: Args, request: IncomingMessage
       return viewsPush(world, args)
     case 'views.update':
       return viewsUpdate(world, args)
+    case 'chat.getPermalink':
+      return getPermalink(world, args)
     case 'views.publish':
       return viewsPublish(world, args)
     default:
@@ -258,6 +260,17 @@ function viewsUpdate(world: World, args: Args): Answer {
   if (!ruled.ok) return refuse(ruled.error, ruled.messages)
   Object.assign(view, { modal: ruled.value, hash: randomUUID(), state: keptState(view, ruled.value) })
   return { ok: true, view: { id: view.id, hash: view.hash } }
+}
+
+/** reference/methods/chat.getPermalink: needs no scope. */
+function getPermalink(world: World, args: Args): Answer {
+  const message = world.messages.find(({ channel, ts }) => channel === args.channel && ts === args.message_ts)
+  if (message === undefined) return refuse('message_not_found')
+  return {
+    ok: true,
+    channel: message.channel,
+    permalink: `https://fake.slack.com/archives/${message.channel}/p${message.ts.replace('.', '')}`,
+  }
 }
 
 /** reference/methods/views.publish */

@@ -16,7 +16,7 @@ import { epochMs, principalId } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { createFreezeDesk, operatorsMay } from '../../src/freeze/desk.ts'
 import { type Freeze, scopeName } from '../../src/freeze/freeze.ts'
-import type { Clock, Log, MessageRef, Place, Readings, Reviews } from '../../src/ports.ts'
+import type { Clock, Log, MessageRef, People, Place, Readings, Reviews } from '../../src/ports.ts'
 import { createReviews } from '../../src/review/review.ts'
 import { Secret } from '../../src/secret.ts'
 import { anApproval } from './examples.ts'
@@ -55,6 +55,7 @@ export interface SlackGatewayOptions extends FakeSlackOptions {
   readonly access?: SlackOptions['access']
   readonly stepUpLink?: SlackOptions['stepUpLink']
   readonly grants?: SlackOptions['grants']
+  readonly home?: Partial<NonNullable<SlackOptions['home']>>
   /** Slack refuses this once, while the gateway starts. */
   readonly failAtStart?: { readonly method: string; readonly error: string }
 }
@@ -68,6 +69,7 @@ export async function startSlackGateway({
   stepUpLink = null,
   grants = null,
   operators = null,
+  home,
   ...options
 }: SlackGatewayOptions = {}) {
   const slack = await startFakeSlack({ users: [ALICE, BOB, CAROL], ...options })
@@ -79,14 +81,15 @@ export async function startSlackGateway({
   const clock: Clock = { now: () => epochMs(Date.now() + time.aheadMs) }
   const log = linesLog(lines)
   const readings = memoryReadings()
+  const people: People = {
+    isMember: async (reviewer, groups) => groups.includes(reviewer.email ?? ''),
+    current: async (reviewer) => reviewer,
+  }
   const real = createReviews({
     approvals,
     grants: { get: async () => null, consume: async () => ({ ok: false, refusal: 'unknown' }), end: async () => false },
     standingGrants: { end: async () => null },
-    people: {
-      isMember: async (reviewer, groups) => groups.includes(reviewer.email ?? ''),
-      current: async (reviewer) => reviewer,
-    },
+    people,
     readings,
     recorder: { record: async () => {} },
     clock,
@@ -145,6 +148,7 @@ export async function startSlackGateway({
     listPending: () => approvals.listPending(),
     access,
     grants,
+    home: { approvals, people, sessions: { list: async () => ({ sessions: [], total: 0 }) }, ...home },
     stepUpLink,
     freezing: { desk, list: async () => [...standing.values()], upstreams: ['files', 'mail'] },
     isFirst: async (delivery) => {
