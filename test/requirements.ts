@@ -608,6 +608,13 @@ export const requirements: readonly Requirement[] = [
     source: readme,
     promise: 'A rule that asks for signing in is approved by no click alone, in no channel.',
   },
+  // Races
+  {
+    id: 'REQ-RACE-1',
+    source: readme,
+    promise:
+      'Of all that ends an approval at the same time, in however many processes, one wins; the others are told that it was decided.',
+  },
   // Delivery
   {
     id: 'REQ-DELIVERY-1',
