@@ -634,5 +634,11 @@ export const requirements: readonly Requirement[] = [
     source: readme,
     promise: '`countersign doctor` names what is wrong with the set-up, and its cure.',
   },
+  {
+    id: 'REQ-DOCTOR-2',
+    source: readme,
+    promise:
+      '`countersign doctor` checks Slack’s token, scopes, channels, signing secret, addresses and clock, and says the cure.',
+  },
   { id: 'REQ-ARCH-1', source: 'ARCHITECTURE', promise: 'The layers import each other only as ARCHITECTURE says.' },
 ]

@@ -98,6 +98,9 @@ export const GROUP_PAGE_MAX = 999
 /** Some ten pages: with more people in it, a channel names no reviewers but everybody. */
 export const GROUP_MEMBERS_MAX = 10_000
 
+/** docs.slack.dev/reference/methods/conversations.info: 50 a minute. What `doctor` asks of those that a policy names. */
+export const ROOMS_CHECKED_MAX = 40
+
 export const RECONNECT_FIRST_MS = 500
 export const RECONNECT_MAX_MS = 30_000
 /** An answer to the close frame of Socket Mode is waited for no longer. */

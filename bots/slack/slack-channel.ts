@@ -17,7 +17,7 @@ import type {
 import type { Secret } from '../../src/secret.ts'
 import { registerAccess } from './access-clicks.ts'
 import { type HomeParts, registerHome } from './app-home.ts'
-import { type CheckLine, checkSlack } from './check.ts'
+import { type CheckLine, type CheckSurroundings, checkSlack } from './check.ts'
 import { registerClicks } from './clicks.ts'
 import { type CommandsOptions, registerSubcommands } from './commands.ts'
 import type { ClicksOptions } from './decide.ts'
@@ -69,7 +69,8 @@ export interface SlackChannel {
   readonly router: IRouter | null
   start(): Promise<void>
   stop(): Promise<void>
-  check(): Promise<CheckLine[]>
+  /** `publicUrl` without a trailing slash. */
+  check(about: { readonly publicUrl: string } & Pick<CheckSurroundings, 'rooms'>): Promise<CheckLine[]>
 }
 
 export function createSlackChannel(options: SlackOptions): SlackChannel {
@@ -124,7 +125,7 @@ export function createSlackChannel(options: SlackOptions): SlackChannel {
       homes?.close()
       if ('stop' in edge) await edge.stop()
     },
-    check: () => checkSlack(web, appToken, createWeb({ token: appToken, timeoutMs: API_TIMEOUT_MS, apiUrl, log })),
+    check: ({ publicUrl, rooms }) => checkSlack(options, { eventsUrl: `${publicUrl}${EVENTS_PATH}`, rooms }),
   }
 }
 

@@ -16,10 +16,18 @@ export interface WebOptions {
   /** Slack's own where left out; another address only stands in for it. */
   readonly apiUrl: string | undefined
   readonly log: Log
+  /** Left out: the platform's. */
+  readonly fetch?: webApi.FetchFunction
 }
 
-export function webClientOptions({ timeoutMs, apiUrl, log }: Omit<WebOptions, 'token'>): webApi.WebClientOptions {
+export function webClientOptions({
+  timeoutMs,
+  apiUrl,
+  log,
+  fetch,
+}: Omit<WebOptions, 'token'>): webApi.WebClientOptions {
   return {
+    ...(fetch !== undefined && { fetch }),
     ...(apiUrl === undefined ? {} : { slackApiUrl: apiUrl }),
     logger: boltLogger(log),
     retryConfig: { retries: 0 },

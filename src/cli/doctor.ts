@@ -18,6 +18,7 @@ import type { Settings } from '../config/settings.ts'
 import { GatewayError } from '../errors.ts'
 import { credentialsOf, openDirectories, openSlack, recordingsOf } from '../main.ts'
 import { createMasker } from '../masking/masker.ts'
+import type { CompiledPolicy } from '../policy/evaluate.ts'
 import type { Clock, Log } from '../ports.ts'
 import type { Environment } from './load.ts'
 import { CommandError, loadPolicyOf, loadSettings } from './load.ts'
@@ -78,22 +79,27 @@ async function* examine(file: string, env: Environment): AsyncGenerator<Check> {
     yield failedWith('settings', error, 'Correct the settings file.')
     return
   }
-  yield await checkPolicy(settings, file)
+  const policy = await checkPolicy(settings, file)
+  yield policy.check
   yield* checkRedis(settings, env)
   yield* checkIssuers(settings)
   yield* checkSignIns(settings)
   yield* checkUpstreams(settings, file, env)
-  yield* checkSlack(settings)
+  yield* checkSlack(settings, policy.rooms)
   yield* checkGroups(settings)
   yield* checkDisk(recordingsOf(settings, file))
 }
 
-async function checkPolicy(settings: Settings, file: string): Promise<Check> {
+async function checkPolicy(
+  settings: Settings,
+  file: string,
+): Promise<{ readonly check: Check; readonly rooms: CompiledPolicy['rooms'] }> {
   try {
     const { value } = await loadPolicyOf(settings, file)
-    return passed('policy', `${value.rules.length} rules, version ${value.version.slice(0, 12)}`)
+    const detail = `${value.rules.length} rules, version ${value.version.slice(0, 12)}`
+    return { check: passed('policy', detail), rooms: value.rooms }
   } catch (error) {
-    return failedWith('policy', error, 'Correct the policy file.')
+    return { check: failedWith('policy', error, 'Correct the policy file.'), rooms: [] }
   }
 }
 
@@ -158,7 +164,7 @@ async function* checkUpstreams(settings: Settings, file: string, env: Environmen
   await upstreams.close()
 }
 
-async function* checkSlack(settings: Settings): AsyncGenerator<Check> {
+async function* checkSlack(settings: Settings, rooms: CompiledPolicy['rooms']): AsyncGenerator<Check> {
   const refuse = () => Promise.reject(new GatewayError('internal', 'doctor takes no reviews'))
   const reviews = {
     submit: refuse,
@@ -181,7 +187,9 @@ async function* checkSlack(settings: Settings): AsyncGenerator<Check> {
     nobody,
   )
   if (slack === null) return
-  for (const { ok, what, cure } of await slack.check()) yield { check: 'slack', ok, detail: what, cure }
+  const { publicUrl } = settings.gateway
+  for (const { ok, what, cure } of await slack.check({ publicUrl, rooms }))
+    yield { check: 'slack', ok, detail: what, cure }
 }
 
 /** Each group elsewhere once, with the groups of people.groups that it is a member of. */

@@ -18,7 +18,7 @@ import type { PolicyVersion } from '../brands.ts'
 import { RESPONSE_METHOD, SESSION_END_METHOD, STREAM_METHOD } from '../mcp/message.ts'
 import type { AccessRule } from './access-rules.ts'
 import type { CallScope, Condition, Conditions } from './conditions.ts'
-import type { Decision, Effect, OutlookInput, Policy, PolicyInput } from './decision.ts'
+import type { ApprovalTerms, Decision, Effect, OutlookInput, Policy, PolicyInput } from './decision.ts'
 import { type Match, matcher, matchesUpstream, type Target } from './match.ts'
 import { decisionsForOwner, outlookOf } from './outlook.ts'
 
@@ -46,6 +46,8 @@ export interface CompiledPolicy extends Policy {
   readonly needsToolDefinition: boolean
   /** Who may ask for elevated access to what; in the order of the file. */
   readonly access: readonly AccessRule[]
+  /** Every room that something may be put to people in, by a rule, an escalation or `access`: `slack:C0123`. */
+  readonly rooms: readonly string[]
   /**
    * What a call of some agent of this principal's owner may come to, strictest first; of the principal only the e-mail
    * counts. Pure, like `outlook`.
@@ -102,6 +104,7 @@ export function compilePolicy(
     evaluate: (input: PolicyInput) => decide(index.candidates(input), conditions, input),
     outlook: (input: OutlookInput) => outlookOf(index.candidates(input), conditions, input),
     access,
+    rooms: roomsNamed([...rules.map(({ decision }) => decision.approval), ...access.map(({ terms }) => terms)]),
     decisionsForOwner: (input: OutlookInput) => decisionsForOwner(index.candidates(input), conditions, input),
     // Only tools/call can be put to people: load.ts refuses any other rule that asks for approval.
     canHold: (upstream: string) =>
@@ -111,6 +114,12 @@ export function compilePolicy(
     ),
     needsToolDefinition: rules.some((rule) => rule.condition?.reads.some(([root]) => root === 'tool') === true),
   })
+}
+
+function roomsNamed(asked: readonly (ApprovalTerms | null)[]): readonly string[] {
+  const terms = asked.filter((one) => one !== null)
+  const later = terms.flatMap(({ steps }) => steps.flatMap((step) => (step.type === 'escalate' ? step.rooms : [])))
+  return [...new Set([...terms.flatMap(({ rooms }) => rooms), ...later])]
 }
 
 function decide({ conditional, otherwise }: Candidates, conditions: Conditions, input: PolicyInput): Decision {

@@ -5,8 +5,9 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../../demo/processes.ts'
+import { startFakeSlack } from '../support/fake-slack.ts'
 import type { Gateway, World } from '../support/gateway.ts'
-import { startWorld, UPSTREAM_KEY } from '../support/gateway.ts'
+import { POLICY, startWorld, UPSTREAM_KEY } from '../support/gateway.ts'
 import { commandUpstream, filesystemArgv } from '../support/stdio-upstreams.ts'
 
 const COMMAND = fileURLToPath(new URL('../../dist/src/cli/countersign.js', import.meta.url))
@@ -119,6 +120,37 @@ function commandLineOf(pid: string): string {
     return ''
   }
 }
+
+it('[REQ-DOCTOR-2] asks Slack about each channel that settings and policy name, and ends with 1 for one', async () => {
+  const slack = await startFakeSlack({
+    channelMembers: { C0OPS: { members: [], name: 'ops', isPrivate: true, isAppIn: false } },
+  })
+  const secret = `signingSecret: "${slack.signingSecret}"`
+  const own = `botToken: "${slack.botToken}", ${secret}, apiUrl: "${slack.apiUrl}", approvals: C0APPROVALS`
+  const spoilt = right
+    .replace(/^channels: .*$/m, `channels: { slack: { ${own} } }`)
+    .replace('./policy.yaml', './rooms.yaml')
+    .replace(/listen: .*/, '$&\n  publicUrl: "https://gateway.example.com"')
+  const policy = POLICY.replace('approval: { deadline: 15m }', 'approval: { deadline: 15m, channel: "slack:C0OPS" }')
+  writeFileSync(path.join(gateway.directory, 'rooms.yaml'), policy)
+  try {
+    const { code, lines } = await checks(spoilt)
+    expect(code).toBe(1)
+    const told = lines.filter(({ check }) => check === 'slack')
+    expect(told.map(({ detail }) => detail)).toContain(
+      'the app is in #c0approvals (C0APPROVALS), for cards and summaries',
+    )
+    expect(told.filter(({ ok }) => !ok)).toEqual([
+      {
+        ...{ check: 'slack', ok: false, detail: 'Slack shows the app no channel C0OPS, for cards' },
+        cure: expect.stringMatching(/in the policy file.*\/invite @Countersign/),
+      },
+    ])
+    expect(JSON.stringify(lines)).not.toMatch(new RegExp(`${slack.botToken}|${slack.signingSecret}`))
+  } finally {
+    await slack.close()
+  }
+})
 
 describe('what is wrong is named, with its cure, and ends with 1', () => {
   it.each<[string, (settings: string, port: number) => string, string, RegExp]>([

@@ -14,7 +14,6 @@ import {
   SHOW_ALL_ACTION,
 } from '../../bots/slack/actions.ts'
 import { ACK_WITHIN_MS, CLICK_API_TIMEOUT_MS } from '../../bots/slack/limits.ts'
-import { BOT_SCOPES } from '../../bots/slack/scopes.ts'
 import type { Approval } from '../../src/approval/approval.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import type { SessionSummary } from '../../src/audit/summary.ts'
@@ -380,36 +379,5 @@ describe('posting', () => {
     const message = await gateway.slack.waitForMessage(({ channel }) => channel === 'C0SUMMARIES')
     const json = JSON.stringify(message.blocks)
     for (const part of ['2 calls', '2 succeeded', 'rec_1', summary.recordingHash]) expect(json).toContain(part)
-  })
-})
-
-describe('the doctor', () => {
-  it('finds everything in place', async () => {
-    gateway = await startSlackGateway()
-    expect((await gateway.check()).map(({ ok, cure }) => [ok, cure])).toEqual(
-      Array(1 + Object.keys(BOT_SCOPES).length).fill([true, null]),
-    )
-  })
-
-  it('names each scope that is missing, what it is for, and the cure', async () => {
-    gateway = await startSlackGateway({
-      scopes: Object.keys(BOT_SCOPES).filter((scope) => scope !== 'users:read.email'),
-    })
-    const failing = (await gateway.check()).filter(({ ok }) => !ok)
-    expect(failing).toHaveLength(1)
-    expect(failing[0]?.what).toMatch(/users:read\.email.*owner/)
-    expect(failing[0]?.cure).toMatch(/OAuth & Permissions.*reinstall/)
-  })
-
-  it('says that Slack refuses the token', async () => {
-    gateway = await startSlackGateway()
-    gateway.slack.failNext('auth.test', { error: 'token_revoked' })
-    expect(await gateway.check()).toEqual([
-      {
-        ok: false,
-        what: 'Slack accepts the bot token: token_revoked',
-        cure: 'Reinstall the app and set channels.slack.botToken anew.',
-      },
-    ])
   })
 })

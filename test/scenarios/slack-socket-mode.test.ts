@@ -87,11 +87,3 @@ it('a refused app token while reconnecting is a log line, and the next attempt w
   expect(gateway.lines.filter((line) => line.includes('not connected')).join('\n')).toContain('invalid_auth')
   expect(await approve(ts)).toMatchObject({ ok: true })
 })
-
-it('the doctor opens a connection of its own', async () => {
-  gateway = await startSlackGateway({ socketMode: true })
-  expect((await gateway.check()).every(({ ok }) => ok)).toBe(true)
-  gateway.slack.failNext('apps.connections.open', { error: 'not_allowed_token_type' })
-  const [failed] = (await gateway.check()).filter(({ ok }) => !ok)
-  expect(failed).toMatchObject({ cure: expect.stringContaining('connections:write') })
-})

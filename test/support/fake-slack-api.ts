@@ -1,7 +1,13 @@
 /** Slack's Web API and response_urls: each rule cites its page below docs.slack.dev. */
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { conversationsMembers, directoryRate, usergroupsUsersList, usersLookupByEmail } from './fake-slack-directory.ts'
+import {
+  conversationsInfo,
+  conversationsMembers,
+  directoryRate,
+  usergroupsUsersList,
+  usersLookupByEmail,
+} from './fake-slack-directory.ts'
 import { completeUploadExternal, getUploadURLExternal, upload } from './fake-slack-files.ts'
 import { keptState } from './fake-slack-forms.ts'
 import { conversationsHistory, conversationsOpen, conversationsReplies, metadataIn } from './fake-slack-history.ts'
@@ -37,7 +43,8 @@ export async function route(world: World, request: IncomingMessage, response: Se
   }
   const token = tokenOf(request)
   const scopes = token === world.appToken ? 'connections:write' : world.scopes.join(',')
-  response.writeHead(200, { 'content-type': 'application/json', 'x-oauth-scopes': scopes })
+  const date = new Date(Date.now() + world.clockAheadMs).toUTCString()
+  response.writeHead(200, { 'content-type': 'application/json', 'x-oauth-scopes': scopes, date })
   response.end(JSON.stringify(answer))
   world.changed.emit('change')
 }
@@ -77,7 +84,10 @@ function call(world: World, method: string, args: Args, request: IncomingMessage
   if (token !== world.botToken) return refuse('invalid_auth')
   switch (method) {
     case 'auth.test':
-      return { ok: true, url: world.baseUrl, team: 'Fake', team_id: world.teamId, user_id: 'U0BOT', bot_id: 'B0BOT' }
+      return {
+        ...{ ok: true, url: world.baseUrl, team: 'Fake', team_id: world.teamId, user_id: 'U0BOT' },
+        ...(!world.isPersonsToken && { bot_id: 'B0BOT' }),
+      }
     case 'chat.postMessage':
       return scoped(world, 'chat:write', () => postMessage(world, args))
     case 'chat.update':
@@ -90,6 +100,8 @@ function call(world: World, method: string, args: Args, request: IncomingMessage
       return scoped(world, 'users:read.email', () => usersLookupByEmail(world, args, usersInfo))
     case 'usergroups.users.list':
       return scoped(world, 'usergroups:read', () => usergroupsUsersList(world, args))
+    case 'conversations.info':
+      return conversationsInfo(world, args, scoped)
     case 'conversations.members':
       return conversationsMembers(world, args, scoped)
     case 'conversations.open':

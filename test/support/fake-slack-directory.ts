@@ -10,6 +10,7 @@ const TIERS: Readonly<Record<string, number>> = {
   'usergroups.users.list': 20,
   'users.lookupByEmail': 50,
   'conversations.members': 100,
+  'conversations.info': 50,
 }
 
 /** Seconds to wait, or null. */
@@ -58,6 +59,19 @@ export function conversationsMembers(world: World, args: Args, scoped: Scoped): 
     const to = from + Math.max(1, limit - PAGE_SHORT_BY)
     const next = to < channel.members.length ? Buffer.from(`member:${to}`).toString('base64') : ''
     return { ok: true, members: channel.members.slice(from, to), response_metadata: { next_cursor: next } }
+  })
+}
+
+/** reference/methods/conversations.info, reference/objects/conversation-object: `is_member` is about the token's bot. */
+export function conversationsInfo(world: World, args: Args, scoped: Scoped): Answer {
+  const id = args.channel ?? ''
+  const channel = world.channelMembers.get(id) ?? (world.channels.has(id) ? { members: [] } : undefined)
+  if (channel === undefined) return refuse('channel_not_found')
+  const { isPrivate = false, isAppIn = true, isArchived = false, isShared = false, name = id.toLowerCase() } = channel
+  return scoped(world, isPrivate ? 'groups:read' : 'channels:read', () => {
+    if (isPrivate && !isAppIn) return refuse('channel_not_found')
+    const flags = { is_private: isPrivate, is_archived: isArchived, is_ext_shared: isShared, is_member: isAppIn }
+    return { ok: true, channel: { id, name, is_channel: true, ...flags } }
   })
 }
 

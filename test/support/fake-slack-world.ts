@@ -29,6 +29,10 @@ export interface FakeChannel {
   /** A private channel that the app was not invited to does not exist for it. */
   readonly isPrivate?: boolean
   readonly isAppIn?: boolean
+  readonly name?: string
+  readonly isArchived?: boolean
+  /** Slack Connect: with another company's workspace. */
+  readonly isShared?: boolean
 }
 
 /** messaging/message-metadata */
@@ -118,6 +122,10 @@ export interface FakeSlackOptions {
   /** apis/web-api/rate-limits: about one message a second and channel, with short bursts. */
   readonly messagesPerSecond?: number
   readonly burst?: number
+  /** The token is a person's (xoxp-…). */
+  readonly isPersonsToken?: boolean
+  /** How far Slack's clock is ahead of this machine's. */
+  readonly clockAheadMs?: number
 }
 
 export type World = ReturnType<typeof createWorld>
@@ -126,7 +134,9 @@ export function createWorld(options: FakeSlackOptions) {
   return {
     botToken: options.botToken ?? 'xoxb-fake-bot-token',
     appToken: options.appToken ?? 'xapp-fake-app-token',
-    signingSecret: options.signingSecret ?? 'fake-signing-secret-0123456789abcdef',
+    isPersonsToken: options.isPersonsToken ?? false,
+    clockAheadMs: options.clockAheadMs ?? 0,
+    signingSecret: options.signingSecret ?? '0123456789abcdef0123456789abcdef',
     teamId: options.teamId ?? 'T0FAKE',
     channels: new Set(options.channels ?? ['C0APPROVALS', 'C0SUMMARIES']),
     scopes: options.scopes ?? [

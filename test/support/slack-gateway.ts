@@ -190,7 +190,9 @@ export async function startSlackGateway({
     channel: slackChannel.channel,
     /** Posts a card; fails where nobody is to be found in that place. */
     post,
-    check: slackChannel.check,
+    /** What the doctor finds. */
+    check: ({ rooms = [] as readonly string[], publicUrl = 'https://gateway.example.com' } = {}) =>
+      slackChannel.check({ rooms, publicUrl }),
     eventsUrl,
     approvals,
     submitted: submitted as readonly unknown[],
