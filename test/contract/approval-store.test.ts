@@ -12,6 +12,7 @@ import { createGrants } from '../../jobs/grants.ts'
 import { type Inbox, startInbox } from '../../jobs/inbox.ts'
 import type { RedisHandle } from '../../jobs/redis.ts'
 import { startRuns } from '../../jobs/runs.ts'
+import { ACCESS_PENDING_MAX } from '../../src/access/access.ts'
 import type { Approval, ApprovalEvent } from '../../src/approval/approval.ts'
 import type { ApprovalId, CallId, Fingerprint } from '../../src/brands.ts'
 import { epochMs, principalId } from '../../src/brands.ts'
@@ -81,6 +82,38 @@ describe('opening', () => {
       ok: false,
       refusal: 'unknown_approval',
     })
+  })
+
+  it('reads pending ones a page at a time, oldest first, and says how many there are', async () => {
+    const { store } = await oneGateway()
+    const ids: ApprovalId[] = []
+    for (let at = 0; at < 7; at += 1) {
+      const approval = aFreshApproval({ requestedAt: epochMs(1_000 + at) })
+      ids.push(approval.id)
+      await store.open(approval)
+      // The last one is still being opened: nobody is shown it.
+      if (at < 6) await store.arm(approval.id)
+    }
+    const page = async (offset: number, max: number) => {
+      const { approvals, total } = await store.listPendingPage({ offset, max })
+      return [approvals.map(({ id }) => ids.indexOf(id)), total]
+    }
+    expect(await page(0, 3)).toEqual([[0, 1, 2], 7])
+    expect(await page(3, 3)).toEqual([[3, 4, 5], 7])
+    expect(await page(6, 3)).toEqual([[], 7])
+    expect(await page(9, 3)).toEqual([[], 7])
+  })
+
+  it('takes as many requests for access of one person as a reviewer can read, and their calls besides', async () => {
+    const { store } = await oneGateway()
+    const requester = aReviewer('alice@example.com')
+    const access = {
+      ...{ requester, ownerEmail: 'alice@example.com', upstream: 'files', tools: ['write_file'] },
+      ...{ durationMs: 3_600_000, reason: 'A migration', extends: null },
+    }
+    for (let at = 0; at < ACCESS_PENDING_MAX; at += 1) await store.open(aFreshApproval({ access }))
+    await expect(store.open(aFreshApproval({ access }))).rejects.toMatchObject({ code: 'too_many_holds' })
+    expect(await store.open(aFreshApproval())).toMatchObject({ outcome: 'opened' })
   })
 
   it('lets an identical call have an unused grant, leads it to the run of a used one, and asks anew once it ended or expired', async () => {

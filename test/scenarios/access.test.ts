@@ -25,6 +25,22 @@ access:
     reason: "A migration writes much."
 `
 
+const settingsOf = (slack: FakeSlack) => `
+channels:
+  slack:
+    botToken: "\${SLACK_BOT_TOKEN}"
+    signingSecret: "\${SLACK_SIGNING_SECRET}"
+    approvals: C0APPROVALS
+    summaries: C0SUMMARIES
+    apiUrl: ${slack.apiUrl}
+  console: { enabled: false }`
+
+const optionsOf = (slack: FakeSlack) => ({
+  policy: POLICY + ACCESS,
+  environment: { SLACK_BOT_TOKEN: slack.botToken, SLACK_SIGNING_SECRET: slack.signingSecret },
+  settings: settingsOf(slack),
+})
+
 describe('elevated access', () => {
   let world: World
   let slack: FakeSlack
@@ -33,19 +49,7 @@ describe('elevated access', () => {
   beforeAll(async () => {
     world = await startWorld()
     slack = await startFakeSlack({ users: [ALICE, BOB], messagesPerSecond: 100 })
-    gateway = await world.startGateway({
-      policy: POLICY + ACCESS,
-      environment: { SLACK_BOT_TOKEN: slack.botToken, SLACK_SIGNING_SECRET: slack.signingSecret },
-      settings: `
-channels:
-  slack:
-    botToken: "\${SLACK_BOT_TOKEN}"
-    signingSecret: "\${SLACK_SIGNING_SECRET}"
-    approvals: C0APPROVALS
-    summaries: C0SUMMARIES
-    apiUrl: ${slack.apiUrl}
-  console: { enabled: false }`,
-    })
+    gateway = await world.startGateway(optionsOf(slack))
     slack.deliverTo(`${gateway.url}/slack/events`)
     agent = await connectAgent('modern', gateway.mcp, await gateway.token())
   })
@@ -98,5 +102,23 @@ channels:
       by: { email: 'alice@example.com' },
       uses: { write_file: 1 },
     })
+  })
+
+  it('[REQ-ACCESS-4] lists an upstream’s tools and asks also where the process of the bots serves no agent', async () => {
+    const apart = await startFakeSlack({ users: [ALICE, BOB], messagesPerSecond: 100 })
+    try {
+      const bots = await world.startGateway({ ...optionsOf(apart), roles: 'bots,jobs' })
+      apart.deliverTo(`${bots.url}/slack/events`)
+      await apart.slash({ command: '/access', userId: ALICE.id })
+      const form = await apart.waitForView(({ modal }) => text(modal).includes('write_file'))
+      await apart.choose({ viewId: form.id, userId: ALICE.id, actionId: ACCESS_TOOLS_INPUT, values: ['edit_file'] })
+      await apart.submitForm({ viewId: form.id, userId: ALICE.id, texts: { [ACCESS_REASON_INPUT]: 'From afar' } })
+      await apart.waitForMessage(
+        ({ channel, blocks }) => channel === 'C0APPROVALS' && text(blocks).includes('From afar'),
+      )
+      await bots.stop()
+    } finally {
+      await apart.close()
+    }
   })
 })

@@ -9,7 +9,6 @@ import {
   ACCESS_REASON_INPUT,
   ACCESS_TOOLS_INPUT,
   ACCESS_UPSTREAM_INPUT,
-  ACCESS_VIEW,
 } from '../../bots/slack/actions.ts'
 import type { GrantId } from '../../src/brands.ts'
 import type { AccessDesk } from '../../src/ports.ts'
@@ -209,71 +208,6 @@ describe.each<[string, boolean]>([
   it('where Slack opens no form, the person is told', async () => {
     gateway.slack.failNext('views.open', { error: 'internal_error' })
     expect(JSON.stringify((await open()).body)).toContain('Slack did not open the form')
-  })
-
-  describe('a form that was tampered with', () => {
-    const values = (tools: string[], durationMs = '3600000', upstream = 'files') => ({
-      countersign_access_upstream_block: {
-        countersign_access_upstream: { type: 'static_select', selected_option: { value: upstream } },
-      },
-      [toolsBlockId(upstream)]: {
-        countersign_access_tools: { type: 'multi_static_select', selected_options: tools.map((value) => ({ value })) },
-      },
-      [ACCESS_DURATION_BLOCK]: {
-        [ACCESS_DURATION_INPUT]: { type: 'static_select', selected_option: { value: durationMs } },
-      },
-      [ACCESS_REASON_BLOCK]: { [ACCESS_REASON_INPUT]: { type: 'plain_text_input', value: 'Because' } },
-    })
-    const payload = (userId: string, state: object, metadata = '{"extends":null}') => ({
-      type: 'view_submission',
-      user: { id: userId, name: 'x', team_id: 'T0FAKE' },
-      team: { id: 'T0FAKE', domain: 'fake' },
-      view: {
-        id: 'V0FORGED',
-        hash: 'h',
-        type: 'modal',
-        callback_id: ACCESS_VIEW,
-        private_metadata: metadata,
-        blocks: [{ block_id: ACCESS_REASON_BLOCK }],
-        state: { values: state },
-      },
-      response_urls: [],
-    })
-    const rows: [string, () => object][] = [
-      ['a tool that policy does not offer', () => payload('U1', values(['move_file']))],
-      ['a tool that is not listed', () => payload('U1', values(['rm_rf']))],
-      ['all tools', () => payload('U1', values(['*']))],
-      ['longer than policy offers', () => payload('U1', values(['write_file'], '999999999'))],
-      ['a duration that is no number', () => payload('U1', values(['write_file'], 'forever'))],
-      ['another upstream', () => payload('U1', values(['write_file'], '3600000', 'pg-prod'))],
-      ['a guest’s hand', () => payload('U9', values(['write_file']))],
-      ['nobody’s hand', () => payload('U0NOBODY', values(['write_file']))],
-      ['somebody else’s grant', () => payload('U2', values([]), '{"extends":"stg_alices"}')],
-      ['a grant’s id of another kind', () => payload('U1', values(['write_file']), '{"extends":"gnt_x"}')],
-      ['metadata that is no JSON', () => payload('U1', values(['write_file']), '{')],
-      [
-        'an owner in the metadata',
-        () => payload('U2', values(['move_file']), '{"extends":null,"ownerEmail":"alice@example.com"}'),
-      ],
-      ['no values at all', () => payload('U1', {})],
-    ]
-    it.each(rows)('[REQ-ACCESS-2] by %s asks nobody, and says so', async (_sentence, forged) => {
-      const alices = { holder: { kind: 'owner', email: 'alice@example.com' }, state: 'active' } as never
-      rig.grants.set('stg_alices' as GrantId, alices)
-      const [ack] = await gateway.slack.sendAgain(forged(), 1)
-      expect(ack?.body).toMatchObject({ response_action: 'errors' })
-      expect(await rig.approvals.listPending()).toEqual([])
-      expect(rig.events).toEqual([])
-    })
-
-    it('[REQ-ACCESS-1] always asks for the agents of whoever submits', async () => {
-      await gateway.slack.sendAgain(
-        payload('U2', values(['write_file']), '{"extends":null,"ownerEmail":"alice@example.com"}'),
-        1,
-      )
-      const [approval] = await rig.approvals.listPending()
-      expect(approval?.access).toMatchObject({ ownerEmail: 'bob@example.com', requester: { id: 'slack:T0FAKE:U2' } })
-    })
   })
 
   it('a workspace that we are not in opens nothing', async () => {

@@ -53,6 +53,8 @@ export interface GatewayOptions {
   readonly signIn?: string
   /** The same for two gateways makes them replicas; its own where left out. */
   readonly keyPrefix?: string
+  /** As `--roles` takes them; all where left out. */
+  readonly roles?: string
 }
 
 export interface Gateway {
@@ -174,7 +176,8 @@ async function startGateway(world: World, directory: string, given: GatewayOptio
 
 async function launch(settingsFile: string, options: GatewayOptions): Promise<Started> {
   const env = { ...process.env, REDIS_URL: '', UPSTREAM_KEY, ...options.environment }
-  const running = start(process.execPath, [COMMAND, 'serve', '--config', settingsFile], { env })
+  const roles = options.roles === undefined ? [] : ['--roles', options.roles]
+  const running = start(process.execPath, [COMMAND, 'serve', '--config', settingsFile, ...roles], { env })
   try {
     await running.line(options.unready ? /listens on/ : / ready /)
   } catch (error) {
