@@ -1,22 +1,26 @@
 /**
- * What follows when a standing grant ends: it is recorded with what was done under it, and people are told.
+ * What follows when a standing grant ends: it is recorded with what was done under it, people are told, and the cards that
+ * offer to take it back say that it is over.
  *
  *   opened ─► a delayed job at its expiry ends it (an extension puts the job off)
  *   ended, by that job or by a person in whatever process ─► noted as unreported in the same step ─► a job reports it
+ *   extended ─► noted as unshown in the same step ─► a job lets its earlier cards say until when it lasts now
  *
  * A grant that has expired or was taken back passes nothing by itself (standing-grants.ts); this makes its end known.
  * Ending and telling are apart, so that a command in a shell, which has neither a recording nor a channel, can revoke one
- * and be gone. Both jobs follow from indexes, so that one whose process died is added by the next reconciliation.
+ * and be gone. All jobs follow from indexes, so that one whose process died is added by the next reconciliation.
  */
 import type { ApprovalId, EpochMs, GrantId } from '../src/brands.ts'
 import type { StandingGrant } from '../src/grant/standing.ts'
 import { standingGrantIdOf } from '../src/grant/standing.ts'
-import type { Clock, Log, Notices, Recorder, StandingGrants } from '../src/ports.ts'
+import type { ApprovalStore, Clock, Log, Notices, Recorder, StandingGrants } from '../src/ports.ts'
 import { approvalKeys } from './approvals/keys.ts'
 import type { Inbox } from './inbox.ts'
 import { type Job, type JobQueue, openQueue, type RunResult, startWorker } from './queues.ts'
 import { startReconciler } from './reconcile.ts'
 import type { RedisHandle } from './redis.ts'
+import { approvalsOf } from './standing-grant-fields.ts'
+import { SHOWN_STANDING } from './standing-grant-scripts.ts'
 
 const QUEUE = 'standing-grants'
 const CONCURRENCY = 8
@@ -24,18 +28,20 @@ const PAGE = 500
 
 interface GrantJob {
   readonly grantId: GrantId
-  readonly what: 'expire' | 'report'
+  readonly what: 'expire' | 'report' | 'extended'
 }
 
 interface Services {
   readonly redis: RedisHandle
   readonly standingGrants: StandingGrants
+  readonly store: Pick<ApprovalStore, 'apply'>
   readonly recorder: Recorder
   readonly notices: Notices
+  readonly clock: Clock
   readonly log: Log
 }
 
-export function startStandingGrantEnds(services: Services & { readonly inbox: Inbox; readonly clock: Clock }): {
+export function startStandingGrantEnds(services: Services & { readonly inbox: Inbox }): {
   close(): Promise<void>
 } {
   const { redis, inbox, standingGrants, log, clock } = services
@@ -45,14 +51,19 @@ export function startStandingGrantEnds(services: Services & { readonly inbox: In
     queue: QUEUE,
     concurrency: CONCURRENCY,
     log,
-    run: ({ data }) =>
-      data.what === 'expire' ? expire(services, queue, data.grantId) : report(services, data.grantId),
+    run: ({ data: { what, grantId } }) => {
+      if (what === 'expire') return expire(services, queue, grantId)
+      return what === 'report' ? report(services, grantId) : showExtended(services, grantId)
+    },
   })
   const reconciler = startReconciler({ redis, name: QUEUE, log, run: () => scheduleAll({ redis, queue, clock }) })
   const schedule = async (id: ApprovalId) => {
     const grant = await standingGrants.get(standingGrantIdOf(id))
-    if (grant?.state === 'active') await queue.add(expiryOf(grant.id, grant.expiresAt - clock.now()))
-    else if (grant !== null) await queue.add(reportOf(grant.id))
+    if (grant === null) return
+    if (grant.state !== 'active') return queue.add(reportOf(grant.id))
+    await queue.add(expiryOf(grant.id, grant.expiresAt - clock.now()))
+    const unshown = await redis.call('ZSCORE', approvalKeys(redis).unshownStanding, grant.id)
+    if (unshown !== null) await queue.add(extendedOf(grant.id))
   }
   const forget = inbox.onChange((id) => {
     schedule(id).catch(() => reconciler.poke())
@@ -75,6 +86,11 @@ const expiryOf = (grantId: GrantId, delayMs: number): Job<GrantJob> => ({
 
 const reportOf = (grantId: GrantId): Job<GrantJob> => ({ id: `report-${grantId}`, data: { grantId, what: 'report' } })
 
+const extendedOf = (grantId: GrantId): Job<GrantJob> => ({
+  id: `extended-${grantId}`,
+  data: { grantId, what: 'extended' },
+})
+
 interface Scheduling {
   readonly redis: RedisHandle
   readonly queue: JobQueue<GrantJob>
@@ -94,6 +110,7 @@ async function scheduleAll({ redis, queue, clock }: Scheduling): Promise<void> {
   }
   await add(keys.activeStanding, (id, expiresAt) => expiryOf(id, expiresAt - clock.now()))
   await add(keys.unreportedStanding, reportOf)
+  await add(keys.unshownStanding, extendedOf)
 }
 
 async function expire({ standingGrants, redis }: Services, queue: JobQueue<GrantJob>, id: GrantId): Promise<RunResult> {
@@ -112,15 +129,43 @@ async function expire({ standingGrants, redis }: Services, queue: JobQueue<Grant
 const LOOKED_AT_AGAIN_MS = 50
 
 /** It may run twice: an event that stands twice is harmless, and a notice is told once. */
-async function report({ standingGrants, recorder, notices, redis }: Services, id: GrantId): Promise<RunResult> {
+async function report(services: Services, id: GrantId): Promise<RunResult> {
+  const { standingGrants, recorder, notices, redis } = services
   const unreported = approvalKeys(redis).unreportedStanding
   const grant = await standingGrants.get(id)
   if (grant !== null && (await redis.call('ZSCORE', unreported, id)) !== null) {
     await recordEnded(recorder, grant)
+    await showEnded(services, grant)
     await notices.send(`grant-ended-${id}`, { type: 'grant_ended', grant })
   }
   await redis.call('ZREM', unreported, id)
   return 'done'
+}
+
+async function showEnded({ store, redis }: Services, grant: StandingGrant): Promise<void> {
+  const { state, endedAt, endedBy: by, expiresAt } = grant
+  if (state === 'active') return
+  const at = endedAt ?? expiresAt
+  for (const id of await shownOn(redis, grant)) await store.apply(id, { type: 'grant_ended', state, at, by })
+}
+
+/** The last approval that made it end later says so itself. */
+async function showExtended({ standingGrants, store, redis, clock }: Services, id: GrantId): Promise<RunResult> {
+  const { unshownStanding } = approvalKeys(redis)
+  const grant = await standingGrants.get(id)
+  const until = grant?.state === 'active' ? grant.expiresAt : null
+  if (grant === null || until === null) {
+    await redis.call('ZREM', unshownStanding, id)
+    return 'done'
+  }
+  const earlier = (await shownOn(redis, grant)).slice(0, -1)
+  for (const shownOn of earlier) await store.apply(shownOn, { type: 'grant_extended', until, at: clock.now() })
+  const isShown = await redis.run(SHOWN_STANDING, [unshownStanding], [id, until])
+  return Number(isShown) === 1 ? 'done' : { againInMs: LOOKED_AT_AGAIN_MS }
+}
+
+async function shownOn(redis: RedisHandle, grant: StandingGrant): Promise<readonly ApprovalId[]> {
+  return approvalsOf(grant, await redis.call('HGET', approvalKeys(redis).standingGrant(grant.id), 'extensions'))
 }
 
 async function recordEnded(recorder: Recorder, grant: StandingGrant): Promise<void> {

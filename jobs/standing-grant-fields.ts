@@ -4,10 +4,11 @@
  *   json                      what never changes
  *   state, expiresAt, approvedBy, endedAt, endedBy
  *   upstream, rule, tool:<name>...   what it passes; an empty rule: any
+ *   extensions                ids of the approvals that made it end later, oldest first, each with a blank behind it
  *   use:<tool>                how many calls of it passed
  *   approval, session, holder, owned   its approval's id, and the keys of the indexes that it is in; `owned` may be empty
  */
-import type { EpochMs } from '../src/brands.ts'
+import type { ApprovalId, EpochMs } from '../src/brands.ts'
 import { epochMs } from '../src/brands.ts'
 import type { StandingGrant, StandingGrantState } from '../src/grant/standing.ts'
 import type { Reviewer } from '../src/people/reviewer.ts'
@@ -32,6 +33,12 @@ export function standingGrantFields(keys: ApprovalKeys, grant: StandingGrant): s
     ...Object.fromEntries(grant.tools.map((tool) => [`${TOOL}${tool}`, '1'])),
   }
   return Object.entries(fields).flat()
+}
+
+/** Which approvals it is shown on: the one that opened it, then those that made it end later. */
+export function approvalsOf({ approvalId }: StandingGrant, extensions: RedisReply): readonly ApprovalId[] {
+  const later = typeof extensions === 'string' ? extensions.split(' ').filter((id) => id !== '') : []
+  return [approvalId, ...(later as ApprovalId[])]
 }
 
 /** Whose agents it is for, as far as that is known. */

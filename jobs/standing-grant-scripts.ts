@@ -91,3 +91,20 @@ redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[6], '*', 'id', grant[6])
 return {'ended', redis.call('HGETALL', KEYS[1])}
 `,
 )
+
+/**
+ * A later end is shown; unless it was made to end later still meanwhile.
+ *
+ * KEYS  1 those that are not shown yet
+ * ARGV  1 the grant's id  2 the end that is shown
+ * Answers  1, or 0 where it has another
+ */
+export const SHOWN_STANDING = defineScript(
+  'standing-grant-shown',
+  `
+local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if due and tonumber(due) ~= tonumber(ARGV[2]) then return 0 end
+redis.call('ZREM', KEYS[1], ARGV[1])
+return 1
+`,
+)

@@ -508,7 +508,7 @@ function startJobs(
   const lostRuns = startLostRuns({ redis, store, recorder, clock, log })
   const steps = startApprovalSteps({ redis, inbox, store, recorder, clock, log })
   const revocation = startGrantRevocation({ redis, inbox, grants, recorder, clock, log })
-  const standingEnds = startStandingGrantEnds({ redis, inbox, standingGrants, recorder, notices, clock, log })
+  const standingEnds = startStandingGrantEnds({ redis, inbox, store, standingGrants, recorder, notices, clock, log })
   const summaries = startSessionSummaries({
     redis,
     recorder,

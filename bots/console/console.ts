@@ -289,6 +289,7 @@ function statusOf(refusal: Refusal): number {
     case 'reminded_lately':
     case 'too_many_remarks':
     case 'too_many_grants':
+    case 'grant_known':
       return 409
     default:
       return unreachable(refusal)

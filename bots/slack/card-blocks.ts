@@ -118,7 +118,7 @@ function remarks({ remark, remarks }: Card): types.RichTextSection[] {
 function when(card: Card): string {
   const parts =
     card.resolvedAt === null ? [`Decide by ${countdown(card.expiresAt)}`] : [`Decided ${date(card.resolvedAt)}`]
-  if (card.standing !== null) parts.push(`lasts until ${countdown(card.standing.until)}`)
+  if (card.standing?.endedAt === null) parts.push(`lasts until ${countdown(card.standing.until)}`)
   parts.push(`asked ${date(card.requestedAt)}`)
   if (card.resolvedAt === null && card.escalatedAt !== null) parts.push(`escalated ${date(card.escalatedAt)}`)
   if (card.resolvedAt === null && card.remindedAt !== null) parts.push(`reminded ${date(card.remindedAt)}`)
@@ -148,7 +148,7 @@ function actions(card: Card, shown: ShownCall): types.ActionsBlock | null {
     add('It ran', IT_RAN_ACTION)
     add('It did not run', IT_DID_NOT_RUN_ACTION)
   }
-  if (card.standing !== null) add('Revoke', REVOKE_ACTION, 'danger')
+  if (card.standing?.endedAt === null) add('Revoke', REVOKE_ACTION, 'danger')
   if (!shown.isComplete) add(card.isAccess ? 'Show all' : 'Show all arguments', SHOW_ALL_ACTION)
   if (card.outcome === null) add('More…', MORE_ACTION)
   if (elements.length === 0) return null

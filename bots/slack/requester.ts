@@ -19,6 +19,7 @@ import {
 import {
   clipped,
   code,
+  contextLine,
   count,
   countdown,
   date,
@@ -40,6 +41,7 @@ export function requesterMessage(approval: Approval, card: Card): SlackMessage {
     { type: 'context', elements: [{ type: 'mrkdwn', text: when(card) }] },
   ]
   if (card.state === 'pending') blocks.push(buttons(approval))
+  else blocks.push(...card.notes.map(contextLine))
   const state = card.outcome ?? 'Waiting for approval'
   return { text: fallbackText(`${state} – ${headline}`), blocks }
 }
@@ -88,6 +90,7 @@ function when(card: Card): string {
     `asked ${date(requestedAt)}`,
   ]
   if (remindedAt !== null && resolvedAt === null) parts.push(`reminded ${date(remindedAt)}`)
+  if (card.standing?.endedAt === null) parts.push(`lasts until ${countdown(card.standing.until)}`)
   parts.push(`fingerprint ${shortFingerprint.replace(/[^0-9a-f]/g, '')}`)
   return parts.join(' · ')
 }

@@ -26,6 +26,7 @@
  *   standing-active          zset    by expiresAt
  *   standing-in:<session>    set     the active ones that were opened in it
  *   standing-unreported      zset    ended ones of which nobody has been told, by when they ended
+ *   standing-unshown         zset    those that were made to end later, by then, until their cards say so
  *   run:<approval>           hash    state, callId, replica, answer
  *   runs-running             zset    approvals, by when their run began
  *   runs-unknown             zset    approvals of which people must say whether they ran, by when that was noticed
@@ -72,6 +73,7 @@ export interface ApprovalKeys {
   readonly activeStanding: string
   standingIn(session: SessionId): string
   readonly unreportedStanding: string
+  readonly unshownStanding: string
   run(id: ApprovalId): string
   readonly running: string
   readonly unknownRuns: string
@@ -114,6 +116,7 @@ export function approvalKeys({ key }: Pick<RedisHandle, 'key'>): ApprovalKeys {
     activeStanding: key('standing-active'),
     standingIn: (session) => key('standing-in', session),
     unreportedStanding: key('standing-unreported'),
+    unshownStanding: key('standing-unshown'),
     run: (id) => key('run', id),
     running: key('runs-running'),
     unknownRuns: key('runs-unknown'),

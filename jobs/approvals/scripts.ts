@@ -110,12 +110,12 @@ end
  *
  * KEYS  1 approval  2 pending  3 of principal  4 on upstream  5 resolved  6 changes  7 waiters  8 fingerprint
  *       9 cards due  10 cards  11 grant  12 active grants  13 unrecorded reviews  14 run  15 running  16 unknown runs
- *       17 active standing grants; where one is opened or extended: 18 it  19 its holder's  20 its session's, and, where
- *       its owner is known, 21 those for that person's agents
+ *       17 active standing grants  18 those whose later end their cards don't show yet; where one is opened or extended:
+ *       19 it  20 its holder's  21 its session's, and, where its owner is known, 22 those for that person's agents
  * ARGV  1 notAfter  2 id  3 version expected  4 version set  5 state  6 json  7 resolvedAt or ''  8 kept for, ms
  *       9 most changes kept  10 prefix of inboxes' keys  11 inbox kept for, ms  12 most messages in an inbox
  *       13 '1': only where no second call has joined  14 its name as an unrecorded review or ''
- *       15 until when an identical call is led here, or '' for no longer  16 the run's state expected or '' for any
+ *       15 until when an identical call is led here, '' for no longer, or 'as_it_is'  16 the run's state expected or '' for any
  *       17 the run's state set or ''  18 the run's answer or ''  19 until when the run is kept
  *       20 the grant's id or ''  21 its expiresAt  22 how many its fields and values are  23 they...
  *       then '' | 'open', a standing grant's id, its expiresAt, most of one holder, how many its fields and values are,
@@ -134,11 +134,11 @@ if ARGV[16] ~= '' and redis.call('HGET', KEYS[14], 'state') ~= ARGV[16] then ret
 local at = 23 + ARGV[22]
 local standing = ARGV[at]
 if standing == 'extend' then
-  local known = redis.call('HMGET', KEYS[18], 'state', 'expiresAt')
+  local known = redis.call('HMGET', KEYS[19], 'state', 'expiresAt')
   if known[1] ~= 'active' or known[2] ~= ARGV[at + 3] then return {'conflict'} end
 elseif standing == 'open' then
-  redis.call('ZREMRANGEBYSCORE', KEYS[19], '-inf', now)
-  if redis.call('ZCARD', KEYS[19]) >= tonumber(ARGV[at + 3]) then return {'too_many_grants'} end
+  redis.call('ZREMRANGEBYSCORE', KEYS[20], '-inf', now)
+  if redis.call('ZCARD', KEYS[20]) >= tonumber(ARGV[at + 3]) then return {'too_many_grants'} end
 end
 redis.call('HSET', KEYS[1], 'json', ARGV[6], 'version', ARGV[4], 'state', ARGV[5])
 if redis.call('HEXISTS', KEYS[1], 'armed') == 1 then redis.call('SADD', KEYS[9], ARGV[2]) end
@@ -162,18 +162,21 @@ if ARGV[20] ~= '' then
   redis.call('ZADD', KEYS[12], ARGV[21], ARGV[20])
 end
 if standing == 'open' then
-  redis.call('HSET', KEYS[18], unpack(ARGV, at + 5))
+  redis.call('HSET', KEYS[19], unpack(ARGV, at + 5))
 elseif standing == 'extend' then
-  local approvers = redis.call('HGET', KEYS[18], 'approvedBy')
-  redis.call('HSET', KEYS[18], 'expiresAt', ARGV[at + 2],
+  local approvers = redis.call('HGET', KEYS[19], 'approvedBy')
+  local earlier = redis.call('HGET', KEYS[19], 'extensions') or ''
+  redis.call('HSET', KEYS[19], 'expiresAt', ARGV[at + 2], 'extensions', earlier .. ARGV[2] .. ' ',
     'approvedBy', string.sub(approvers, 1, -2) .. ',' .. string.sub(ARGV[at + 4], 2))
+  redis.call('ZADD', KEYS[18], ARGV[at + 2], ARGV[at + 1])
+  redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[9], '*', 'id', redis.call('HGET', KEYS[19], 'approval'))
 end
 if standing ~= '' then
-  redis.call('PEXPIREAT', KEYS[18], ARGV[at + 2] + ARGV[8])
+  redis.call('PEXPIREAT', KEYS[19], ARGV[at + 2] + ARGV[8])
   redis.call('ZADD', KEYS[17], ARGV[at + 2], ARGV[at + 1])
-  redis.call('ZADD', KEYS[19], ARGV[at + 2], ARGV[at + 1])
-  if standing == 'open' then redis.call('SADD', KEYS[20], ARGV[at + 1]) end
-  if KEYS[21] then redis.call('ZADD', KEYS[21], ARGV[at + 2], ARGV[at + 1]) end
+  redis.call('ZADD', KEYS[20], ARGV[at + 2], ARGV[at + 1])
+  if standing == 'open' then redis.call('SADD', KEYS[21], ARGV[at + 1]) end
+  if KEYS[22] then redis.call('ZADD', KEYS[22], ARGV[at + 2], ARGV[at + 1]) end
 end
 if ARGV[17] ~= '' then
   redis.call('HSET', KEYS[14], 'state', ARGV[17], 'answer', ARGV[18])
@@ -182,7 +185,7 @@ if ARGV[17] ~= '' then
   redis.call('ZREM', KEYS[16], ARGV[2])
   if ARGV[17] == 'unknown' then redis.call('ZADD', KEYS[16], now, ARGV[2]) end
 end
-if redis.call('GET', KEYS[8]) == ARGV[2] then
+if ARGV[15] ~= 'as_it_is' and redis.call('GET', KEYS[8]) == ARGV[2] then
   if ARGV[15] == '' then redis.call('DEL', KEYS[8]) else redis.call('PEXPIREAT', KEYS[8], ARGV[15]) end
 end
 return {'applied'}

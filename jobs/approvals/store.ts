@@ -9,7 +9,7 @@
  */
 import { ACCESS_PENDING_MAX } from '../../src/access/access.ts'
 import type { Approval, ApprovalEvent } from '../../src/approval/approval.ts'
-import { agentAtFirst, transition } from '../../src/approval/approval.ts'
+import { agentAtFirst, isOfGrant, transition } from '../../src/approval/approval.ts'
 import type { ApprovalId, EpochMs } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
@@ -255,6 +255,8 @@ async function set(
     keys.run(id),
     keys.running,
     keys.unknownRuns,
+    keys.activeStanding,
+    keys.unshownStanding,
     ...standingKeys(keys, standing),
   ]
   const run = runChange(before, approval)
@@ -265,14 +267,14 @@ async function set(
     approval.state,
     JSON.stringify(approval),
     approval.resolvedAt ?? '',
-    RESOLVED_KEPT_MS,
+    keptMs(approval, event.at),
     CHANGES_MAX,
     keys.inbox(''),
     INBOX_KEPT_MS,
     INBOX_MESSAGES_MAX,
     onlyUnjoined ? '1' : '',
     isToBeRecorded(approval, event, onlyUnjoined) ? keys.unrecordedReview(approval) : '',
-    leadsHereUntil(approval, event) ?? '',
+    isOfGrant(event) ? 'as_it_is' : (leadsHereUntil(approval, event) ?? ''),
     run?.from ?? '',
     run?.to ?? '',
     answer ?? '',
@@ -291,6 +293,14 @@ interface ToSet {
   readonly approval: Approval
   readonly standing: StandingGrant | null
   readonly extended: StandingGrant | null
+}
+
+/** A card of which people may still take something back is kept as long as that, and then like the others. */
+function keptMs(approval: Approval, at: EpochMs): number {
+  const { state, resolvedAt, standing } = approval
+  const opened = state === 'approved' && resolvedAt !== null ? openStandingGrant(approval, resolvedAt) : null
+  if (opened === null) return RESOLVED_KEPT_MS
+  return RESOLVED_KEPT_MS + Math.max(0, (standing?.until ?? opened.expiresAt) - at)
 }
 
 function isApproved(approval: Approval, event: ApprovalEvent): boolean {
@@ -318,12 +328,10 @@ async function withStandingGrant(
   return { before, approval: settled, standing: openStandingGrant(settled, event.at), extended }
 }
 
-/** Where there is none its keys are named all the same, and not used: a script's keys are counted. */
 function standingKeys(keys: ApprovalKeys, standing: StandingGrant | null): readonly string[] {
-  if (standing === null) return [keys.activeStanding]
+  if (standing === null) return []
   const email = ownerEmailOf(standing)
   return [
-    keys.activeStanding,
     keys.standingGrant(standing.id),
     keys.standingOf(standing.holder),
     keys.standingIn(standing.sessionId),
@@ -347,8 +355,9 @@ function counted(list: readonly string[]): readonly (string | number)[] {
   return [list.length, ...list]
 }
 
-/** By whoever applies it. A deadline's job runs again until it is recorded; a half-opened hold was never asked about. */
+/** By whoever applies it. The end of a standing grant is recorded by its own job. A deadline's job runs again until it is recorded; a half-opened hold was never asked about. */
 function isToBeRecorded(approval: Approval, event: ApprovalEvent, onlyUnjoined = false): boolean {
+  if (isOfGrant(event)) return false
   return event.type === 'reviewed' || (event.type === 'cancelled' && !onlyUnjoined) || approval.run !== null
 }
 
@@ -420,6 +429,7 @@ const UNKNOWN_TO_EARLIER = {
   steps: [],
   reminders: { count: 0, lastAt: null },
   remarks: [],
+  standing: null,
 } as const satisfies Partial<Approval>
 
 function known<T>(value: T | null): T {

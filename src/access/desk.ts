@@ -345,6 +345,7 @@ async function approvalOf(options: AccessDeskOptions, wish: AccessRequest, rule:
     rooms: terms.rooms,
     reminders: { count: 0, lastAt: null },
     remarks: [],
+    standing: null,
   }
 }
 

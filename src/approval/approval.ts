@@ -10,7 +10,8 @@
  *      └─ step, reminded, remarked         ► pending: who is asked, where, and what was said about it
  *
  * What became of an approved call's one run is beside its state, in `run`; its own states are in run/run.ts. So is
- * whether anyone waits for the decision, in `agent`: it decides nothing, but what Approve will do depends on it.
+ * whether anyone waits for the decision, in `agent`: it decides nothing, but what Approve will do depends on it. What
+ * became of the standing grant that it opened or extended is in `standing`, for whoever looks at its card afterwards.
  * The right-hand states are final: a second click, a late one, or a deadline after a decision changes nothing
  * and is told `already_resolved`. Events carry their own time, so a replay never reads a clock.
  */
@@ -80,6 +81,21 @@ export interface Approval {
   readonly reminders: { readonly count: number; readonly lastAt: EpochMs | null }
   /** Questions to the person behind the agent, and their answers. Oldest first, at most REMARKS_MAX. */
   readonly remarks: readonly Remark[]
+  /** Null while its standing grant, if it has one, is as this approval made it. */
+  readonly standing: StandingSince | null
+}
+
+export interface StandingSince {
+  /** Until when it lasts since another approval made it end later; null: as this one said. */
+  readonly until: EpochMs | null
+  readonly ended: StandingEnd | null
+}
+
+export interface StandingEnd {
+  readonly state: 'expired' | 'revoked'
+  readonly at: EpochMs
+  /** Who took it back; null where it expired, or the gateway did. */
+  readonly by: Reviewer | null
 }
 
 /** Stands for the tool where access is asked for: no tool has a name with a space. */
@@ -157,6 +173,13 @@ export type ApprovalEvent =
   | { readonly type: 'remarked'; readonly remark: Remark; readonly at: EpochMs }
   | AgentEvent
   | RunApprovalEvent
+  | GrantApprovalEvent
+
+type GrantApprovalEvent =
+  /** The standing grant that it opened or extended passes nothing any more. */
+  | ({ readonly type: 'grant_ended' } & StandingEnd)
+  /** Another approval made it end later. */
+  | { readonly type: 'grant_extended'; readonly until: EpochMs; readonly at: EpochMs }
 
 export type AgentEvent =
   /** Nobody has waited for the decision since. */
@@ -198,6 +221,7 @@ export type Refusal =
   | 'too_many_remarks'
   | 'not_the_requester'
   | 'too_many_grants'
+  | 'grant_known'
 
 export type Transition =
   | { readonly ok: true; readonly approval: Approval }
@@ -211,6 +235,7 @@ export type Transition =
  */
 export function transition(approval: Approval, event: ApprovalEvent): Transition {
   if (isOfRun(event)) return applyToRun(approval, event)
+  if (isOfGrant(event)) return applyToGrant(approval, event)
   if (approval.state !== 'pending') return { ok: false, refusal: 'already_resolved', approval }
   switch (event.type) {
     case 'reviewed':
@@ -304,6 +329,22 @@ function applyToRun(approval: Approval, event: RunApprovalEvent): Transition {
   if (after === 'finished' || callId === undefined) return resolve(approval, { run: null })
   const by = event.type === 'run_resolved' ? event.by : null
   return resolve(approval, { run: { state: after, callId, at: event.at, by } })
+}
+
+export function isOfGrant(event: ApprovalEvent): event is GrantApprovalEvent {
+  return event.type === 'grant_ended' || event.type === 'grant_extended'
+}
+
+/** Each is told by jobs that may run twice. */
+function applyToGrant(approval: Approval, event: GrantApprovalEvent): Transition {
+  const { state, access, allowedForMs, standing } = approval
+  const hasGrant = state === 'approved' && (access !== null || allowedForMs !== null)
+  const until = standing?.until ?? null
+  if (!hasGrant || standing?.ended || (event.type === 'grant_extended' && event.until <= (until ?? 0))) {
+    return { ok: false, refusal: 'grant_known', approval }
+  }
+  if (event.type === 'grant_extended') return resolve(approval, { standing: { until: event.until, ended: null } })
+  return resolve(approval, { standing: { until, ended: { state: event.state, at: event.at, by: event.by } } })
 }
 
 export function runEventOf(event: RunApprovalEvent): RunEvent {

@@ -11,7 +11,7 @@ import { standingGrantOf } from '../grant/standing.ts'
 import type { Reviewer } from '../people/reviewer.ts'
 import type { Approval, LostRun, Remark, Review } from './approval.ts'
 import { argumentRows } from './argument-rows.ts'
-import type { Card, CardRemark, CardReview, CardStanding, Untrusted } from './card.ts'
+import type { Card, CardNote, CardRemark, CardReview, CardStanding, Untrusted } from './card.ts'
 import { inWords } from './in-words.ts'
 import { presenceNotes } from './presence-notes.ts'
 import { demandsOf, riskOf } from './risk.ts'
@@ -46,7 +46,7 @@ export function cardOf(approval: Approval): Card {
     remarks: approval.remarks.length,
     remindedAt: approval.reminders.lastAt,
     escalatedAt: approval.steps.findLast(({ type, doneAt }) => type === 'escalate' && doneAt !== null)?.doneAt ?? null,
-    notes: approval.state === 'pending' ? presenceNotes(approval) : [],
+    notes: approval.state === 'pending' ? presenceNotes(approval) : grantNotes(approval),
     outcome: outcomeOf(approval),
     resolvedAt: approval.resolvedAt,
     asksWhetherItRan: approval.run?.state === 'unknown',
@@ -101,7 +101,17 @@ function allowedMs({ access, allowedForMs }: Approval): number | null {
 function standingOf(approval: Approval): CardStanding | null {
   const forMs = allowedMs(approval)
   if (approval.state !== 'approved' || approval.resolvedAt === null || forMs === null) return null
-  return { grantId: standingGrantOf(approval), until: epochMs(approval.resolvedAt + forMs) }
+  const { resolvedAt, standing } = approval
+  const until = standing?.until ?? epochMs(resolvedAt + forMs)
+  return { grantId: standingGrantOf(approval), until, endedAt: standing?.ended?.at ?? null }
+}
+
+function grantNotes({ standing }: Approval): readonly CardNote[] {
+  if (!standing?.ended) return []
+  const { state, at, by } = standing.ended
+  if (state === 'expired') return [['What it let pass ended ', at, ': calls like it ask again.']]
+  const who = by === null ? 'the gateway' : visible(person(by))
+  return [['Revoked ', at, ` by ${who}: calls like it ask again.`]]
 }
 
 function cardReview(review: Review): CardReview {

@@ -43,7 +43,7 @@ export interface Card {
   readonly allowForMs: readonly number[]
   /** Elevated access is asked for, and no single call. */
   readonly isAccess: boolean
-  /** What passes without a card since it was approved; null: nothing beyond this call. */
+  /** What passes, or passed, without a card since it was approved; null: nothing beyond this call. */
   readonly standing: CardStanding | null
   readonly requestedAt: EpochMs
   readonly expiresAt: EpochMs
@@ -57,7 +57,7 @@ export interface Card {
   /** When people were reminded last, and when more people were asked; null: never. */
   readonly remindedAt: EpochMs | null
   readonly escalatedAt: EpochMs | null
-  /** What Approve will do, where that isn't plain: short lines of ours. Empty once it is decided. */
+  /** What Approve will do, where that isn't plain; once decided, how what it let pass has ended. Short lines of ours. */
   readonly notes: readonly CardNote[]
   /** `Approved by Bob` and the like; null while pending. */
   readonly outcome: Untrusted | null
@@ -79,6 +79,8 @@ export interface CardReview {
 export interface CardStanding {
   readonly grantId: GrantId
   readonly until: EpochMs
+  /** When it ended, by its time or because someone took it back; null: it lasts. */
+  readonly endedAt: EpochMs | null
 }
 
 export interface CardRemark {

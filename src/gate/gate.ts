@@ -403,6 +403,7 @@ function askFor(
     rooms: terms.rooms,
     reminders: { count: 0, lastAt: null },
     remarks: [],
+    standing: null,
   }
 }
 

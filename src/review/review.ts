@@ -442,6 +442,8 @@ export function refusalText(refusal: Refusal, approval: Approval | null): string
         `Not approved: ${GRANTS_PER_HOLDER_MAX} grants are active for this agent, or its owner, already. ` +
         'Approve it once, or revoke some first.'
       )
+    case 'grant_known':
+      return 'What became of the grant is known.'
     case 'step_known':
       return 'That step was taken already.'
     default:

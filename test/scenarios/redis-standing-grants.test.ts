@@ -400,6 +400,45 @@ describe('the end', () => {
     expect(told.sent).toMatchObject([{ notice: { grant: { approvalId: first.id, endedAt: endsAt } } }])
   })
 
+  it('is shown on every card that offers to take it back, and leads no identical call elsewhere', async () => {
+    const here = await parts()
+    startEnds(here, aTeller())
+    const first = aFreshApproval({ allowForMs: [MINUTE] })
+    await approve(here, first, MINUTE)
+    const pointer = here.redis.key('fingerprint', first.fingerprint)
+    const ledUntil = await here.redis.call('PEXPIRETIME', pointer)
+    await here.standing.end(standingGrantIdOf(first.id), revoked)
+    await until('its card says so', async () => (await here.store.get(first.id))?.standing?.ended != null)
+    expect(await here.store.get(first.id)).toMatchObject({ state: 'approved', standing: { ended: revoked } })
+    expect(await here.redis.call('SISMEMBER', here.redis.key('cards-due'), first.id)).toBe(1)
+    expect(await here.redis.call('PEXPIRETIME', pointer)).toBe(ledUntil)
+  })
+
+  it('is shown on the cards of those who made it last longer too, and so is how long it lasts', async () => {
+    const here = await parts()
+    startEnds(here, aTeller())
+    const first = anAccessApproval({ durationMs: MINUTE })
+    const id = standingGrantIdOf(first.id)
+    const second = anAccessApproval({ extends: id, durationMs: 2 * MINUTE })
+    const third = anAccessApproval({ extends: id, durationMs: 3 * MINUTE })
+    const standingOf = async (approval: Approval) => (await here.store.get(approval.id))?.standing ?? null
+    for (const approval of [first, second, third]) await approve(here, approval, null)
+    const endsAt = (await here.standing.get(id))?.expiresAt
+    await until('both earlier cards say until when', async () => {
+      const shown = [await standingOf(first), await standingOf(second)]
+      return shown.every((standing) => standing?.until === endsAt)
+    })
+    expect(await standingOf(third)).toBeNull()
+    await here.standing.end(id, revoked)
+    await until('all three say that it ended', async () => {
+      const shown = [await standingOf(first), await standingOf(second), await standingOf(third)]
+      return shown.every((standing) => standing?.ended?.by?.id === revoked.by.id)
+    })
+    await until('nothing is left to show', async () => {
+      return (await here.redis.call('EXISTS', here.redis.key('standing-unshown'))) === 0
+    })
+  })
+
   it('keeps its session open until then', async () => {
     const here = await parts()
     const approval = aFreshApproval({ allowForMs: [MINUTE] })

@@ -100,6 +100,7 @@ export function anApproval(change: Partial<Approval> = {}): Approval {
     steps: [],
     reminders: { count: 0, lastAt: null },
     remarks: [],
+    standing: null,
     ...change,
   }
 }

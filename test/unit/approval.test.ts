@@ -184,3 +184,34 @@ function reviewOf(email: string): Review {
   if (event.type !== 'reviewed') throw new Error('not a review')
   return event.review
 }
+
+const endedAt = epochMs(500_000)
+const grantEnded: ApprovalEvent = { type: 'grant_ended', state: 'expired', at: endedAt, by: null }
+const grantExtended = (until: number): ApprovalEvent => ({ type: 'grant_extended', until: epochMs(until), at: endedAt })
+
+describe('the standing grant that an approval opened', () => {
+  const withGrant = { ...having(pending, reviewed('bob@example.com', 'approve')), allowedForMs: 900_000 }
+
+  it.each<[string, ApprovalEvent[], Approval['standing']]>([
+    ['ended', [grantEnded], { until: null, ended: { state: 'expired', at: endedAt, by: null } }],
+    ['was made to end later', [grantExtended(9_000)], { until: epochMs(9_000), ended: null }],
+    [
+      'was made to end later, and ended',
+      [grantExtended(9_000), grantEnded],
+      { until: epochMs(9_000), ended: { state: 'expired', at: endedAt, by: null } },
+    ],
+  ])('%s, and it stays approved', (_sentence, events, standing) => {
+    const after = having(withGrant, ...events)
+    expect(after).toMatchObject({ state: 'approved', standing, version: withGrant.version + events.length })
+  })
+
+  it.each<[string, Approval, ApprovalEvent]>([
+    ['of what is still asked about', pending, grantEnded],
+    ['of what let this call alone pass', { ...withGrant, allowedForMs: null }, grantEnded],
+    ['twice', having(withGrant, grantEnded), grantEnded],
+    ['to an end that is no later', having(withGrant, grantExtended(9_000)), grantExtended(9_000)],
+    ['after its end', having(withGrant, grantEnded), grantExtended(9_000)],
+  ])('changes nothing %s', (_sentence, approval, event) => {
+    expect(transition(approval, event)).toEqual({ ok: false, refusal: 'grant_known', approval })
+  })
+})

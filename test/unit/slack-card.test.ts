@@ -143,6 +143,27 @@ const STATES: [string, Approval][] = [
       reviews: [review('approve', { allowForMs: 900_000, reason: 'Checked the path.' })],
     }),
   ],
+  [
+    'approved-for-a-while-revoked',
+    approval({
+      ...approvedByBob,
+      allowedForMs: 900_000,
+      reviews: [review('approve', { allowForMs: 900_000 })],
+      standing: { until: null, ended: { state: 'revoked', at: epochMs(ASKED_AT + 300_000), by: carol } },
+    }),
+  ],
+  [
+    'access-extended-and-expired',
+    approval({
+      ...approvedByBob,
+      access,
+      tool: ACCESS_TOOL,
+      standing: {
+        until: epochMs(ASKED_AT + 7_200_000),
+        ended: { state: 'expired', at: epochMs(ASKED_AT + 7_200_000), by: null },
+      },
+    }),
+  ],
   ['access-pending', approval({ access, tool: ACCESS_TOOL })],
   ['access-granted', approval({ ...approvedByBob, access, tool: ACCESS_TOOL })],
   ['expired-below-quorum', approval({ state: 'expired', quorum: 2, resolvedAt, reviews: [review('approve')] })],
@@ -158,6 +179,13 @@ describe('the card of each state', () => {
     const json = JSON.stringify(cardMessage(cardOf(one)).blocks)
     expect(json.includes('countersign_approve')).toBe(one.state === 'pending')
     expect(json.includes('countersign_deny')).toBe(one.state === 'pending')
+  })
+
+  it.each(STATES)('%s offers to take back only what still lasts', (_name, one) => {
+    const json = JSON.stringify(cardMessage(cardOf(one)).blocks)
+    const lasts = one.state === 'approved' && (one.access !== null || one.allowedForMs !== null) && !one.standing?.ended
+    expect(json.includes('countersign_revoke')).toBe(lasts)
+    expect(json.includes('lasts until')).toBe(lasts)
   })
 
   it.each(STATES)('[REQ-ONCE-1] %s asks whether it ran only where nobody knows', (_name, one) => {

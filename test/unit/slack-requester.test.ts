@@ -42,6 +42,13 @@ const STATES: [string, Approval][] = [
   ['pending-reminded', approval({ from: ['dba'], reminders: { count: 2, lastAt: resolvedAt } })],
   ['pending-access', approval({ access, from: ['dba'] })],
   ['approved', approval({ state: 'approved', resolvedAt, reviews: [by('approve', 'Go ahead.')] })],
+  [
+    'access-revoked',
+    approval({
+      ...{ state: 'approved', resolvedAt, access, reviews: [by('approve')] },
+      standing: { until: null, ended: { state: 'revoked', at: epochMs(ASKED_AT + 300_000), by: bob } },
+    }),
+  ],
   ['denied', approval({ state: 'denied', resolvedAt, reviews: [by('deny', 'Not on a Friday.')] })],
   ['expired', approval({ state: 'expired', resolvedAt: epochMs(ASKED_AT + 900_000) })],
   ['cancelled', approval({ state: 'cancelled', resolvedAt, cancelReason: 'alice@example.com took it back.' })],
