@@ -5,6 +5,7 @@ import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { ConsoleReviewer } from '../../demo/console-reviewer.ts'
 import { createFreezes } from '../../jobs/freezes.ts'
+import { epochMs } from '../../src/brands.ts'
 import type { Gateway, World } from '../support/gateway.ts'
 import { COMMAND, startWorld, UPSTREAM_KEY } from '../support/gateway.ts'
 import type { RawMessage } from '../support/raw-agent.ts'
@@ -16,6 +17,8 @@ let world: World
 let one: Gateway
 let other: Gateway
 let reviewer: ConsoleReviewer
+/** Those that are to pass again after each test. */
+let running: Gateway[] = []
 let serial = 0
 
 beforeAll(async () => {
@@ -24,6 +27,7 @@ beforeAll(async () => {
     world.startGateway({ keyPrefix: 'frozen' }),
     world.startGateway({ keyPrefix: 'frozen' }),
   ])
+  running = [one, other]
   reviewer = await one.console()
 })
 afterEach(async () => {
@@ -31,7 +35,7 @@ afterEach(async () => {
   const freezes = createFreezes(await world.redis.connect('frozen'))
   for (const { scope } of await freezes.list()) await freezes.remove(scope)
   await until('it is thawed everywhere', async () =>
-    (await Promise.all([one, other].map((gateway) => read(gateway)))).every((answer) => !isFrozen(answer)),
+    (await Promise.all(running.map((gateway) => read(gateway)))).every((answer) => !isFrozen(answer)),
   )
 })
 afterAll(() => world?.close())
@@ -128,7 +132,7 @@ it('[REQ-FREEZE-3] ends the holds of the agent, on its connection, and tells it 
   expect(existsSync(fileOf('held'))).toBe(false)
 })
 
-it('[REQ-FREEZE-3] takes back what was approved and not used yet, and a thaw does not bring it back', async () => {
+it('[REQ-FREEZE-3] takes back what was approved and not used yet, and a thaw does not bring it back: people are asked anew', async () => {
   const leaving = new AbortController()
   const params = { name: 'write_file', arguments: { path: fileOf('unused'), content: 'written' } }
   const body = { jsonrpc: '2.0', id: 'unused', method: 'tools/call', params }
@@ -141,8 +145,13 @@ it('[REQ-FREEZE-3] takes back what was approved and not used yet, and a thaw doe
   expect(JSON.parse(out)).toMatchObject({ ended: { approvals: 0, grants: 1 } })
   await countersign('thaw', 'upstream:files')
   await until('calls pass', async () => !isFrozen(await read(one)))
-  expect(textOf(await write(one, 'unused'))).toMatch(/was given, but it was taken back/)
+  // People are asked anew, about a call that nobody has approved.
+  const again = write(one, 'unused')
+  const anew = await waits('unused')
+  expect(anew.approvalId).not.toBe(card.approvalId)
   expect(existsSync(fileOf('unused'))).toBe(false)
+  await reviewer.click(anew.approvalId, 'deny')
+  expect(textOf(await again)).toMatch(/Denied by a reviewer/)
 })
 
 it('ends a task that waits, and lets none run', async () => {
@@ -181,32 +190,23 @@ it('a call that its MCP server has already is not broken off', async () => {
   expect(textOf(await underWay)).toBe('at last')
 })
 
-it('[REQ-FREEZE-1] a freeze outlives the gateway, and one that starts passes nothing before it knows', async () => {
-  await countersign('freeze', 'upstream:files', '--by', 'Bob')
-  await other.kill()
-  await other.restart()
-  expect(isFrozen(await read(other))).toBe(true)
-})
-
 describe('[REQ-FREEZE-4] the command', () => {
-  it('needs no gateway: what it freezes is frozen for the one that starts next', async () => {
-    const later = await world.startGateway({ keyPrefix: 'frozen-before' })
-    await later.stop()
-    const args = [COMMAND, 'freeze', 'all', '--config', later.settingsFile]
-    const env = { ...process.env, REDIS_URL: '', UPSTREAM_KEY }
-    await new Promise((resolve) => execFile(process.execPath, args, { env }, resolve))
-    await later.restart()
-    expect(isFrozen(await read(later))).toBe(true)
-  })
-
   it('lists what stands frozen, for people and for machines', async () => {
-    expect((await countersign('freeze', 'list')).out).toBe('Nothing is frozen.\n')
-    await countersign('freeze', 'files', '--by', 'Bob', '--reason', 'Look at this')
+    await createFreezes(await world.redis.connect('frozen')).add({
+      scope: { kind: 'upstream', upstream: 'files' },
+      by: { id: 'shell:Bob', email: null, name: 'Bob' },
+      at: epochMs(Date.now()),
+      reason: 'Look at this',
+    })
     const { code, out } = await countersign('freeze', 'list')
     expect(code).toBe(0)
     expect(out).toMatch(/^upstream:files: Bob has stopped every call to “files” since .*Look at this\.\n$/)
     const { out: json } = await countersign('freeze', 'list', '--json')
     expect(JSON.parse(json)).toMatchObject({ scope: 'upstream:files', by: { name: 'Bob' }, reason: 'Look at this' })
+  })
+
+  it('says that nothing is frozen', async () => {
+    expect((await countersign('freeze', 'list')).out).toBe('Nothing is frozen.\n')
   })
 
   it.each<[string, 'freeze' | 'thaw', string, number, RegExp]>([
@@ -217,7 +217,6 @@ describe('[REQ-FREEZE-4] the command', () => {
       2,
       /no upstream “fles”.*Did you mean files/,
     ],
-    ['an invisible character is wrong usage', 'freeze', 'ali\u200bce@example.com', 2, /⟨U\+200B⟩/],
     ['thawing what is not frozen is a no', 'thaw', 'all', 1, /Nothing has stopped every call of every agent/],
   ])('%s', async (_sentence, command, what, code, message) => {
     const said = await countersign(command, what)
@@ -239,4 +238,15 @@ describe('[REQ-FREEZE-4] the command', () => {
     expect(said.code).toBe(1)
     expect(said.err).toMatch(/Redis cannot be reached: start it/)
   })
+})
+
+it('[REQ-FREEZE-4] needs no gateway: what it freezes is frozen for the one that starts next', async () => {
+  running = [other]
+  await Promise.all([one.kill(), other.kill()])
+  expect(await countersign('freeze', 'upstream:files', '--by', 'Bob')).toMatchObject({ code: 0 })
+  await other.restart()
+  expect(isFrozen(await read(other))).toBe(true)
+  await other.kill()
+  await other.restart()
+  expect(isFrozen(await read(other)), 'and it outlives that one too').toBe(true)
 })
