@@ -232,9 +232,9 @@ async function turnPage(options: ClicksOptions, { view, user }: Click, team: str
 
 /** On top of the window that was clicked in, so that Back leads back; else a first one. */
 async function open({ options, click }: Taken, view: types.ModalView): Promise<Answer> {
-  const { views } = options.web
+  const { web } = options
   const { trigger_id } = click
-  await (click.view === undefined ? views.open({ trigger_id, view }) : views.push({ trigger_id, view }))
+  await (click.view === undefined ? web.views.open({ trigger_id, view }) : web.views.push({ trigger_id, view }))
   return SAID_NOTHING
 }
 

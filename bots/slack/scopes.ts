@@ -11,8 +11,8 @@ export const BOT_SCOPES = {
   'users:read': 'tells members from guests and bots before a click counts',
   'users:read.email': 'recognises the agent’s owner, who may not approve, and the members of people.groups',
   'usergroups:read': 'knows the members of user groups that people.groups names',
-  'channels:read': 'knows the members of public channels that people.groups names',
-  'groups:read': 'knows the members of private channels that people.groups names',
+  'channels:read': 'knows whether it is in a channel, and the members of public channels that people.groups names',
+  'groups:read': 'the same of private channels',
   'files:write': 'puts arguments that don’t fit on a card into its thread',
 } as const satisfies Record<string, string>
 

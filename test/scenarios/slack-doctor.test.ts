@@ -25,7 +25,7 @@ it('[REQ-DOCTOR-2] finds everything in place, a line each', async () => {
     'the app is in #ops (C0OPS), for cards',
     expect.stringMatching(/^the signing secret looks like one\. .*401.*"Request verification failed"$/),
     expect.stringMatching(
-      /^the app’s settings in Slack must name https:\/\/gateway\.example\.com\/slack\/events as Request URL .*\/access.*Options Load URL/,
+      /^the app’s settings in Slack must name https:\/\/gateway\.example\.com\/slack\/events as Request URL .*\/access, \/countersign.*Options Load URL/,
     ),
     'this machine’s clock agrees with Slack’s',
   ])

@@ -1,11 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { COMMAND } from '../../bots/slack/actions.ts'
 import { SEEN_REQUESTS_MAX } from '../../bots/slack/limits.ts'
 import { boltLogger, errorName } from '../../bots/slack/log.ts'
 import { createOnce } from '../../bots/slack/once.ts'
-import { BOT_EVENTS, BOT_SCOPES, SLASH_COMMANDS } from '../../bots/slack/scopes.ts'
-import { EVENTS_PATH } from '../../bots/slack/slack-channel.ts'
 import { clip, clipped, date, fallbackText, jsonBytes } from '../../bots/slack/text.ts'
 import { epochMs } from '../../src/brands.ts'
 
@@ -103,57 +99,5 @@ describe('what Bolt logs', () => {
 
   it('an error without a code has a name', () => {
     expect([errorName(new TypeError('x')), errorName('x')]).toEqual(['TypeError', 'unknown error'])
-  })
-})
-
-describe('the manifests', () => {
-  const read = (name: string) => JSON.parse(readFileSync(`manifests/slack/${name}`, 'utf8'))
-  const http = read('manifest.json')
-  const socket = read('manifest.socket-mode.json')
-
-  it('ask for exactly the scopes that the code uses', () => {
-    expect(http.oauth_config.scopes).toEqual({ bot: Object.keys(BOT_SCOPES) })
-    expect(socket.oauth_config.scopes).toEqual(http.oauth_config.scopes)
-  })
-
-  it('send clicks where we listen, or over the socket', () => {
-    expect(new URL(http.settings.interactivity.request_url).pathname).toBe(EVENTS_PATH)
-    expect([http.settings.socket_mode_enabled, socket.settings.socket_mode_enabled]).toEqual([false, true])
-    expect(socket.settings.interactivity).toEqual({ is_enabled: true })
-  })
-
-  it('name exactly the commands and events that the code takes, and send them where we listen', () => {
-    for (const [manifest, isHttp] of [
-      [http, true],
-      [socket, false],
-    ]) {
-      const { slash_commands: commands, app_home: home } = manifest.features
-      const { event_subscriptions: events, interactivity } = manifest.settings
-      expect(commands.map(({ command }: { command: string }) => command)).toEqual(Object.keys(SLASH_COMMANDS))
-      expect(events.bot_events).toEqual(Object.keys(BOT_EVENTS))
-      expect(home.home_tab_enabled).toBe(true)
-      const urls = [
-        ...commands.map(({ url }: { url?: string }) => url),
-        events.request_url,
-        interactivity.message_menu_options_url,
-      ]
-      for (const url of urls) expect(url === undefined ? null : new URL(url).pathname).toBe(isHttp ? EVENTS_PATH : null)
-    }
-  })
-
-  it('have mentions in /countersign come as ids, which nobody chooses', () => {
-    for (const { features } of [http, socket]) {
-      const own = features.slash_commands.find(({ command }: { command: string }) => command === COMMAND)
-      expect(own.should_escape).toBe(true)
-      expect(own.description.length).toBeLessThanOrEqual(2000)
-      expect(own.usage_hint.length).toBeLessThanOrEqual(1000)
-    }
-  })
-
-  it('keep within Slack’s lengths', () => {
-    for (const { display_information } of [http, socket]) {
-      expect(display_information.name.length).toBeLessThanOrEqual(35)
-      expect(display_information.description.length).toBeLessThanOrEqual(140)
-    }
   })
 })
