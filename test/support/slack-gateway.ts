@@ -56,6 +56,11 @@ export interface SlackGatewayOptions extends FakeSlackOptions {
   readonly stepUpLink?: SlackOptions['stepUpLink']
   readonly grants?: SlackOptions['grants']
   readonly home?: Partial<NonNullable<SlackOptions['home']>>
+  /** Speaks to this Slack instead of the fake one, which then only signs what is delivered. */
+  readonly counterparty?: Pick<SlackOptions, 'approvals' | 'summaries'> & {
+    readonly apiUrl: string
+    readonly token: string
+  }
   /** Slack refuses this once, while the gateway starts. */
   readonly failAtStart?: { readonly method: string; readonly error: string }
 }
@@ -70,6 +75,7 @@ export async function startSlackGateway({
   grants = null,
   operators = null,
   home,
+  counterparty,
   ...options
 }: SlackGatewayOptions = {}) {
   const slack = await startFakeSlack({ users: [ALICE, BOB, CAROL], ...options })
@@ -136,12 +142,12 @@ export async function startSlackGateway({
   })
   let stalledSweep = Promise.resolve()
   const slackChannel = createSlackChannel({
-    botToken: new Secret(slack.botToken),
+    botToken: new Secret(counterparty?.token ?? slack.botToken),
     signingSecret: new Secret(slack.signingSecret),
     appToken: socketMode ? new Secret(slack.appToken) : null,
-    approvals: 'C0APPROVALS',
-    summaries: 'C0SUMMARIES',
-    apiUrl: slack.apiUrl,
+    approvals: counterparty?.approvals ?? 'C0APPROVALS',
+    summaries: counterparty?.summaries ?? 'C0SUMMARIES',
+    apiUrl: counterparty?.apiUrl ?? slack.apiUrl,
     reviews,
     readings,
     get: (id) => approvals.get(id),
