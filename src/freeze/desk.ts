@@ -96,7 +96,7 @@ async function freeze(options: FreezeDeskOptions, order: Parameters<FreezeDesk['
   const scopeTold = scopeName(scope)
   log.warn('frozen', { scope: scopeTold, by: by.id, already })
   const failures: string[] = []
-  await attempt(options, failures, 'It could not be recorded', () =>
+  await attempt(options, failures, UNRECORDED, () =>
     recorder.record({ type: 'freeze.frozen', at: asked.at, session_id: null, scope, by, reason, already }, 'synced'),
   )
   const ended = await endAll(options, standing, by, failures)
@@ -120,50 +120,58 @@ async function attempt(
       what: sentence,
       code: error instanceof GatewayError ? error.code : 'internal',
     })
-    failures.push(sentence)
+    if (!failures.includes(sentence)) failures.push(sentence)
   }
 }
 
 const NOT_ALL_ENDED =
   'Not everything that it stops could be ended: nothing of it passes, and freezing again tries again'
+const UNRECORDED = 'It could not be recorded'
 
+/** Each kind by itself, and whatever can't be recorded: what is left open here passes again after a thaw. */
 async function endAll(options: FreezeDeskOptions, standing: Freeze, by: Reviewer, failures: string[]) {
-  const ended = { approvals: 0, grants: 0 }
-  await attempt(options, failures, NOT_ALL_ENDED, async () => {
-    ended.approvals += await cancelApprovals(options, standing)
-    // After the approvals: of one that was approved at the last moment, the grant is there by now.
-    ended.grants += await revokeUnused(options, standing)
-    ended.grants += await endStanding(options, standing, by)
-  })
+  const ended: Ended = { approvals: 0, grants: 0 }
+  const each = (work: () => Promise<void>) => attempt(options, failures, NOT_ALL_ENDED, work)
+  await each(() => cancelApprovals(options, standing, ended))
+  // After the approvals: of one that was approved at the last moment, the grant is there by now.
+  await each(() => revokeUnused(options, standing, { ended, failures }))
+  await each(() => endStanding(options, standing, { by, ended }))
   return ended
 }
 
-async function cancelApprovals(options: FreezeDeskOptions, standing: Freeze): Promise<number> {
+interface Ended {
+  approvals: number
+  grants: number
+}
+
+async function cancelApprovals(options: FreezeDeskOptions, standing: Freeze, ended: Ended): Promise<void> {
   const { approvals, recorder, clock } = options
   const reason = `${freezeText(standing)} Ask ${whoText(standing.by)}.`
-  let cancelled = 0
   for (const approval of (await approvals.listPending()).filter((one) => isFrozenBy(standing.scope, one))) {
     const at = clock.now()
     const applied = await approvals.apply(approval.id, { type: 'cancelled', reason, at })
     if (!applied.ok) continue
-    cancelled += 1
+    ended.approvals += 1
+    // Where this fails it stands among the unrecorded, and a job records it.
     await recordCancelled(recorder, applied.approval, at)
-    await approvals.reviewRecorded(applied.approval).catch(() => undefined)
+      .then(() => approvals.reviewRecorded(applied.approval))
+      .catch(() => undefined)
   }
-  return cancelled
 }
 
-async function revokeUnused(options: FreezeDeskOptions, { scope }: Freeze): Promise<number> {
+async function revokeUnused(
+  options: FreezeDeskOptions,
+  { scope }: Freeze,
+  { ended, failures }: { readonly ended: Ended; readonly failures: string[] },
+): Promise<void> {
   const { approvals, grants, listUnused } = options
-  let revoked = 0
   for (const id of await listUnused()) {
     const approval = await approvals.get(id)
     if (approval === null || !isFrozenBy(scope, approval)) continue
     if (!(await grants.end(grantIdOf(id), 'revoked'))) continue
-    revoked += 1
-    await recordGrantEnd(options, approval)
+    ended.grants += 1
+    await attempt(options, failures, UNRECORDED, () => recordGrantEnd(options, approval))
   }
-  return revoked
 }
 
 function recordGrantEnd({ recorder, clock }: FreezeDeskOptions, { id, sessionId }: Approval): Promise<void> {
@@ -172,12 +180,14 @@ function recordGrantEnd({ recorder, clock }: FreezeDeskOptions, { id, sessionId 
 }
 
 /** The jobs role records the end of each and what was done under it, whoever ends it. */
-async function endStanding(options: FreezeDeskOptions, { scope }: Freeze, by: Reviewer): Promise<number> {
-  let ended = 0
+async function endStanding(
+  options: FreezeDeskOptions,
+  { scope }: Freeze,
+  { by, ended }: { readonly by: Reviewer; readonly ended: Ended },
+): Promise<void> {
   for (const { id } of await standingIn(options, scope)) {
-    if ((await options.standingGrants.end(id, { state: 'revoked', by })) !== null) ended += 1
+    if ((await options.standingGrants.end(id, { state: 'revoked', by })) !== null) ended.grants += 1
   }
-  return ended
 }
 
 /** All of them first: a page whose grants end moves the next one up. */

@@ -244,6 +244,25 @@ describe('the desk', () => {
     expect([...freezes.keys()]).toEqual(['all'])
   })
 
+  it('[REQ-FREEZE-1] ends the holds and grants, all of them, where nothing can be recorded', async () => {
+    const { desk, store, revoked, standing } = aDesk({ fails: 'record', standing: [aStandingGrant('owner', {})] })
+    store.open(pending('first'))
+    store.open(pending('second'))
+    store.open(pending('unused', { state: 'approved' }))
+    const outcome = await desk.freeze({ scope: ALICE, by: BOB, reason: null })
+    expect(outcome).toMatchObject({ ended: { approvals: 2, grants: 2 }, note: 'It could not be recorded.' })
+    expect(await store.listPending()).toEqual([])
+    expect(revoked).toEqual([grantIdOf('apr_unused' as ApprovalId)])
+    expect(standing).toEqual([])
+  })
+
+  it('ends the grants although the approvals could not be read', async () => {
+    const { desk, standing } = aDesk({ fails: 'approvals', standing: [aStandingGrant('owner', {})] })
+    const outcome = await desk.freeze({ scope: ALICE, by: BOB, reason: null })
+    expect(outcome).toMatchObject({ ended: { grants: 1 }, note: expect.stringMatching(/freezing again tries again/) })
+    expect(standing).toEqual([])
+  })
+
   it('tells that it stands before it ends anything', async () => {
     const { desk, steps } = aDesk()
     await desk.freeze({ scope: ALL, by: BOB, reason: null, onStanding: () => steps.push('told') })
