@@ -24,7 +24,7 @@ import type { ErrorCode } from '../errors.ts'
 import { GatewayError } from '../errors.ts'
 import { type Freeze, freezeText } from '../freeze/freeze.ts'
 import { type GrantRefusal, grantIdOf } from '../grant/grant.ts'
-import { standingGrantIdOf } from '../grant/standing.ts'
+import { ALL_TOOLS, standingGrantIdOf } from '../grant/standing.ts'
 import { summarisePrincipal } from '../identity/principal.ts'
 import { canonicalJson } from '../json/canonical.ts'
 import { editMembers, memberText } from '../json/edit.ts'
@@ -398,7 +398,7 @@ function askFor(
     statedReason: call.statedReason ?? null,
     strength: terms.strength,
     readAll: terms.readAll,
-    allowForMs: terms.allowForMs,
+    allowForMs: tool === ALL_TOOLS ? [] : terms.allowForMs,
     allowedForMs: null,
     rooms: terms.rooms,
     reminders: { count: 0, lastAt: null },

@@ -24,7 +24,7 @@ export interface StandingGrant {
   readonly sessionId: SessionId
   readonly holder: GrantHolder
   readonly upstream: string
-  /** Names of tools; `*` alone: all of the upstream's. */
+  /** Names of tools; ALL_TOOLS alone: all of the upstream's. */
   readonly tools: readonly string[]
   /** Only what this rule holds is passed; null: what any rule holds that accepts grants. */
   readonly rule: string | null
@@ -44,6 +44,12 @@ export type GrantHolder =
   | { readonly kind: 'agent'; readonly principal: PrincipalSummary }
   | { readonly kind: 'owner'; readonly email: string }
 
+/**
+ * A tool may be called so, and an agent may call one that nobody has: of that name no grant for a while is offered or
+ * opened, since it would be one for all.
+ */
+export const ALL_TOOLS = '*'
+
 /** Active at once, of one holder: each call is looked up among them, and nobody keeps an eye on more. */
 export const GRANTS_PER_HOLDER_MAX = 100
 /** No tool has a name with a space. */
@@ -61,7 +67,7 @@ export interface StandingGrantCall {
 export function isAbout(grant: StandingGrant, call: StandingGrantCall): boolean {
   const { tools, holder, rule } = grant
   if (grant.upstream !== call.upstream || (rule !== null && rule !== call.rule)) return false
-  if (!tools.includes('*') && !tools.includes(call.tool)) return false
+  if (!tools.includes(ALL_TOOLS) && !tools.includes(call.tool)) return false
   if (holder.kind === 'owner') return call.principal.email === holder.email
   return holder.principal.id === call.principal.id && holder.principal.client === call.principal.client
 }
@@ -100,7 +106,7 @@ export function openStandingGrant(approval: Approval, at: EpochMs): StandingGran
     const holder = { kind: 'owner', email: access.ownerEmail } as const
     return { ...common, holder, upstream, tools, rule: null, reason, expiresAt: epochMs(at + durationMs) }
   }
-  if (allowedForMs === null) return null
+  if (allowedForMs === null || approval.tool === ALL_TOOLS) return null
   const holder = { kind: 'agent', principal: approval.principal } as const
   const reason = approvers.at(-1)?.reason ?? null
   const expiresAt = epochMs(at + allowedForMs)

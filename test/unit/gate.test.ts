@@ -74,6 +74,7 @@ function world(options: {
   /** At which look a freeze is seen, and at every one after it. */
   frozenFrom?: number
   method?: string
+  tool?: string
   /** An identical call's approval is used already. */
   begun?: boolean
   /** What the directories say of those who approved, once the grant is open; left out: it is not looked at. */
@@ -256,6 +257,7 @@ function world(options: {
           ...CALL,
           principal: options.principal ?? CALL.principal,
           method: options.method ?? CALL.method,
+          tool: options.tool ?? CALL.tool,
           arguments: options.arguments ?? CALL.arguments,
           rejoins: options.rejoins ?? null,
           continues: options.continues ?? null,
@@ -510,6 +512,13 @@ describe('the gate', () => {
       isOutOfHours: false,
       steps: [{ type: 'escalate', at: 21_000, doneAt: null, from: ['leads'], rooms: [] }],
     })
+  })
+
+  it('[REQ-GRANT-1] offers no grant for a while of a tool that is called like all of them', async () => {
+    const terms = { allowForMs: [900_000] }
+    const { asked, pass } = world({ effect: 'require_approval', tool: '*', terms })
+    await pass()
+    expect(asked()).toMatchObject({ tool: '*', allowForMs: [] })
   })
 
   it('[REQ-STEPS-2] asks others out of the rule’s hours', async () => {

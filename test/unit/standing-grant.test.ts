@@ -50,6 +50,10 @@ describe('a standing grant', () => {
     expect(openStandingGrant(anApproval({ state: 'approved' }), AT)).toBeNull()
   })
 
+  it('[REQ-GRANT-1] is not opened by approving a tool that is called like all of them', () => {
+    expect(openStandingGrant(anApproval({ state: 'approved', tool: '*', allowedForMs: MINUTE }), AT)).toBeNull()
+  })
+
   it.each<[string, StandingGrant, Partial<StandingGrant>, boolean]>([
     ['by the same, longer', ofOwner, {}, true],
     ['once it was revoked', { ...ofOwner, state: 'revoked' }, {}, false],
