@@ -61,7 +61,16 @@ const NAME_CHARS_MAX = 200
  * The user of this shell, whatever `--by` says: that is a name to call them by, and an address that is merely typed
  * proves nobody's.
  */
-export function operatorOf(by: string | undefined): Reviewer {
-  const user = userInfo().username
+export function operatorOf(by: string | undefined, userName: () => string = () => userInfo().username): Reviewer {
+  const user = shellUser(userName)
   return { id: `shell:${user}`, email: null, name: by?.trim().slice(0, NAME_CHARS_MAX) || user }
+}
+
+/** A container may run under a number that has no name; that must not keep anyone from stopping things. */
+function shellUser(userName: () => string): string {
+  try {
+    return userName()
+  } catch {
+    return `uid-${process.getuid?.() ?? 'unknown'}`
+  }
 }

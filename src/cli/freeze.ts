@@ -4,7 +4,6 @@
  * nobody is asked whether they may; who did it is recorded all the same.
  */
 import { randomBytes } from 'node:crypto'
-import { userInfo } from 'node:os'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { createApprovalStore } from '../../jobs/approvals/store.ts'
@@ -23,8 +22,8 @@ import { createFreezeDesk, shellMay } from '../freeze/desk.ts'
 import { type FreezeScope, freezeText, parseScope, scopeName, scopeText } from '../freeze/freeze.ts'
 import { createIds } from '../ids.ts'
 import { channelNames, recordingsOf } from '../main.ts'
-import type { Reviewer } from '../people/reviewer.ts'
 import type { Clock, FreezeDesk, FreezeOutcome, Log, Recorder } from '../ports.ts'
+import { operatorOf } from './at-redis.ts'
 import type { Environment } from './load.ts'
 import { CommandError, loadSettings } from './load.ts'
 import { findRedis } from './serve.ts'
@@ -56,14 +55,14 @@ export function registerFreeze(program: Command, world: FreezeWorld): void {
     .description('stop calls now, end what waits for approval, and take grants back')
     .requiredOption('--config <file>', 'the settings file')
     .option('--reason <text>', 'why: agents and people are told')
-    .option('--by <name>', 'who stops it; by default the user of this shell')
+    .option('--by <name>', 'what to call you; the user of this shell is recorded in any case')
     .option('--json', 'one JSON value a line')
     .addHelpText('after', FREEZE_HELP)
     .action(async (what: string, options: FreezeCommandOptions, command: Command) => {
       if (what === 'list') return atDesk({ options, world }, (parts) => list(parts))
       return atDesk({ options, world }, async (parts) => {
         const { reason = null } = options
-        const order = { scope: scopeOf(what, parts.settings, command), by: whoOf(options), reason }
+        const order = { scope: scopeOf(what, parts.settings, command), by: operatorOf(options.by), reason }
         return told(parts, order.scope, await parts.desk.freeze(order))
       })
     })
@@ -72,12 +71,12 @@ export function registerFreeze(program: Command, world: FreezeWorld): void {
     .argument('<what>', SCOPES)
     .description('let calls through again; what the freeze ended stays ended')
     .requiredOption('--config <file>', 'the settings file')
-    .option('--by <name>', 'who lets them through; by default the user of this shell')
+    .option('--by <name>', 'what to call you; the user of this shell is recorded in any case')
     .option('--json', 'one JSON value a line')
     .addHelpText('after', '\nExample:\n  $ countersign thaw agent:alice@example.com --config countersign.yaml')
     .action((what: string, options: FreezeCommandOptions, command: Command) =>
       atDesk({ options, world }, async (parts) => {
-        const order = { scope: scopeOf(what, parts.settings, command), by: whoOf(options) }
+        const order = { scope: scopeOf(what, parts.settings, command), by: operatorOf(options.by) }
         return told(parts, order.scope, await parts.desk.thaw(order))
       }),
     )
@@ -95,12 +94,6 @@ Calls that their MCP servers have already are not broken off.`
 function scopeOf(what: string, { upstreams }: Settings, command: Command): FreezeScope {
   const parsed = parseScope(what, [...upstreams.keys()])
   return parsed.ok ? parsed.scope : command.error(`error: ${visible(parsed.message)}`, { exitCode: 2 })
-}
-
-function whoOf({ by }: FreezeCommandOptions): Reviewer {
-  const name = by?.trim() || userInfo().username
-  // An address that is merely typed is a name, and proves nobody's.
-  return { id: `shell:${name}`, email: null, name }
 }
 
 // ---- what is printed

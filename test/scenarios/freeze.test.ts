@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { ConsoleReviewer } from '../../demo/console-reviewer.ts'
 import { createFreezes } from '../../jobs/freezes.ts'
 import { epochMs } from '../../src/brands.ts'
+import { operatorOf } from '../../src/cli/at-redis.ts'
 import type { Gateway, World } from '../support/gateway.ts'
 import { COMMAND, startWorld, UPSTREAM_KEY } from '../support/gateway.ts'
 import type { RawMessage } from '../support/raw-agent.ts'
@@ -109,10 +110,12 @@ it('[REQ-FREEZE-1] a freeze stops every replica, says so to the agent, and a tha
   expect(world.tap.seen.slice(reached).some(({ body }) => body.includes('tools/'))).toBe(false)
   expect(await countersign('thaw', 'all', '--by', 'Carol')).toMatchObject({ code: 0 })
   await until('calls pass', async () => !isFrozen(await read(other)))
+  // Not the name that was typed.
+  const shellUser = operatorOf(undefined).id
   const events = await one.events()
   expect(events.filter(({ type }) => type.startsWith('freeze.'))).toMatchObject([
-    { type: 'freeze.frozen', scope: { kind: 'all' }, by: { id: 'shell:Bob', name: 'Bob' }, reason: 'A leaked token' },
-    { type: 'freeze.thawed', scope: { kind: 'all' }, by: { id: 'shell:Carol' } },
+    { type: 'freeze.frozen', scope: { kind: 'all' }, by: { id: shellUser, name: 'Bob' }, reason: 'A leaked token' },
+    { type: 'freeze.thawed', scope: { kind: 'all' }, by: { id: shellUser, name: 'Carol' } },
   ])
   expect(events.find(({ error }) => error === 'frozen')).toMatchObject({ type: 'call.outcome', outcome: 'refused' })
 })
