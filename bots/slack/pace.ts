@@ -26,8 +26,8 @@ interface LaneState {
   closedUntil: number
   /** When the next message would be due, had each waited for its turn (GCRA: theoretical arrival time). */
   dueAt: number
-  /** How many were told to come back and have not been let through since. */
-  waiting: number
+  /** The last turn that was given to one who came too early. */
+  turnAt: number
 }
 
 export function createPace(clock: Pick<Clock, 'now'>): Pace {
@@ -36,7 +36,7 @@ export function createPace(clock: Pick<Clock, 'now'>): Pace {
     const known = lanes.get(key)
     if (known !== undefined) return known
     if (lanes.size >= LANES_MAX) lanes.delete(lanes.keys().next().value ?? '')
-    const state = { closedUntil: 0, dueAt: 0, waiting: 0 }
+    const state = { closedUntil: 0, dueAt: 0, turnAt: 0 }
     lanes.set(key, state)
     return state
   }
@@ -50,7 +50,7 @@ export function createPace(clock: Pick<Clock, 'now'>): Pace {
         const told = asChannelError(method, error)
         if (!(told instanceof ChannelBusy)) throw told
         lane.closedUntil = Math.max(lane.closedUntil, clock.now() + told.retryAfterMs)
-        lane.waiting += 1
+        lane.turnAt = Math.max(lane.turnAt, lane.closedUntil)
         throw new ChannelBusy(told.retryAfterMs, { cause: told.cause, isForThisOnly: true })
       }
     },
@@ -61,10 +61,11 @@ function takeTurn(lane: LaneState, now: number, isMessage: boolean): void {
   const burstMs = isMessage ? (POST_BURST_MAX - 1) * POST_EVERY_MS : Number.POSITIVE_INFINITY
   const openAt = Math.max(lane.closedUntil, lane.dueAt - burstMs)
   if (openAt > now) {
-    const turnMs = openAt - now + lane.waiting * POST_EVERY_MS
-    lane.waiting += 1
-    throw new ChannelBusy(Math.min(turnMs, Math.max(openAt - now, QUEUE_WAIT_MAX_MS)), { isForThisOnly: true })
+    const turnAt = Math.max(openAt, lane.turnAt + POST_EVERY_MS)
+    const waitMs = Math.min(turnAt - now, Math.max(openAt - now, QUEUE_WAIT_MAX_MS))
+    // Whoever is further behind gets a turn when it asks again: turns that nobody can take would hold up all the others.
+    if (waitMs === turnAt - now) lane.turnAt = turnAt
+    throw new ChannelBusy(waitMs, { isForThisOnly: true })
   }
-  lane.waiting = Math.max(0, lane.waiting - 1)
   if (isMessage) lane.dueAt = Math.max(lane.dueAt, now) + POST_EVERY_MS
 }
