@@ -36,10 +36,10 @@ export interface ShownCall {
 
 export function shownCall(card: Card): ShownCall {
   const headline = clipped(card.headline, HEADER_MAX)
-  const agent = clipped(card.agent, 2 * NAME_BYTES_MAX)
+  const agent = clipped(card.agent, AGENT_BYTES_MAX)
   const statedReason = card.statedReason === null ? null : clipped(card.statedReason, REASON_BYTES_MAX)
   const { elements, rows, isWhole } = shownRows(card.arguments)
-  const isComplete = isWhole && headline === card.headline && statedReason === card.statedReason
+  const isComplete = isWhole && headline === card.headline && agent === card.agent && statedReason === card.statedReason
   const { approvalId, rule, upstream, tool } = card
   const digest = shownDigest({ approvalId, headline, agent, upstream, tool, rule, statedReason, rows, isComplete })
   return { headline, agent, statedReason, elements, isComplete, digest }
@@ -48,12 +48,18 @@ export function shownCall(card: Card): ShownCall {
 /** Everything that must not be hidden from whoever approves: what didn't fit on the card too. */
 export function callRows({
   headline,
+  agent,
   arguments: rows,
   statedReason,
 }: Card): readonly { name: string; value: string }[] {
   const before = headline === clipped(headline, HEADER_MAX) ? [] : [{ name: '(headline)', value: headline }]
+  if (agent !== clipped(agent, AGENT_BYTES_MAX)) before.push({ name: '(agent)', value: agent })
+  // A name's tail can say as much as a value's. The name itself stays above its value, cut.
+  const named = rows.flatMap((row, at) =>
+    row.name === clipped(row.name, NAME_BYTES_MAX) ? [row] : [{ name: `(name ${at + 1})`, value: row.name }, row],
+  )
   const isShown = statedReason === null || statedReason === clipped(statedReason, REASON_BYTES_MAX)
-  return [...before, ...rows, ...(isShown ? [] : [{ name: '(what the agent says)', value: statedReason }])]
+  return [...before, ...named, ...(isShown ? [] : [{ name: '(what the agent says)', value: statedReason }])]
 }
 
 function shownRows(all: readonly Row[]) {
@@ -108,6 +114,9 @@ const LANGUAGES: Readonly<Record<string, string>> = {
 function languageOf(name: string): string | null {
   return Object.hasOwn(LANGUAGES, name.toLowerCase()) ? (LANGUAGES[name.toLowerCase()] ?? null) : null
 }
+
+/** Client, owner and issuer. */
+const AGENT_BYTES_MAX = 2 * NAME_BYTES_MAX
 
 const DIGEST_DIGITS = 16
 

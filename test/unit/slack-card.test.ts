@@ -1,6 +1,7 @@
 import type { types } from '@slack/bolt'
 import { describe, expect, it } from 'vitest'
 import { approveView } from '../../bots/slack/approve-view.ts'
+import { argumentsFile } from '../../bots/slack/arguments-file.ts'
 import { argumentPages, argumentsView } from '../../bots/slack/arguments-view.ts'
 import { askView } from '../../bots/slack/ask-view.ts'
 import { cardMessage } from '../../bots/slack/card-blocks.ts'
@@ -381,6 +382,22 @@ describe('the pages of all arguments', () => {
         .map(({ value }) => value)
         .join(''),
     )
+  })
+
+  it.each<[string, Partial<Approval>]>([
+    ['an argument’s name', { argumentsJson: JSON.stringify({ [`${'n'.repeat(400)}TAIL`]: 1 }) }],
+    ['a nested name', { argumentsJson: JSON.stringify({ a: { [`${'n'.repeat(4_000)}TAIL`]: 1 } }) }],
+    ['a client’s name', { principal: { ...approval().principal, client: `${'c'.repeat(400)}TAIL` } }],
+    ['an issuer', { principal: { ...approval().principal, issuer: `https://${'i'.repeat(400)}.example/TAIL` } }],
+    ['a tool’s name', { tool: `${'t'.repeat(200)}TAIL` }],
+    ['a reason that the agent states', { statedReason: `${'r'.repeat(600)}TAIL` }],
+  ])('show the tail of %s, and the card says that it is not all', (_name, change) => {
+    const card = cardOf(approval(change))
+    expect(JSON.stringify(cardMessage(card).blocks)).not.toContain('TAIL')
+    expect(shownCall(card).isComplete).toBe(false)
+    expect(JSON.stringify(cardMessage(card).blocks)).toContain('countersign_show_all')
+    expect(JSON.stringify(argumentPages(card))).toContain('TAIL')
+    expect(argumentsFile(card)?.text).toContain('TAIL')
   })
 
   const turns: [string, number, string[]][] = [
