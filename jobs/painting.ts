@@ -5,7 +5,7 @@
  *   no message yet, approval resolved  nothing: people must not be asked what is decided, unless it asks whether the
  *                                      call ran
  *   message, older than the approval   update
- *   then                               what belongs beside the card and below it, each once
+ *   then                               what belongs below it and beside the card, each once
  *
  * What was done is remembered after each step, so that one which fails repeats only itself.
  */
@@ -31,6 +31,8 @@ import type { BlockingConnection, RedisHandle } from './redis.ts'
 
 /** A channel that asks for more is asked again after this: Slack says seconds. */
 const BUSY_MAX_MS = 10 * 60 * 1_000
+/** What lies beside a card goes another way than messages, which a network may let nobody go: for a few seconds. */
+const ATTACH_TRIES_MAX = 4
 
 export interface PaintSettings {
   readonly redis: RedisHandle
@@ -54,6 +56,8 @@ interface Painted {
   /** Nobody is to be found there, so that nothing ever will be posted. */
   readonly isNobody?: true
   readonly isAttached?: true
+  /** How often it failed without a word why. */
+  readonly attachTries?: number
   /** Ids of the replies that are there, or need not be. */
   readonly replied?: readonly string[]
 }
@@ -94,9 +98,10 @@ async function bringUp(work: Work, before: Painted | null): Promise<RunResult> {
   if ('againInMs' in shown) return shown
   if (shown.ref === null) return settle(work, shown)
   const fresh = await update(work, shown.ref, shown)
-  const attached = isOpen ? await attach(work, shown.ref, fresh) : fresh
-  const replied = await reply(work, shown.ref, attached)
-  return 'againInMs' in replied ? replied : settle(work, replied)
+  const replied = await reply(work, shown.ref, fresh)
+  if ('againInMs' in replied) return replied
+  // Last, so that people are reminded and asked also where it fails.
+  return settle(work, isOpen ? await attach(work, shown.ref, replied) : replied)
 }
 
 type Later = { readonly againInMs: number }
@@ -141,15 +146,21 @@ async function update(work: Work, ref: MessageRef, shown: Painted): Promise<Pain
   return remember(work, { ...shown, version: approval.version })
 }
 
-/** A card without it is still a card: where the channel will not have it, that is said in the log and nothing else. */
+/** A card without it is still a card: where it can't be had, that is said in the log and nothing else. */
 async function attach(work: Work, ref: MessageRef, shown: Painted): Promise<Painted> {
   const { approval, card, channel, place, log } = work
   if (channel.attach === undefined || shown.isAttached) return shown
   try {
     await channel.attach(ref, card)
   } catch (error) {
-    if (!(error instanceof ChannelRefused)) throw error
-    log.warn('outbox: the rest of a card cannot be put beside it', { approval_id: approval.id, place, why: error.code })
+    if (error instanceof ChannelBusy) throw error
+    const attachTries = (shown.attachTries ?? 0) + 1
+    const why = error instanceof ChannelRefused ? error.code : 'unknown'
+    if (!(error instanceof ChannelRefused) && attachTries < ATTACH_TRIES_MAX) {
+      await remember(work, { ...shown, attachTries })
+      throw error
+    }
+    log.warn('outbox: the rest of a card cannot be put beside it', { approval_id: approval.id, place, why })
   }
   return remember(work, { ...shown, isAttached: true })
 }

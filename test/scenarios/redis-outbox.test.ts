@@ -5,13 +5,15 @@ import { createHolds, type HoldsService } from '../../jobs/holds.ts'
 import { type Inbox, startInbox } from '../../jobs/inbox.ts'
 import { startOutbox } from '../../jobs/outbox.ts'
 import type { RedisHandle } from '../../jobs/redis.ts'
-import type { Approval } from '../../src/approval/approval.ts'
+import type { Approval, Remark } from '../../src/approval/approval.ts'
 import type { Card } from '../../src/approval/card.ts'
+import type { Reply } from '../../src/approval/replies.ts'
 import type { ApprovalId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import type { ChannelName } from '../../src/policy/decision.ts'
 import { type Channel, ChannelBusy, type MessageRef } from '../../src/ports.ts'
 import { aFreshApproval, cancelled, reviewed } from '../support/approvals.ts'
+import { aReviewer } from '../support/examples.ts'
 import {
   systemClock as clock,
   silentLog as log,
@@ -99,6 +101,26 @@ async function anOpenHold(change: Partial<Approval> = {}): Promise<ApprovalId> {
 const told = (paintings: readonly Painting[]) => paintings.map(({ how, state }) => `${how} ${state}`)
 
 describe('the outbox', () => {
+  it('asks and reminds below a card of which the rest can’t be put beside it, and gives that up', async () => {
+    const { channel, paintings } = aChannel()
+    const replies: string[] = []
+    let tries = 0
+    const attach = async () => {
+      tries += 1
+      throw new Error('socket hang up')
+    }
+    const reply = async (_ref: MessageRef, { type }: Reply) => void replies.push(type)
+    outbox({ ...channel, attach, reply })
+    const id = await anOpenHold()
+    await until('it is posted', () => paintings.length === 1)
+    const remark: Remark = { kind: 'question', by: aReviewer('bob@example.com'), text: 'Which?', at: clock.now() }
+    await store.apply(id, { type: 'remarked', remark, at: clock.now() })
+    await until('the question is asked', () => replies.length > 0)
+    await nothingIsDue()
+    expect(replies).toEqual(['remark'])
+    expect(tries).toBe(4)
+  })
+
   it('posts a card once and repaints it in the same message with each change', async () => {
     const { channel, paintings } = aChannel()
     outbox(channel)
