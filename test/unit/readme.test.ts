@@ -1,6 +1,7 @@
 /** What the README tells people to copy has to work: its two files are read as the gateway would read them. */
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { SLASH_COMMANDS } from '../../bots/slack/scopes.ts'
 import { formatProblems } from '../../src/config/problems.ts'
 import { parseSettings } from '../../src/config/settings.ts'
 import { loadPolicy } from '../../src/policy/load.ts'
@@ -32,6 +33,19 @@ describe('the README', () => {
     if (!loaded.ok) throw new Error(formatProblems(loaded.problems))
     expect(loaded.warnings).toEqual([])
     expect(loaded.policy.rules.map(({ id }) => id)).toEqual(['no-environment-files', 'writes', 'readers'])
+  })
+
+  it('leads through Slack by names that the environment and the app have', () => {
+    const [, slack = ''] = /^### Slack: .*?$(.*?)^### /ms.exec(readme) ?? []
+    const names = new Set(slack.match(/\b(?:SLACK|FILES)_[A-Z_]+/g))
+    const known: readonly string[] = readFileSync(new URL('.env.example', root), 'utf8').match(/^[A-Z_]+(?==)/gm) ?? []
+    expect([...names].filter((name) => !known.includes(name))).toEqual([])
+    expect(names.size).toBeGreaterThan(4)
+    for (const command of Object.keys(SLASH_COMMANDS)) expect(slack).toContain(`\`${command}`)
+    // What is to be replaced in the manifest is what stands there.
+    const manifest = readFileSync(new URL('manifests/slack/manifest.json', root), 'utf8')
+    const [, host = ''] = /sed 's\/([^/]+)\//.exec(slack) ?? []
+    expect(manifest.match(/https:\/\/[^/]+/g)?.every((origin) => origin === `https://${host}`)).toBe(true)
   })
 
   it('leads to files that are there', () => {
