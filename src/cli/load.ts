@@ -37,6 +37,7 @@ export async function loadPolicyOf(settings: Settings, settingsFile: string): Pr
     upstreams: [...settings.upstreams.keys()],
     groups: [...settings.people.groups.keys()],
     channels: channelNames(settings),
+    workspaces: [...(settings.channels.slack?.workspaces.keys() ?? [])].map((name) => `slack/${name}`),
     canStepUp: settings.identity.signIns.length > 0,
   })
   if (!loaded.ok) throw problemsIn(file, loaded.problems)

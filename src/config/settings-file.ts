@@ -21,11 +21,13 @@ import {
   strict,
   text,
 } from './fields.ts'
-import { nearest, type Path, say } from './problems.ts'
+import { nearest, type Path, say, suggestion } from './problems.ts'
 
 /** What passes is recorded, as one line at most: half of audit/chain.ts' LINE_MAX_BYTES, because JSON grows. */
 const BODY_BYTES_MAX = 8 * 1024 * 1024
 const UPSTREAMS_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
+/** As policy/place.ts reads it in `slack/acme`. */
+const WORKSPACE_NAME = UPSTREAMS_NAME
 /** `@` would be an e-mail and `:` another kind of member, so neither can be in a group's name. */
 export const GROUP_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/
 const SEGMENT_BYTES_MAX = 1024 * 1024 * 1024
@@ -159,9 +161,31 @@ const upstream = strict(
   },
 )
 
+const OF_THE_APP = say(
+  'is the app’s, not the workspace’s',
+  'Set it once, in channels.slack: all workspaces have one app.',
+)
+
+/** Each is asked about people, and for its team, by itself; an organisation with more needs more than one gateway. */
+const WORKSPACES_MAX = 20
+
+/** A further workspace of the same app. What belongs to the app (signing secret, app token) stands above. */
+const workspace = z.preprocess(
+  // All left empty: `${ACME_BOT_TOKEN:-}` and its like, where that workspace is not connected.
+  (value) => (isRecord(value) && Object.keys(value).length > 0 && areEmpty(value) ? undefined : value),
+  strict(
+    {
+      botToken: text('xoxb-…, the app’s Bot User OAuth Token of that workspace'),
+      approvals: text('C0123ABCD, the channel’s id'),
+      summaries: optionalText('C0123ABCD, the channel’s id').default(''),
+    },
+    { refused: { signingSecret: OF_THE_APP, appToken: OF_THE_APP, apiUrl: OF_THE_APP } },
+  ).optional(),
+)
+
 const slack = z.preprocess(
   // All left empty: `${SLACK_BOT_TOKEN:-}` and its like, where no workspace is connected.
-  (value) => (isRecord(value) && Object.values(value).every((item) => item === '') ? undefined : value),
+  (value) => (isRecord(value) && areEmpty(value) ? undefined : value),
   strict(
     {
       botToken: text('xoxb-…, the app’s Bot User OAuth Token'),
@@ -170,6 +194,19 @@ const slack = z.preprocess(
       approvals: text('C0123ABCD, the channel’s id'),
       summaries: optionalText('C0123ABCD, the channel’s id').default(''),
       apiUrl: webUrl('https://slack.com/api/').optional(),
+      workspaces: named(
+        WORKSPACE_NAME,
+        'Use small letters, digits and -, up to 63.',
+        workspace,
+        'acme: { botToken: …, approvals: C0123ABCD }',
+      )
+        .refine((value) => Object.keys(value).length <= WORKSPACES_MAX, {
+          error: say(
+            `has more than ${WORKSPACES_MAX} entries`,
+            `Keep it to ${WORKSPACES_MAX}, or run another gateway.`,
+          ),
+        })
+        .default({}),
     },
     { check: checkSlack },
   ).optional(),
@@ -559,10 +596,24 @@ function missingFor(member: string, { people, channels, identity }: Raw): string
     return say('is looked up in Slack, and channels.slack is not set', cure)
   }
   if (directory === 'slack') return null
+  const names = Object.keys(workspacesIn(channels.slack))
+  if (names.includes(directory.slice('slack/'.length))) return null
+  const cure = 'Write slack:… for the workspace of channels.slack, or name the other one in channels.slack.workspaces.'
   return say(
     'names a workspace that channels.slack does not have',
-    'Write slack:… for the workspace of channels.slack.',
+    names.length === 0
+      ? cure
+      : suggestion(
+          directory,
+          names.map((name) => `slack/${name}`),
+        ),
   )
+}
+
+/** Those that are not left empty. */
+function workspacesIn(slack: unknown): Raw {
+  const all = isRecord(slack) && isRecord(slack.workspaces) ? slack.workspaces : {}
+  return Object.fromEntries(Object.entries(all).filter(([, item]) => item !== undefined))
 }
 
 function checkSlack(value: Raw, add: Add): void {
@@ -573,6 +624,22 @@ function checkSlack(value: Raw, add: Add): void {
   if (typeof value.apiUrl === 'string' && URL.canParse(value.apiUrl) && !isSecure(new URL(value.apiUrl), true)) {
     add(['apiUrl'], say('must be https', 'Use https; http only on loopback.'))
   }
+  // One token is one workspace: two names for it would post each card twice, and be two askers about its people.
+  const seen = new Map<unknown, string>([[value.botToken, 'channels.slack']])
+  for (const [name, item] of Object.entries(workspacesIn(value))) {
+    const token = isRecord(item) ? item.botToken : undefined
+    if (typeof token !== 'string' || token === '') continue
+    const first = seen.get(token)
+    if (first === undefined) seen.set(token, name)
+    else add(['workspaces', name, 'botToken'], say(`is the token of ${first} too`, SAME_TOKEN_CURE))
+  }
+}
+
+const SAME_TOKEN_CURE = 'Install the app in this workspace and copy its own token, or remove the entry.'
+
+/** Text and mappings with nothing in them. */
+function areEmpty(value: Readonly<Record<string, unknown>>): boolean {
+  return Object.values(value).every((item) => item === '' || (isRecord(item) && areEmpty(item)))
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

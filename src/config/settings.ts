@@ -144,6 +144,15 @@ export interface SlackSettings {
   readonly summaries: string
   /** Null: Slack's own. */
   readonly apiUrl: string | null
+  /** Further ones that the same app is installed in, by the names that a policy calls them (`slack/acme`). */
+  readonly workspaces: ReadonlyMap<string, SlackWorkspaceSettings>
+}
+
+export interface SlackWorkspaceSettings {
+  readonly botToken: Secret
+  readonly approvals: string
+  /** Null: told in the summaries of channels.slack alone. */
+  readonly summaries: string | null
 }
 
 export type ParsedSettings =
@@ -290,7 +299,17 @@ function buildSlack(slack: SettingsFile['channels']['slack']): SlackSettings | n
     approvals: slack.approvals,
     summaries: slack.summaries || slack.approvals,
     apiUrl: slack.apiUrl ?? null,
+    workspaces: frozenMap(Object.entries(slack.workspaces).flatMap(buildWorkspace)),
   }
+}
+
+type WorkspaceFile = NonNullable<SettingsFile['channels']['slack']>['workspaces'][string]
+
+/** None where it was left empty. */
+function buildWorkspace([name, item]: [string, WorkspaceFile]): [string, SlackWorkspaceSettings][] {
+  if (item === undefined) return []
+  const { botToken, approvals, summaries } = item
+  return [[name, { botToken: new Secret(botToken), approvals, summaries: summaries || null }]]
 }
 
 function buildConsole(item: SettingsFile['channels']['console']): Settings['channels']['console'] {

@@ -83,7 +83,8 @@ function checkPlace(
   const named = `${channel}/${workspace}`
   if (!channels.includes(channel)) add(say(`unknown channel ${channel}`, suggestion(channel, channels)))
   else if (workspace !== null && !workspaces.includes(named)) {
-    add(say(`unknown workspace ${named}`, suggestion(named, workspaces)))
+    const none = 'Name it in the settings, in channels.slack.workspaces.'
+    add(say(`unknown workspace ${named}`, workspaces.length === 0 ? none : suggestion(named, workspaces)))
   }
 }
 

@@ -189,6 +189,12 @@ describe('[REQ-POLICY-4] an approval block', () => {
     expect(problems(block)).toContain(said)
   })
 
+  it('names a workspace where there is but one', () => {
+    expect(problems('{ channel: slack/acme }', { workspaces: [] })).toContain(
+      '.channel[0]: unknown workspace slack/acme | Name it in the settings, in channels.slack.workspaces.',
+    )
+  })
+
   it('refuses signing in where no issuer is configured for it, and only there', () => {
     const said =
       '.strength: no reviewer can sign in at the gateway | Configure signIn for an issuer in identity.issuers, or choose confirm.'

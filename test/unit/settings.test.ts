@@ -15,6 +15,9 @@ const SMALLEST = {
 
 const SLACK = 'channels: { slack: { botToken: xoxb-1, signingSecret: s, approvals: C1 } }'
 
+const withWorkspaces = (workspaces: string) =>
+  `channels: { slack: { botToken: xoxb-1, signingSecret: s, approvals: C1, workspaces: { ${workspaces} } } }`
+
 /** The smallest file, with some of its top-level keys replaced or added. */
 function file(change: Record<string, string> = {}): string {
   return Object.values({ ...SMALLEST, ...change }).join('\n')
@@ -220,6 +223,36 @@ describe('settings as people write them', () => {
     expect(problems(file({ channels }), { B: 'b' })).toEqual([
       'channels.slack.approvals: is empty',
       'channels.slack.signingSecret: is missing, and so is appToken',
+    ])
+  })
+
+  it('name further workspaces of the same app, each with a token of its own', () => {
+    const channels = withWorkspaces(
+      'acme: { botToken: xoxb-2, approvals: C1 }, beta: { botToken: xoxb-3, approvals: C2, summaries: C3 }',
+    )
+    const found = settings(file({ channels })).channels.slack?.workspaces ?? new Map()
+    expect([...found].map(([name, { botToken, ...rest }]) => [name, botToken.reveal(), rest])).toEqual([
+      ['acme', 'xoxb-2', { approvals: 'C1', summaries: null }],
+      ['beta', 'xoxb-3', { approvals: 'C2', summaries: 'C3' }],
+    ])
+    expect(() => found.set('other', null)).toThrow('do not change')
+  })
+
+  it('have no workspace where all that is given of it is empty', () => {
+    const channels = withWorkspaces('acme: { botToken: "${B:-}", approvals: "${A:-}" }')
+    expect(settings(file({ channels })).channels.slack?.workspaces.size).toBe(0)
+    expect(problems(file({ channels }), { B: 'b' })).toEqual(['channels.slack.workspaces.acme.approvals: is empty'])
+    const all =
+      'channels: { slack: { botToken: "", signingSecret: "", approvals: "", workspaces: { a: { botToken: "" } } } }'
+    expect(settings(file({ channels: all })).channels.slack).toBeNull()
+  })
+
+  it('have groups of further workspaces', () => {
+    const x = `${withWorkspaces('acme: { botToken: xoxb-2, approvals: C1 }')}
+people: { groups: { a: ["slack/acme:usergroup:S1", "slack/acme:channel:C2"] } }`
+    expect(settings(file({ x })).people.groups.get('a')?.lookedUp).toEqual([
+      'slack/acme:usergroup:S1',
+      'slack/acme:channel:C2',
     ])
   })
 })
@@ -483,6 +516,57 @@ describe('[REQ-POLICY-4] wrong settings', () => {
       'a group of a workspace that is not configured',
       { x: `${SLACK}\npeople: { groups: { a: ["slack/acme:usergroup:S1"] } }` },
       'people.groups.a[0]: names a workspace that channels.slack does not have',
+    ],
+    [
+      'a group of another workspace than is configured',
+      {
+        x: `${withWorkspaces('acme: { botToken: b, approvals: C1 }')}\npeople: { groups: { a: ["slack/acne:channel:C1"] } }`,
+      },
+      'people.groups.a[0]: names a workspace that channels.slack does not have',
+    ],
+    [
+      'a workspace without a token',
+      { x: withWorkspaces('acme: { approvals: C1 }') },
+      'channels.slack.workspaces.acme.botToken: is missing',
+    ],
+    [
+      'a workspace without a channel for cards',
+      { x: withWorkspaces('acme: { botToken: b }') },
+      'channels.slack.workspaces.acme.approvals: is missing',
+    ],
+    [
+      'a workspace beside another that lacks its token',
+      { x: withWorkspaces('acme: { botToken: b, approvals: C1 }, beta: { summaries: C1, approvals: C1 }') },
+      'channels.slack.workspaces.beta.botToken: is missing',
+    ],
+    [
+      'a workspace with a signing secret of its own',
+      { x: withWorkspaces('acme: { botToken: b, approvals: C1, signingSecret: s }') },
+      'channels.slack.workspaces.acme.signingSecret: is the app’s, not the workspace’s',
+    ],
+    [
+      'a workspace’s name that no policy could write',
+      { x: withWorkspaces('Acme_1: { botToken: b, approvals: C1 }') },
+      'channels.slack.workspaces.Acme_1: not a name',
+    ],
+    [
+      'the first workspace’s token again',
+      { x: withWorkspaces('acme: { botToken: xoxb-1, approvals: C2 }') },
+      'channels.slack.workspaces.acme.botToken: is the token of channels.slack too',
+    ],
+    [
+      'one token for two workspaces',
+      { x: withWorkspaces('acme: { botToken: b, approvals: C1 }, beta: { botToken: b, approvals: C2 }') },
+      'channels.slack.workspaces.beta.botToken: is the token of acme too',
+    ],
+    [
+      'more workspaces than one gateway asks about people',
+      {
+        x: withWorkspaces(
+          Array.from({ length: 21 }, (_, at) => `w${at}: { botToken: b${at}, approvals: C1 }`).join(', '),
+        ),
+      },
+      'channels.slack.workspaces: has more than 20 entries',
     ],
     [
       'a user group by its handle',
