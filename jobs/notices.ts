@@ -1,7 +1,8 @@
 /**
- * Tells people what is neither a card nor a summary: each notice once in each channel, when the channel can.
+ * Tells people what is neither a card nor a summary: each notice once in each place of each channel, when the channel can.
+ * A place that refuses holds up no other.
  *
- *   notice:<digest of its id>   hash   json, <channel>: told, <channel>:posting: when it was last tried
+ *   notice:<digest of its id>   hash   json, <place>: told, <place>:posting: when it was last tried
  *
  * Whoever sends may have no channel itself (a command in a shell, a gateway without bots): it writes the notice down and
  * adds a job a channel; a process that speaks to the channels takes them. The hash outlives the jobs, so that the same
@@ -9,7 +10,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { ChannelName } from '../src/policy/decision.ts'
-import { type Channel, ChannelBusy, type Clock, type Log, type Notice, type Notices } from '../src/ports.ts'
+import { type Channel, ChannelBusy, type Clock, type Log, type Notice, type Notices, type Place } from '../src/ports.ts'
 import { postOnce } from './post-once.ts'
 import { openQueue, type RunResult, startWorker } from './queues.ts'
 import { defineScript, type RedisHandle } from './redis.ts'
@@ -79,31 +80,49 @@ export function startNoticesWorker(options: NoticesWorkerOptions): { close(): Pr
   return { close: async () => void (await Promise.all(workers.map((worker) => worker.close()))) }
 }
 
-async function tell(
-  { redis, clock }: NoticesWorkerOptions,
-  channel: Channel,
-  { digest, id }: NoticeJob,
-): Promise<RunResult> {
-  const key = keyOf(redis, digest)
-  const reply = await redis.call('HMGET', key, 'json', channel.name)
-  const [json, told] = Array.isArray(reply) ? reply : []
-  if (typeof json !== 'string' || told === 'told') return 'done'
+async function tell(options: NoticesWorkerOptions, channel: Channel, job: NoticeJob): Promise<RunResult> {
+  const json = await options.redis.call('HGET', keyOf(options.redis, job.digest), 'json')
+  if (typeof json !== 'string') return 'done'
+  const notice = JSON.parse(json) as Notice
+  const results: RunResult[] = []
+  const faults: unknown[] = []
+  for (const place of channel.places?.notices ?? [channel.name]) {
+    await tellIn(options, { channel, place, notice, job }).then(
+      (result) => results.push(result),
+      (fault: unknown) => faults.push(fault),
+    )
+  }
+  if (faults.length > 0) throw faults[0]
+  return results.find((result) => result !== 'done') ?? 'done'
+}
+
+interface Told {
+  readonly channel: Channel
+  readonly place: Place
+  readonly notice: Notice
+  readonly job: NoticeJob
+}
+
+async function tellIn({ redis, clock }: NoticesWorkerOptions, told: Told): Promise<RunResult> {
+  const { channel, place, notice, job } = told
+  const key = keyOf(redis, job.digest)
+  if ((await redis.call('HGET', key, place)) === 'told') return 'done'
   try {
     const result = await postOnce({
       redis,
       key,
-      field: `${channel.name}:posting`,
+      field: `${place}:posting`,
       channel,
-      sent: { kind: 'notice', id },
+      sent: { kind: 'notice', id: job.id, place },
       clock,
       isWanted: true,
-      post: () => channel.notify(id, JSON.parse(json) as Notice),
+      post: () => channel.notify(job.id, notice, place),
     })
     if (result.outcome === 'later') return { againInMs: result.againInMs }
   } catch (error) {
     if (!(error instanceof ChannelBusy)) throw error
     return { againInMs: Math.min(error.retryAfterMs, BUSY_MAX_MS) }
   }
-  await redis.call('HSET', key, channel.name, 'told')
+  await redis.call('HSET', key, place, 'told')
   return 'done'
 }

@@ -16,7 +16,7 @@ import type { SessionSummary } from '../src/audit/summary.ts'
 import type { EpochMs, SessionId } from '../src/brands.ts'
 import { epochMs } from '../src/brands.ts'
 import type { ChannelName } from '../src/policy/decision.ts'
-import type { Channel, Clock, Log, MessageRef, RecentSessions, Recorder } from '../src/ports.ts'
+import type { Channel, Clock, Log, MessageRef, Place, RecentSessions, Recorder } from '../src/ports.ts'
 import { ChannelBusy } from '../src/ports.ts'
 import type { JobQueue, RunResult } from './queues.ts'
 import { openQueue, startWorker } from './queues.ts'
@@ -149,30 +149,55 @@ async function readTrusted(
 }
 
 async function postSummary(work: Work, { sessionId, channel: name }: SummaryJob): Promise<RunResult> {
-  const { redis, log } = work
-  const fields = { session_id: sessionId, channel: name }
+  const { log } = work
   const channel = work.channels.find((each) => each.name === name)
-  if (channel === undefined) log.warn('sessions: a summary is for a channel that is no longer configured', fields)
+  if (channel === undefined) {
+    const fields = { session_id: sessionId, channel: name }
+    log.warn('sessions: a summary is for a channel that is no longer configured', fields)
+  }
   const summary = await readSummary(work, sessionId)
   if (channel === undefined || summary === null) return 'done'
+  const results: RunResult[] = []
+  const faults: unknown[] = []
+  // A place that refuses holds up no other.
+  for (const place of channel.places?.summaries ?? [name]) {
+    await postIn(work, { channel, place, summary }).then(
+      (result) => results.push(result),
+      (fault: unknown) => faults.push(fault),
+    )
+  }
+  if (faults.length > 0) throw faults[0]
+  return results.find((result) => result !== 'done') ?? 'done'
+}
 
-  const session = sessionKeys(redis).session(sessionId)
-  const mark = `posted:${name}`
+interface Posted {
+  readonly channel: Channel
+  readonly place: Place
+  readonly summary: SessionSummary
+}
+
+async function postIn(work: Work, { channel, place, summary }: Posted): Promise<RunResult> {
+  const { redis, log } = work
+  const session = sessionKeys(redis).session(summary.sessionId)
+  const mark = `posted:${place}`
   if ((await redis.call('HSETNX', session, mark, 'posting')) !== 1) {
     const cutOff = (await redis.call('HGET', session, mark)) === 'posting'
+    const fields = { session_id: summary.sessionId, place }
     if (cutOff) log.warn('sessions: a summary was cut off while posting and is not posted again', fields)
     return 'done'
   }
   let ref: MessageRef | null
   try {
-    ref = await channel.summarise(summary)
+    ref = await channel.summarise(summary, place)
   } catch (error) {
     await redis.call('HDEL', session, mark)
     if (error instanceof ChannelBusy) return { againInMs: error.retryAfterMs }
     throw error
   }
   await redis.call('HSET', session, mark, 'posted')
-  if (ref !== null) await remember(work, summary, name, ref)
+  // Once: App Home lists sessions, not messages.
+  const isFirst = place === (channel.places?.summaries[0] ?? channel.name)
+  if (ref !== null && isFirst) await remember(work, summary, channel.name, ref)
   return 'done'
 }
 

@@ -106,6 +106,7 @@ import type {
 } from './ports.ts'
 import { createReviews } from './review/review.ts'
 import { createSealer } from './sealing/seal.ts'
+import type { Secret } from './secret.ts'
 
 export type Role = 'gateway' | 'bots' | 'jobs'
 export const ROLES: readonly Role[] = ['gateway', 'bots', 'jobs']
@@ -562,10 +563,10 @@ export function channelNames({ channels }: Settings): readonly ChannelName[] {
 export function openDirectories({ settings, clock, log }: Pick<Base, 'settings' | 'clock' | 'log'>): Directories {
   const { okta } = settings.people
   const { slack } = settings.channels
-  const workspaces =
-    slack === null
-      ? []
-      : [createSlackDirectory({ ...slack, apiUrl: slack.apiUrl ?? undefined, workspace: null, clock, log })]
+  const named: [string | null, { botToken: Secret }][] = slack === null ? [] : [[null, slack], ...slack.workspaces]
+  const workspaces = named.map(([workspace, { botToken }]) =>
+    createSlackDirectory({ botToken, apiUrl: slack?.apiUrl ?? undefined, workspace, clock, log }),
+  )
   return {
     groups: [
       ...workspaces.map(({ groups }) => groups),

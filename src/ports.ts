@@ -299,6 +299,8 @@ export interface Channel {
   readonly name: ChannelName
   /** Has a private place (`slack:requester`) for the person behind the agent. */
   readonly tellsRequester?: true
+  /** Where notices and summaries go; left out: the channel's own place alone. */
+  readonly places?: { readonly notices: readonly Place[]; readonly summaries: readonly Place[] }
   /** Null: nobody is to be found in that place, so that nothing is ever posted there. */
   post(card: Card, place: Place): Promise<MessageRef | null>
   /** Repaints from state; never patches. */
@@ -312,8 +314,8 @@ export interface Channel {
    */
   attach?(ref: MessageRef, card: Card): Promise<void>
   /** Answers where it stands; null where the channel has no such place. */
-  summarise(summary: SessionSummary): Promise<MessageRef | null>
-  notify(id: string, notice: Notice): Promise<void>
+  summarise(summary: SessionSummary, place: Place): Promise<MessageRef | null>
+  notify(id: string, notice: Notice, place: Place): Promise<void>
   /**
    * A message that may have been posted at about that instant although nobody heard that it was: the answer was lost,
    * or whoever waited for it died. Rejects where it can't be told. Left out: posting twice shows nothing twice.
@@ -325,7 +327,7 @@ export interface Channel {
 export type Sent =
   | { readonly kind: 'card'; readonly approvalId: ApprovalId; readonly place: Place }
   | { readonly kind: 'reply'; readonly ref: MessageRef; readonly replyId: string }
-  | { readonly kind: 'notice'; readonly id: string }
+  | { readonly kind: 'notice'; readonly id: string; readonly place: Place }
 
 /** What people are told besides cards and summaries: short, once, in the channel. */
 export type Notice =

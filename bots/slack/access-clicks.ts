@@ -41,15 +41,15 @@ import { REASON_BYTES_MAX } from './limits.ts'
 import { errorName } from './log.ts'
 import type { Reviewers } from './reviewers.ts'
 import { clipped, plainSection } from './text.ts'
-import { platformError, type SlackWeb } from './web.ts'
+import { platformError } from './web.ts'
+import type { WebOf } from './workspaces.ts'
 
 export interface AccessOptions {
   /** Null: this gateway has no desk here. */
   readonly desk: Pick<AccessDesk, 'upstreams' | 'offer' | 'preview' | 'request'> | null
   readonly grants: Pick<StandingGrants, 'get'> | null
   readonly reviewers: Reviewers
-  /** Short deadline: it works within a click. */
-  readonly web: SlackWeb
+  readonly webOf: WebOf
   readonly log: Log
 }
 
@@ -72,13 +72,13 @@ export function registerAccess(app: App, options: AccessOptions): OpenExtension 
   const withDesk = desk === null ? null : { ...options, desk, latest }
 
   app.command(ACCESS_COMMAND, async ({ ack, command, context }) => {
-    const view = withDesk === null ? null : await openSkeleton(options, command.trigger_id)
+    const person = { userId: command.user_id, team: String(context.teamId) }
+    const view = withDesk === null ? null : await openSkeleton(options, command.trigger_id, person.team)
     const sorry = withDesk === null ? NO_DESK : view === null ? NOT_OPENED : null
     const told =
       sorry === null ? ack() : ack({ response_type: 'ephemeral', text: sorry, blocks: [plainSection(sorry)] })
     await inTime(told, log)
     if (withDesk === null || view === null) return
-    const person = { userId: command.user_id, team: String(context.teamId) }
     await paintChoice(withDesk, view, person, { upstream: command.text.trim(), tools: [] })
   })
 
@@ -114,7 +114,7 @@ export function registerAccess(app: App, options: AccessOptions): OpenExtension 
   app.view(ACCESS_NOTE_VIEW, async ({ ack }) => inTime(ack(), log))
 
   return async ({ triggerId, grantId, ...person }) => {
-    const view = withDesk === null ? null : await openSkeleton(options, triggerId)
+    const view = withDesk === null ? null : await openSkeleton(options, triggerId, person.team)
     if (withDesk !== null && view !== null) await paintExtension(withDesk, view, person, grantId)
   }
 }
@@ -191,9 +191,9 @@ interface OpenView {
   readonly hash: string
 }
 
-async function openSkeleton({ web, log }: AccessOptions, triggerId: string): Promise<OpenView | null> {
+async function openSkeleton({ webOf, log }: AccessOptions, triggerId: string, team: string): Promise<OpenView | null> {
   try {
-    const { view } = await web.views.open({ trigger_id: triggerId, view: skeletonView() })
+    const { view } = await webOf(team).views.open({ trigger_id: triggerId, view: skeletonView() })
     return view?.id === undefined || view.hash === undefined ? null : { id: view.id, hash: view.hash }
   } catch (error) {
     log.warn('slack did not open the form for access', {
@@ -205,7 +205,7 @@ async function openSkeleton({ web, log }: AccessOptions, triggerId: string): Pro
 }
 
 async function paintChoice(options: Options, view: OpenView, person: Person, chosen: Chosen): Promise<void> {
-  const paint = painter(options, view)
+  const paint = painter(options, view, person.team)
   await telling(options, paint, async () => {
     const who = await options.reviewers.whoClicked(person.userId, person.team)
     if (!who.ok) return paint(refusalView(who.message))
@@ -244,7 +244,7 @@ async function offered(
 }
 
 async function paintExtension(options: Options, view: OpenView, person: Person, grantId: GrantId): Promise<void> {
-  const paint = painter(options, view)
+  const paint = painter(options, view, person.team)
   await telling(options, paint, async () => {
     const who = await options.reviewers.whoClicked(person.userId, person.team)
     if (!who.ok) return paint(refusalView(who.message))
@@ -264,7 +264,8 @@ type Paint = (view: ReturnType<typeof skeletonView>) => Promise<void>
  * Paints one window, and only for its newest choice: an older one's answer may come later. With the hash, so that another
  * process' painting isn't lost; where that came between although this choice is the newest, without it.
  */
-function painter({ web, latest }: Options, { id, hash }: OpenView): Paint {
+function painter({ webOf, latest }: Options, { id, hash }: OpenView, team: string): Paint {
+  const web = webOf(team)
   const isNewest = latest.next(id)
   let known = hash
   const update = async (view: Parameters<Paint>[0], withHash: boolean) => {

@@ -12,6 +12,7 @@ import type { ApprovalId, GrantId } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { isHolder } from '../../src/grant/standing.ts'
 import { type Reviewer, samePerson } from '../../src/people/reviewer.ts'
+import { placeIn, placesOf } from '../../src/policy/place.ts'
 import type {
   AccessDesk,
   ApprovalStore,
@@ -56,10 +57,9 @@ import {
 } from './limits.ts'
 import { errorName } from './log.ts'
 import { messageView } from './more-view.ts'
-import type { Pace } from './pace.ts'
 import type { Reviewers } from './reviewers.ts'
-import { readRef } from './sent.ts'
-import type { SlackWeb } from './web.ts'
+import { readRef, workspaceOf } from './sent.ts'
+import type { SlackWorkspace, Workspaces } from './workspaces.ts'
 
 export interface HomeParts {
   readonly approvals: Pick<ApprovalStore, 'listPendingPage' | 'listResolved'>
@@ -74,9 +74,7 @@ export interface HomeOptions extends HomeParts {
   readonly reviews: Pick<Reviews, 'cancel'>
   readonly openExtension: OpenExtension
   readonly reviewers: Reviewers
-  /** Short deadline: it works within a click. */
-  readonly web: SlackWeb
-  readonly pace: Pace
+  readonly workspaces: Pick<Workspaces, 'authorised' | 'named'>
   readonly log: Log
 }
 
@@ -120,7 +118,7 @@ export function registerHome(app: App, options: HomeOptions): Homes {
     const message = click === undefined ? null : await act(options, homes, click, person)
     await inTime(ack(), log)
     if (click === undefined || message === null) return
-    await tell(options, click, message)
+    await tell(options, click, { message, team: person.team })
   })
 
   app.view(REVIEW_VIEW, async ({ ack }) => inTime(ack(), log))
@@ -156,7 +154,7 @@ async function actOn(
 ): Promise<string | null> {
   switch (action) {
     case HOME_REVIEW_ACTION:
-      return review(options, click, value)
+      return review(options, click, { value, team: person.team })
     case HOME_EXTEND_ACTION: {
       const grantId = GrantIdText.safeParse(value).data as GrantId | undefined
       if (grantId === undefined) return NOT_UNDERSTOOD
@@ -174,12 +172,18 @@ async function actOn(
 
 const NOT_UNDERSTOOD = 'This button is not one of this gateway’s.'
 
-async function review({ get, web }: HomeOptions, click: Click, value: string): Promise<string | null> {
+async function review(
+  { get, workspaces }: HomeOptions,
+  click: Click,
+  { value, team }: { readonly value: string; readonly team: string },
+): Promise<string | null> {
   const id = ApprovalIdText.safeParse(value).data
   const approval = id === undefined ? null : await get(id as ApprovalId)
   if (approval === null) return 'This approval is no longer kept.'
+  const workspace = workspaces.authorised(team)
+  if (!isAskedIn(approval, workspace)) return NOT_UNDERSTOOD
   // Whoever may not review sees it in the channel too; the click decides who may.
-  await web.views.open({ trigger_id: click.trigger_id, view: reviewView(approval) })
+  await workspace.clickWeb.views.open({ trigger_id: click.trigger_id, view: reviewView(approval) })
   return null
 }
 
@@ -203,9 +207,14 @@ async function takeBack({ reviews, reviewers }: HomeOptions, person: Person, val
 }
 
 /** A Home has no place for a message to one person but a window. */
-async function tell({ web, log }: HomeOptions, click: Click, message: string): Promise<void> {
-  await web.views
-    .open({ trigger_id: click.trigger_id, view: messageView(answerBlocks(refused(message))) })
+async function tell(
+  { workspaces, log }: HomeOptions,
+  click: Click,
+  { message, team }: { readonly message: string; readonly team: string },
+): Promise<void> {
+  await workspaces
+    .authorised(team)
+    .clickWeb.views.open({ trigger_id: click.trigger_id, view: messageView(answerBlocks(refused(message))) })
     .catch((error) => log.error('slack could not tell the person', { channel: 'slack', error: errorName(error) }))
 }
 
@@ -227,11 +236,12 @@ function createHomes(options: HomeOptions): Homes {
   let closed = false
 
   function refresh(person: Person, pages?: Pages): void {
-    const known = homes.get(person.userId)
+    const key = `${person.team}:${person.userId}`
+    const known = homes.get(key)
     const home = known ?? { person, pages: FIRST_PAGES, again: false, painting: false, timer: undefined, paintedAt: 0 }
     if (pages !== undefined) home.pages = pages
-    homes.delete(person.userId)
-    homes.set(person.userId, home)
+    homes.delete(key)
+    homes.set(key, home)
     forgetIdle()
     if (home.painting || home.timer !== undefined) home.again = true
     else schedule(home, home.paintedAt + HOME_EVERY_MS - performance.now())
@@ -263,9 +273,9 @@ function createHomes(options: HomeOptions): Homes {
   }
 
   function forgetIdle(): void {
-    for (const [userId, home] of homes) {
+    for (const [key, home] of homes) {
       if (homes.size <= HOMES_MAX) return
-      if (!home.painting && home.timer === undefined) homes.delete(userId)
+      if (!home.painting && home.timer === undefined) homes.delete(key)
     }
   }
 
@@ -273,7 +283,7 @@ function createHomes(options: HomeOptions): Homes {
     refresh,
     clicked({ viewId, approvalId, ...person }) {
       refresh(person)
-      repaintWindow(options, viewId, approvalId).catch((error) =>
+      repaintWindow(options, viewId, approvalId, person.team).catch((error) =>
         log.warn('slack window not repainted', { approval_id: approvalId, error: errorName(error) }),
       )
     },
@@ -284,19 +294,31 @@ function createHomes(options: HomeOptions): Homes {
   }
 }
 
-async function repaintWindow({ get, web }: HomeOptions, viewId: string, approvalId: ApprovalId): Promise<void> {
+async function repaintWindow(
+  { get, workspaces }: HomeOptions,
+  viewId: string,
+  approvalId: ApprovalId,
+  team: string,
+): Promise<void> {
   const approval = await get(approvalId)
-  if (approval !== null) await web.views.update({ view_id: viewId, view: reviewView(approval) })
+  if (approval !== null)
+    await workspaces.authorised(team).clickWeb.views.update({ view_id: viewId, view: reviewView(approval) })
 }
 
 async function publish(options: HomeOptions, { person, pages }: Home): Promise<void> {
-  const { web, pace, reviewers } = options
+  const { workspaces, reviewers } = options
+  const workspace = workspaces.authorised(person.team)
   const who = await reviewers.whoClicked(person.userId, person.team)
-  const view = who.ok ? await viewFor(options, who.reviewer, pages) : closedHomeView(who.message)
-  await pace.run({ method: 'views.publish' }, () => web.views.publish({ user_id: person.userId, view }))
+  const view = who.ok ? await viewFor({ ...options, workspace }, who.reviewer, pages) : closedHomeView(who.message)
+  await workspace.pace.run({ method: 'views.publish' }, () =>
+    workspace.clickWeb.views.publish({ user_id: person.userId, view }),
+  )
 }
 
-async function viewFor(options: HomeOptions, person: Reviewer, pages: Pages) {
+/** For a person of this workspace. */
+type Painting = HomeOptions & { readonly workspace: SlackWorkspace }
+
+async function viewFor(options: Painting, person: Reviewer, pages: Pages) {
   try {
     return homeView(await contentFor(options, person, pages))
   } catch (error) {
@@ -306,7 +328,7 @@ async function viewFor(options: HomeOptions, person: Reviewer, pages: Pages) {
   }
 }
 
-async function contentFor(options: HomeOptions, person: Reviewer, pages: Pages): Promise<HomeContent> {
+async function contentFor(options: Painting, person: Reviewer, pages: Pages): Promise<HomeContent> {
   const [pending, resolved, grants, sessions] = await Promise.all([
     pendingFor(options, person),
     options.approvals.listResolved(HOME_RESOLVED_MAX),
@@ -328,7 +350,7 @@ function pageOf<Item>(all: readonly Item[], page: number): Paged<Item> {
   return { items: all.slice(page * HOME_ROWS_MAX, (page + 1) * HOME_ROWS_MAX), total: all.length }
 }
 
-async function pendingFor({ approvals, people }: HomeOptions, person: Reviewer) {
+async function pendingFor({ approvals, people, workspace }: Painting, person: Reviewer) {
   const waiting: Approval[] = []
   const own: Approval[] = []
   let total = 0
@@ -339,7 +361,7 @@ async function pendingFor({ approvals, people }: HomeOptions, person: Reviewer) 
     read += HOME_SCAN_PAGE
     for (const approval of page.approvals) {
       if (isRequester(approval, person)) own.push(approval)
-      else if (await isWaitingFor(approval, person, people)) waiting.push(approval)
+      else if (isAskedIn(approval, workspace) && (await isWaitingFor(approval, person, people))) waiting.push(approval)
     }
   } while (read < total && read < HOME_SCANNED_MAX)
   return { waiting, own, unseen: Math.max(0, total - read) }
@@ -347,9 +369,17 @@ async function pendingFor({ approvals, people }: HomeOptions, person: Reviewer) 
 
 async function isWaitingFor(approval: Approval, person: Reviewer, people: HomeOptions['people']): Promise<boolean> {
   if (approval.reviews.some(({ reviewer }) => samePerson(reviewer, person))) return false
-  // A rule can ask in other channels only.
-  if (approval.channels.length > 0 && !approval.channels.includes('slack')) return false
   return (await mayReview(approval, person, people, 'click')) === null
+}
+
+/**
+ * A rule can ask in other channels only. And where it names nobody, "anyone" is anyone of a workspace that shows the card:
+ * a second workspace's people must not decide what is put to the first's.
+ */
+function isAskedIn({ channels, rooms, from }: Approval, { name }: SlackWorkspace): boolean {
+  const shown = placesOf({ channels: channels.length === 0 ? ['slack'] : channels, rooms }).map(placeIn)
+  const here = shown.filter((place) => place?.channel === 'slack')
+  return from.length > 0 ? here.length > 0 : here.some((place) => place?.workspace === name)
 }
 
 /** Their own first, then those that they approved. */
@@ -371,7 +401,7 @@ async function grantsOf({ grants }: HomeOptions, person: Reviewer): Promise<read
 }
 
 async function sessionsOf(
-  { sessions, web, log }: HomeOptions,
+  { sessions, workspaces, log }: HomeOptions,
   { email }: Reviewer,
   page: number,
 ): Promise<HomeContent['sessions']> {
@@ -387,8 +417,10 @@ async function sessionsOf(
 
   async function linkOf({ ref }: { readonly ref: Parameters<typeof readRef>[0] }): Promise<string | null> {
     try {
-      const { channel, ts } = readRef(ref)
-      return (await web.chat.getPermalink({ channel, message_ts: ts })).permalink ?? null
+      const where = readRef(ref)
+      const web = workspaces.named(workspaceOf(where))?.clickWeb
+      const found = await web?.chat.getPermalink({ channel: where.channel, message_ts: where.ts })
+      return found?.permalink ?? null
     } catch (error) {
       // Deleted since, or the app is no longer in that channel.
       log.info('slack gave no link to a summary', { channel: 'slack', error: errorName(error) })

@@ -4,12 +4,13 @@
  * looked at from here, and the line says how to tell that it is wrong.
  */
 import type { webApi } from '@slack/bolt'
+import type { SlackWorkspaceSettings } from '../../src/config/settings.ts'
 import { placeIn } from '../../src/policy/place.ts'
 import { ChannelBusy, type Clock, type Log } from '../../src/ports.ts'
 import type { Secret } from '../../src/secret.ts'
 import { API_TIMEOUT_MS, ROOMS_CHECKED_MAX, SIGNATURE_SKEW_MAX_MS } from './limits.ts'
 import { BOT_SCOPES, SLASH_COMMANDS } from './scopes.ts'
-import { asChannelError, CURES, createWeb, platformError, type SlackWeb } from './web.ts'
+import { asChannelError, createWeb, cureOf, platformError, type SlackWeb } from './web.ts'
 
 export interface CheckLine {
   readonly ok: boolean
@@ -25,8 +26,26 @@ export interface SlackToCheck {
   /** Ids of the channels for cards and for summaries. */
   readonly approvals: string
   readonly summaries: string
+  /** Further ones, by their names. */
+  readonly workspaces: ReadonlyMap<string, SlackWorkspaceSettings>
   readonly clock: Clock
   readonly log: Log
+}
+
+interface Workspace extends SlackWorkspaceSettings {
+  /** Null: the one of channels.slack itself. */
+  readonly name: string | null
+  /** Where the settings have it. */
+  readonly settings: string
+}
+
+function workspacesOf({ workspaces, botToken, approvals, summaries }: SlackToCheck): readonly Workspace[] {
+  const named = [...workspaces].map(([name, item]) => ({
+    ...item,
+    name,
+    settings: `channels.slack.workspaces.${name}`,
+  }))
+  return [{ name: null, settings: 'channels.slack', botToken, approvals, summaries }, ...named]
 }
 
 export interface CheckSurroundings {
@@ -37,38 +56,68 @@ export interface CheckSurroundings {
 }
 
 export async function checkSlack(slack: SlackToCheck, { eventsUrl, rooms }: CheckSurroundings): Promise<CheckLine[]> {
-  const { botToken, signingSecret, appToken, clock } = slack
+  const { signingSecret, appToken, clock } = slack
   const heard: { skewMs: number | null } = { skewMs: null }
   const noteSkew = (skewMs: number) => {
     heard.skewMs = skewMs
   }
   const webWith = (token: Secret) =>
     createWeb({ ...slack, apiUrl: slack.apiUrl, token, timeoutMs: API_TIMEOUT_MS, fetch: timedFetch(clock, noteSkew) })
-  const web = webWith(botToken)
-  const token = await checkBotToken(web)
-  const lines = token.isAccepted ? [...token.lines, ...(await checkRooms(web, roomsOf(slack, rooms)))] : token.lines
+  const checked: Checked[] = []
+  for (const workspace of workspacesOf(slack)) {
+    checked.push(await checkWorkspace(webWith(workspace.botToken), workspace, roomsOf(workspace, rooms)))
+  }
+  const lines = [...checked.flatMap((each) => linesOf(each, checked)), ...checkTeams(checked)]
   if (appToken !== null) lines.push(await checkAppToken(webWith(appToken)))
   else if (signingSecret !== null) lines.push(checkSigningSecret(signingSecret), checkEventsUrl(eventsUrl))
   return heard.skewMs === null ? lines : [...lines, skewLine(heard.skewMs)]
 }
 
-async function checkBotToken(web: SlackWeb): Promise<{ readonly isAccepted: boolean; readonly lines: CheckLine[] }> {
+interface Checked {
+  readonly workspace: Workspace
+  /** Null: not known. */
+  readonly team: string | null
+  readonly lines: readonly CheckLine[]
+}
+
+async function checkWorkspace(web: SlackWeb, workspace: Workspace, rooms: readonly Room[]): Promise<Checked> {
+  const { settings } = workspace
   try {
     const answer = await web.auth.test()
     const granted = new Set(answer.response_metadata?.scopes ?? [])
-    const accepted = answer.bot_id === undefined ? NO_BOT : passed(`Slack accepts the bot token in ${teamIn(answer)}`)
+    const accepted =
+      answer.bot_id === undefined ? noBot(settings) : passed(`Slack accepts the bot token in ${teamIn(answer)}`)
     const scopes = Object.entries(BOT_SCOPES).map(([scope, why]) => scopeLine(scope, why, granted.has(scope)))
-    return { isAccepted: true, lines: [accepted, ...scopes] }
+    const lines = [accepted, ...scopes, ...(await checkRooms(web, rooms))]
+    return { workspace, team: answer.team_id ?? null, lines }
   } catch (error) {
-    return { isAccepted: false, lines: [failed('Slack accepts the bot token', 'auth.test', error)] }
+    return { workspace, team: null, lines: [failed('Slack accepts the bot token', 'auth.test', error, settings)] }
   }
 }
 
+/** Of several workspaces each line names its own. */
+function linesOf({ workspace, lines }: Checked, all: readonly Checked[]): readonly CheckLine[] {
+  if (all.length === 1) return lines
+  const place = workspace.name === null ? 'slack' : `slack/${workspace.name}`
+  return lines.map((line) => ({ ...line, what: `${place}: ${line.what}` }))
+}
+
+/** Two tokens of one team: what comes from it would be answered by either, and a card for both would ask twice. */
+function checkTeams(checked: readonly Checked[]): CheckLine[] {
+  return checked.flatMap(({ workspace, team }, at) => {
+    const first = checked.slice(0, at).find((other) => team !== null && other.team === team)
+    if (first === undefined) return []
+    const what = `${first.workspace.settings} and ${workspace.settings} are one workspace, ${team}`
+    return [problem(what, `Remove ${workspace.settings}, or set the bot token of the workspace that it is meant for.`)]
+  })
+}
+
 /** With a person's token everything would be posted in that person's name, and nothing would be known as ours. */
-const NO_BOT: CheckLine = {
-  ok: false,
-  what: 'Slack accepts the token, but it is a person’s and not the app’s',
-  cure: 'Set channels.slack.botToken to the Bot User OAuth Token (xoxb-…) under OAuth & Permissions.',
+function noBot(settings: string): CheckLine {
+  return problem(
+    'Slack accepts the token, but it is a person’s and not the app’s',
+    `Set ${settings}.botToken to the Bot User OAuth Token (xoxb-…) under OAuth & Permissions.`,
+  )
 }
 
 function teamIn({ team, team_id: id }: webApi.AuthTestResponse): string {
@@ -101,11 +150,12 @@ interface Room {
 }
 
 /** Each conversation once. */
-function roomsOf({ approvals, summaries }: SlackToCheck, named: readonly string[]): readonly Room[] {
-  const ofPolicy = named.map(placeIn).filter((place) => place?.channel === 'slack' && place.workspace === null)
+function roomsOf(workspace: Workspace, named: readonly string[]): readonly Room[] {
+  const { name, settings, approvals, summaries } = workspace
+  const ofPolicy = named.map(placeIn).filter((place) => place?.channel === 'slack' && place.workspace === name)
   const all = [
-    { id: approvals, what: 'cards', setBy: 'channels.slack.approvals' },
-    { id: summaries, what: 'summaries', setBy: 'channels.slack.summaries' },
+    { id: approvals, what: 'cards', setBy: `${settings}.approvals` },
+    ...(summaries === null ? [] : [{ id: summaries, what: 'summaries', setBy: `${settings}.summaries` }]),
     ...ofPolicy.map((place) => ({ id: place?.room ?? approvals, what: 'cards', setBy: 'the policy file' })),
   ]
   const byId = new Map<string, Room>()
@@ -211,7 +261,7 @@ function problem(what: string, cure: string): CheckLine {
   return { ok: false, what, cure }
 }
 
-function failed(what: string, method: string, error: unknown): CheckLine {
+function failed(what: string, method: string, error: unknown, settings = 'channels.slack'): CheckLine {
   const code = platformError(error)
   if (code === null) {
     if (asChannelError(method, error) instanceof ChannelBusy) {
@@ -222,6 +272,6 @@ function failed(what: string, method: string, error: unknown): CheckLine {
   const app = method === 'apps.connections.open'
   const cure = app
     ? 'Turn Socket Mode on and make an app-level token with connections:write for channels.slack.appToken.'
-    : (CURES[code] ?? 'See docs.slack.dev for this error.')
+    : cureOf(code, settings)
   return problem(`${what}: ${code}`, cure)
 }

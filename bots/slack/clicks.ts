@@ -37,15 +37,15 @@ import type { SlackWeb } from './web.ts'
 const OURS = /^countersign_(?!home_|access_)/
 
 export function registerClicks(app: App, options: ClicksOptions): void {
-  const { log, web } = options
+  const { log, webOf } = options
 
   app.action(OURS, async ({ ack, body, context, respond }) => {
     const click = Click.safeParse(body).data
     const team = String(context.teamId)
     const answer = click === undefined ? NOT_UNDERSTOOD : await guarded(() => act(options, click, team), log)
     await inTime(ack(), log)
-    if (answer.message !== null) await tell(answer, click ?? null, respond, options)
-    if (answer.stale !== null && click !== undefined) await repaint(web, click, answer.stale, log)
+    if (answer.message !== null) await tell(answer, click ?? null, respond, { web: webOf(team), log })
+    if (answer.stale !== null && click !== undefined) await repaint(webOf(team), click, answer.stale, log)
     if (click?.view?.callback_id !== REVIEW_VIEW || answer.message !== null) return
     const subject = readSubject(click.view.private_metadata)
     if (subject === null) return
@@ -93,7 +93,7 @@ async function tell(
   answer: Answer,
   click: z.infer<typeof Click> | null,
   respond: Respond | undefined,
-  { web, log }: ClicksOptions,
+  { web, log }: { readonly web: SlackWeb; readonly log: Log },
 ): Promise<void> {
   const blocks = answerBlocks(answer)
   if (click?.view !== undefined) {

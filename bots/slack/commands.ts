@@ -17,7 +17,7 @@ import { COMMAND_ANSWER_MAX } from './limits.ts'
 import { errorName } from './log.ts'
 import type { Reviewers } from './reviewers.ts'
 import { fallbackText, plainSection } from './text.ts'
-import type { SlackWeb } from './web.ts'
+import type { WebOf } from './workspaces.ts'
 
 export interface Asked {
   readonly reviewer: Reviewer
@@ -49,7 +49,7 @@ export interface CommandsOptions {
   readonly reviewers: Reviewers
   /** True for the first who asks for this delivery, on whichever replica. Rejects with `store_unavailable`. */
   readonly isFirst: (delivery: string) => Promise<boolean>
-  readonly web: SlackWeb
+  readonly webOf: WebOf
   readonly log: Log
 }
 
@@ -85,7 +85,7 @@ export function registerCommand(
         await respond(toOne(message))
       } catch (error) {
         log.warn('slack response_url failed', { channel: 'slack', error: errorName(error) })
-        if (payload !== undefined) await tellInChannel(options, payload, message)
+        if (payload !== undefined) await tellInChannel(options, payload, { message, team: String(context.teamId) })
       }
     }
     try {
@@ -136,10 +136,14 @@ function visibleLines(message: string): string {
   return text.length <= COMMAND_ANSWER_MAX ? text : `${text.slice(0, COMMAND_ANSWER_MAX - 1)}…`
 }
 
-async function tellInChannel({ web, log }: CommandsOptions, payload: Payload, message: string): Promise<void> {
+async function tellInChannel(
+  { webOf, log }: CommandsOptions,
+  payload: Payload,
+  { message, team }: { readonly message: string; readonly team: string },
+): Promise<void> {
   const { text, blocks } = toOne(message)
-  await web.chat
-    .postEphemeral({ channel: payload.channel_id, user: payload.user_id, text, blocks })
+  await webOf(team)
+    .chat.postEphemeral({ channel: payload.channel_id, user: payload.user_id, text, blocks })
     .catch((cause) => log.error('slack could not tell the person', { channel: 'slack', error: errorName(cause) }))
 }
 

@@ -40,7 +40,8 @@ import { denyAllView, denyView } from './deny-view.ts'
 import { moreView } from './more-view.ts'
 import type { Reviewers } from './reviewers.ts'
 import { readSubject, type Subject, shownBy } from './shown-call.ts'
-import { platformError, type SlackWeb } from './web.ts'
+import { platformError } from './web.ts'
+import type { WebOf } from './workspaces.ts'
 
 export interface ClicksOptions {
   readonly reviews: Reviews
@@ -53,8 +54,7 @@ export interface ClicksOptions {
   /** After a click on a card that stands in a window: nothing else paints that. */
   readonly inWindow: (click: WindowClick) => void
   readonly reviewers: Reviewers
-  /** Short deadline: it works within a click. */
-  readonly web: SlackWeb
+  readonly webOf: WebOf
   readonly log: Log
 }
 
@@ -220,7 +220,8 @@ async function turnPage(options: ClicksOptions, { view, user }: Click, team: str
     view.callback_id === APPROVE_VIEW
       ? approveView(card, { subject: metadata, page, allowForMs: chosenMs(chosen) ?? null })
       : argumentsView(card, page, metadata)
-  const turned = options.web.views.update({ view_id: view.id, hash: view.hash, view: next }).catch((error: unknown) => {
+  const { views } = options.webOf(team)
+  const turned = views.update({ view_id: view.id, hash: view.hash, view: next }).catch((error: unknown) => {
     // Two quick clicks: the later page is the one that stays.
     if (platformError(error) !== 'hash_conflict') throw error
     return null
@@ -231,8 +232,8 @@ async function turnPage(options: ClicksOptions, { view, user }: Click, team: str
 }
 
 /** On top of the window that was clicked in, so that Back leads back; else a first one. */
-async function open({ options, click }: Taken, view: types.ModalView): Promise<Answer> {
-  const { web } = options
+async function open({ options, click, team }: Taken, view: types.ModalView): Promise<Answer> {
+  const web = options.webOf(team)
   const { trigger_id } = click
   await (click.view === undefined ? web.views.open({ trigger_id, view }) : web.views.push({ trigger_id, view }))
   return SAID_NOTHING

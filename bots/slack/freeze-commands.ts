@@ -15,6 +15,7 @@ import type { Asked, Said, Subcommand } from './commands.ts'
 import { FREEZE_PATIENCE_MS, STATUS_ROWS_MAX } from './limits.ts'
 import { count } from './text.ts'
 import { platformError, type SlackWeb } from './web.ts'
+import type { WebOf } from './workspaces.ts'
 
 export interface FreezeCommandsOptions {
   readonly desk: FreezeDesk
@@ -22,7 +23,7 @@ export interface FreezeCommandsOptions {
   readonly listPending: () => Promise<readonly Approval[]>
   /** Names, as the settings have them. */
   readonly upstreams: readonly string[]
-  readonly web: SlackWeb
+  readonly webOf: WebOf
 }
 
 export function freezeCommands(options: FreezeCommandsOptions): readonly Subcommand[] {
@@ -104,7 +105,7 @@ async function readTarget(options: FreezeCommandsOptions, { words, teamId }: Ask
   const named =
     mention === undefined
       ? unescaped(/^(?:agent:)?<mailto:[^|>]*\|([^>]*)>$/.exec(word)?.[1] ?? word)
-      : await addressOf(options.web, mention, teamId)
+      : await addressOf(options.webOf(teamId), mention, teamId)
   if (named === null) {
     const message =
       'Slack shows no confirmed address of theirs in this workspace. Name the agent by its owner’s e-mail.'

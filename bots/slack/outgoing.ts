@@ -1,6 +1,8 @@
 /**
  * All that goes out to Slack by itself: cards, their repaints and threads, what the person behind an agent is told,
  * summaries and notices. When, and whether at all, is the outbox's to say; here is where and how.
+ *
+ * Each message has its workspace: a card that of its place, what follows a card the one that its reference names.
  */
 import type { Card } from '../../src/approval/card.ts'
 import type { EpochMs } from '../../src/brands.ts'
@@ -20,84 +22,82 @@ import {
 import { attachArguments } from './arguments-file.ts'
 import { cardMessage, type SlackMessage } from './card-blocks.ts'
 import { noticeMessage } from './notice-blocks.ts'
-import { createPace, type Pace } from './pace.ts'
 import { replyMessage } from './reply-blocks.ts'
 import { requesterMessage } from './requester.ts'
-import { createRequesters, type Requesters } from './requesters.ts'
-import { findSent, metadataOf, readRef, type SlackRef, writeRef } from './sent.ts'
+import { createRequesters, type Requesters, type Talk } from './requesters.ts'
+import { findSent, metadataOf, readRef, refIn, workspaceOf } from './sent.ts'
 import { summaryMessage } from './summary-blocks.ts'
-import type { SlackWeb } from './web.ts'
+import type { SlackWorkspace, Workspaces } from './workspaces.ts'
 
 export interface OutgoingOptions {
-  readonly web: SlackWeb
-  /** Ids of the channels for cards and for summaries. */
-  readonly approvals: string
-  readonly summaries: string
-  /** The workspace of the token, and our bot in it. */
-  readonly ours: () => Promise<{ readonly teamId: string; readonly botId?: string }>
+  readonly workspaces: Pick<Workspaces, 'all' | 'named'>
   readonly get: ApprovalStore['get']
   readonly clock: Clock
   readonly log: Log
 }
 
 interface Outgoing extends OutgoingOptions {
-  readonly pace: Pace
   readonly requesters: Requesters
 }
 
 const REQUESTER = placeOfRequester('slack')
 
 export function createOutgoing(options: OutgoingOptions): Channel {
-  const pace = createPace(options.clock)
-  const teamId = async () => (await options.ours()).teamId
-  const requesters = createRequesters({ web: options.web, pace, teamId, clock: options.clock })
-  const outgoing: Outgoing = { ...options, pace, requesters }
+  const { workspaces } = options
+  const outgoing: Outgoing = { ...options, requesters: createRequesters(workspaces, options.clock) }
   return {
     name: 'slack',
     tellsRequester: true,
+    places: {
+      notices: workspaces.all.map(({ place }) => place),
+      summaries: workspaces.all.filter(({ summaries }) => summaries !== null).map(({ place }) => place),
+    },
     async post(card, place) {
       const sent = { kind: 'card', approvalId: card.approvalId, place } as const
-      const conversation = await conversationOf(outgoing, sent)
-      const message = conversation === null ? null : await messageFor(outgoing, card, place)
-      if (conversation === null || message === null) return null
-      return writeRef(await post(outgoing, { conversation, message, sent }))
+      const talk = await talkFor(outgoing, sent)
+      const message = talk === null ? null : await messageFor(outgoing, card, place)
+      if (talk === null || message === null) return null
+      return post({ ...talk, message, sent })
     },
     update: (ref, card, place) => update(outgoing, { ref, card, place }),
     async reply(ref, reply, about) {
       const message = replyMessage(reply, about)
-      if (message === null) return
-      const { channel, ts } = readRef(ref)
+      const where = message === null ? null : standing(outgoing, ref, about.card)
+      if (message === null || where === null) return
+      const { workspace, channel, ts } = where
       const { isBroadcast, ...shown } = message
       const sent = { kind: 'reply', ref, replyId: reply.id } as const
-      await post(outgoing, { conversation: channel, message: shown, sent, thread: { ts, isBroadcast } }).catch(
-        isGone(outgoing, about.card),
-      )
+      const thread = { ts, isBroadcast }
+      await post({ workspace, conversation: channel, message: shown, sent, thread }).catch(isGone(outgoing, about.card))
     },
     async attach(ref, card) {
-      const { channel, ts } = readRef(ref)
-      await attachArguments(card, { web: options.web, pace, channel, threadTs: ts })
+      const where = standing(outgoing, ref, card)
+      if (where === null) return
+      const { workspace, channel, ts } = where
+      await attachArguments(card, { ...workspace, channel, threadTs: ts })
     },
-    async notify(id, notice) {
+    async notify(id, notice, place) {
+      const sent = { kind: 'notice', id, place } as const
       const message = noticeMessage(noticeText(notice))
-      await post(outgoing, { conversation: options.approvals, message, sent: { kind: 'notice', id } })
+      await post({ ...roomIn(outgoing, place), message, sent })
     },
-    async summarise(summary) {
-      return writeRef(
-        await post(outgoing, { conversation: options.summaries, message: summaryMessage(summary), sent: null }),
-      )
+    async summarise(summary, place) {
+      const { workspace } = roomIn(outgoing, place)
+      const conversation = workspace.summaries ?? workspace.approvals
+      return post({ workspace, conversation, message: summaryMessage(summary), sent: null })
     },
     find: (sent, at) => find(outgoing, sent, at),
   }
 }
 
-interface Post {
-  readonly conversation: string
+interface Post extends Talk {
   readonly message: SlackMessage
   readonly sent: Sent | null
   readonly thread?: { readonly ts: string; readonly isBroadcast: boolean }
 }
 
-async function post({ web, pace }: Outgoing, { conversation, message, sent, thread }: Post): Promise<SlackRef> {
+async function post({ workspace, conversation, message, sent, thread }: Post): Promise<MessageRef> {
+  const { web, pace } = workspace
   const quiet = { unfurl_links: false, unfurl_media: false, mrkdwn: false, parse: 'none', link_names: false } as const
   const named = sent === null ? {} : { metadata: metadataOf(sent) }
   const below = thread === undefined ? {} : { thread_ts: thread.ts, reply_broadcast: thread.isBroadcast }
@@ -105,7 +105,7 @@ async function post({ web, pace }: Outgoing, { conversation, message, sent, thre
     web.chat.postMessage({ channel: conversation, ...message, ...quiet, ...named, ...below }),
   )
   if (ts === undefined || channel === undefined) throw new Error('Slack did not say where the message is')
-  return { channel, ts }
+  return refIn(workspace, { channel, ts })
 }
 
 /** A message that someone deleted, or that Slack lets nobody change or answer any more, stays as it is. */
@@ -128,10 +128,11 @@ async function update(
   outgoing: Outgoing,
   { ref, card, place }: { readonly ref: MessageRef; readonly card: Card; readonly place: Place },
 ): Promise<void> {
-  const { web, pace } = outgoing
-  const { channel, ts } = readRef(ref)
-  const message = await messageFor(outgoing, card, place)
-  if (message === null) return
+  const where = standing(outgoing, ref, card)
+  const message = where === null ? null : await messageFor(outgoing, card, place)
+  if (where === null || message === null) return
+  const { channel, ts } = where
+  const { web, pace } = where.workspace
   // The metadata stays: docs.slack.dev/reference/methods/chat.update takes it away only where an empty one is given.
   await pace
     .run({ method: 'chat.update' }, () =>
@@ -147,15 +148,36 @@ async function messageFor({ get }: Outgoing, card: Card, place: Place): Promise<
   return approval === null ? null : requesterMessage(approval, card)
 }
 
+interface Standing {
+  readonly workspace: SlackWorkspace
+  readonly channel: string
+  readonly ts: string
+}
+
+/** Null: in a workspace that the settings no longer have, where nobody can repaint it. */
+function standing({ workspaces, log }: Outgoing, ref: MessageRef, card: Card | null): Standing | null {
+  const where = readRef(ref)
+  const workspace = workspaces.named(workspaceOf(where))
+  if (workspace === null) {
+    log.warn('slack card is in a workspace that channels.slack no longer has; nothing to repaint', {
+      approval_id: card?.approvalId,
+    })
+    return null
+  }
+  return { workspace, channel: where.channel, ts: where.ts }
+}
+
 /** Null: nobody is to be found there. */
-async function conversationOf(outgoing: Outgoing, sent: Sent): Promise<string | null> {
+async function talkFor(outgoing: Outgoing, sent: Sent): Promise<Talk | null> {
   switch (sent.kind) {
     case 'notice':
-      return outgoing.approvals
-    case 'reply':
-      return readRef(sent.ref).channel
+      return roomIn(outgoing, sent.place)
+    case 'reply': {
+      const where = standing(outgoing, sent.ref, null)
+      return where === null ? null : { workspace: where.workspace, conversation: where.channel }
+    }
     case 'card': {
-      if (sent.place !== REQUESTER) return roomIn(sent.place, outgoing.approvals)
+      if (sent.place !== REQUESTER) return roomIn(outgoing, sent.place)
       const approval = await outgoing.get(sent.approvalId)
       return approval === null ? null : outgoing.requesters.conversationWith(approval)
     }
@@ -163,21 +185,22 @@ async function conversationOf(outgoing: Outgoing, sent: Sent): Promise<string | 
 }
 
 /** Never into another workspace's room of the same name than the one that the rule means. */
-function roomIn(place: Place, own: string): string {
+function roomIn({ workspaces }: Outgoing, place: Place): Talk {
   const parsed = placeIn(place)
-  if (parsed === null || parsed.workspace !== null) {
+  const workspace = parsed?.channel === 'slack' ? workspaces.named(parsed.workspace) : null
+  if (parsed === null || workspace === null) {
     throw new ChannelRefused(`channels.slack has no place "${place}"`, { code: 'unknown_place' })
   }
-  return parsed.room ?? own
+  return { workspace, conversation: parsed.room ?? workspace.approvals }
 }
 
 async function find(outgoing: Outgoing, sent: Sent, at: EpochMs): Promise<MessageRef | null> {
-  const { web, pace, ours } = outgoing
-  const channel = await conversationOf(outgoing, sent)
-  if (channel === null) return null
-  const { botId } = await ours()
+  const talk = await talkFor(outgoing, sent)
+  if (talk === null) return null
+  const { workspace, conversation: channel } = talk
+  const { botId } = await workspace.ours()
   if (botId === undefined)
     throw new Error('Slack named no bot for the token, so its messages can’t be told from others')
   const within = sent.kind === 'reply' ? { channel, threadTs: readRef(sent.ref).ts } : { channel }
-  return findSent({ web, pace, botId, sent, at, within })
+  return findSent({ workspace, botId, sent, at, within })
 }

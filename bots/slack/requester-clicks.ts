@@ -32,14 +32,13 @@ import {
 import { errorName } from './log.ts'
 import type { Reviewers } from './reviewers.ts'
 import { fallbackText } from './text.ts'
-import type { SlackWeb } from './web.ts'
+import type { WebOf } from './workspaces.ts'
 
 export interface RequesterClicksOptions {
   readonly reviews: Pick<Reviews, 'remind' | 'cancel' | 'answer'>
   readonly get: ApprovalStore['get']
   readonly reviewers: Reviewers
-  /** Short deadline: it works within a click. */
-  readonly web: SlackWeb
+  readonly webOf: WebOf
   readonly log: Log
 }
 
@@ -101,20 +100,24 @@ async function act(options: RequesterClicksOptions, click: Click, team: string):
     case REQUESTER_CANCEL_ACTION:
       return asWhoever(options, click.user.id, team, (reviewer) => reviews.cancel({ approvalId, reviewer }))
     case REQUESTER_ANSWER_ACTION:
-      return openAnswer(options, click, approvalId)
+      return openAnswer(options, click, { approvalId, team })
     default:
       return NOT_UNDERSTOOD
   }
 }
 
 /** The window opens at once: a trigger lives three seconds. Whose answer counts is asked when it is sent. */
-async function openAnswer({ get, web }: RequesterClicksOptions, click: Click, id: ApprovalId): Promise<Answer> {
-  const approval = await get(id)
+async function openAnswer(
+  { get, webOf }: RequesterClicksOptions,
+  click: Click,
+  { approvalId, team }: { readonly approvalId: ApprovalId; readonly team: string },
+): Promise<Answer> {
+  const approval = await get(approvalId)
   if (approval === null) return GONE
   if (approval.state !== 'pending') {
     return refused('It is decided already, so that nobody waits for an answer any more.')
   }
-  await web.views.open({ trigger_id: click.trigger_id, view: answerView(approval) })
+  await webOf(team).views.open({ trigger_id: click.trigger_id, view: answerView(approval) })
   return SAID_NOTHING
 }
 

@@ -10,32 +10,34 @@ import type { Reviewer } from '../../src/people/reviewer.ts'
 import type { Clock, Log } from '../../src/ports.ts'
 import { REVIEWER_CACHED_MS, REVIEWERS_CACHED_MAX } from './limits.ts'
 import { errorName } from './log.ts'
-import type { SlackWeb } from './web.ts'
 import type { SlackUser } from './workspace.ts'
+import type { WebOf } from './workspaces.ts'
 
 export type WhoClicked =
   | { readonly ok: true; readonly reviewer: Reviewer }
   | { readonly ok: false; readonly message: string }
 
 export interface Reviewers {
-  /** `teamId` is ours; never rejects. */
+  /** `teamId` is one of ours, as the delivery was authorised for; never rejects. */
   whoClicked(userId: string, teamId: string): Promise<WhoClicked>
 }
 
-export function createReviewers({ web, clock, log }: { web: SlackWeb; clock: Clock; log: Log }): Reviewers {
+export function createReviewers({ webOf, clock, log }: { webOf: WebOf; clock: Clock; log: Log }): Reviewers {
   const known = new Map<string, { readonly who: WhoClicked; readonly until: number }>()
   return {
     async whoClicked(userId, teamId) {
-      const cached = known.get(userId)
+      // In another workspace the same id may be somebody else, or a guest.
+      const key = `${teamId}:${userId}`
+      const cached = known.get(key)
       if (cached !== undefined && cached.until > clock.now()) return cached.who
-      known.delete(userId)
+      known.delete(key)
       try {
-        const { user } = await web.users.info({ user: userId })
+        const { user } = await webOf(teamId).users.info({ user: userId })
         const who = judge(user, userId, teamId)
         // A refusal is asked anew: whoever becomes a member should not have to wait.
         if (!who.ok) return who
         if (known.size >= REVIEWERS_CACHED_MAX) known.delete(known.keys().next().value ?? '')
-        known.set(userId, { who, until: clock.now() + REVIEWER_CACHED_MS })
+        known.set(key, { who, until: clock.now() + REVIEWER_CACHED_MS })
         return who
       } catch (error) {
         log.warn('slack did not say who clicked', { channel: 'slack', reviewer: userId, error: errorName(error) })

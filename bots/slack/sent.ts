@@ -10,15 +10,16 @@ import { z } from 'zod'
 import type { EpochMs } from '../../src/brands.ts'
 import { ChannelRefused, type MessageRef, type Sent } from '../../src/ports.ts'
 import { FIND_AFTER_MS, FIND_BEFORE_MS, FIND_PAGE, FIND_PAGES_MAX } from './limits.ts'
-import type { Pace } from './pace.ts'
 import type { SlackWeb } from './web.ts'
+import type { SlackWorkspace } from './workspaces.ts'
 
-const Ref = z.object({ channel: z.string(), ts: z.string() })
-/** Where a message stands, as Slack names it. */
+const Ref = z.object({ workspace: z.string().optional(), channel: z.string(), ts: z.string() })
+/** Where a message stands, as Slack names it; in the workspace of this name in the settings, or in channels.slack's own. */
 export type SlackRef = z.infer<typeof Ref>
 
 export const readRef = (ref: MessageRef): SlackRef => Ref.parse(JSON.parse(ref))
 export const writeRef = (ref: SlackRef): MessageRef => JSON.stringify(ref) as MessageRef
+export const workspaceOf = ({ workspace }: SlackRef): string | null => workspace ?? null
 
 export function metadataOf(sent: Sent): types.MessageMetadata {
   switch (sent.kind) {
@@ -35,14 +36,17 @@ export function metadataOf(sent: Sent): types.MessageMetadata {
 }
 
 interface Search {
-  readonly web: SlackWeb
-  readonly pace: Pace
+  readonly workspace: Pick<SlackWorkspace, 'name' | 'web' | 'pace'>
   /** Of our bot, which alone posts what is ours. */
   readonly botId: string
   readonly sent: Sent
   readonly at: EpochMs
   /** The conversation, and for replies the message whose thread it is. */
   readonly within: { readonly channel: string; readonly threadTs?: string }
+}
+
+export function refIn({ name }: Pick<SlackWorkspace, 'name'>, ref: Omit<SlackRef, 'workspace'>): MessageRef {
+  return writeRef(name === null ? ref : { workspace: name, ...ref })
 }
 
 /** Null: it was not posted. Rejects where that can't be told. */
@@ -70,7 +74,7 @@ async function findOnPages(search: Search): Promise<MessageRef | null> {
   for (let page = 0; page < FIND_PAGES_MAX; page += 1) {
     const answer = await readPage(search, cursor === undefined ? common : { ...common, cursor })
     const found = answer.messages.find((message) => message.bot_id === search.botId && isIt(message.metadata, wanted))
-    if (found?.ts !== undefined) return writeRef({ channel: within.channel, ts: found.ts })
+    if (found?.ts !== undefined) return refIn(search.workspace, { channel: within.channel, ts: found.ts })
     if (!answer.next) return null
     cursor = answer.next
   }
@@ -81,7 +85,7 @@ type Page = Parameters<SlackWeb['conversations']['history']>[0]
 type Message = NonNullable<webApi.ConversationsHistoryResponse['messages']>[number]
 
 async function readPage(
-  { web, pace, within }: Search,
+  { workspace: { web, pace }, within }: Search,
   args: NonNullable<Page>,
 ): Promise<{ messages: readonly Pick<Message, 'ts' | 'bot_id' | 'metadata'>[]; next: string | undefined }> {
   const { threadTs } = within

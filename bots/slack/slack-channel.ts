@@ -23,20 +23,21 @@ import { type CommandsOptions, registerSubcommands } from './commands.ts'
 import type { ClicksOptions } from './decide.ts'
 import { type FreezeCommandsOptions, freezeCommands } from './freeze-commands.ts'
 import { createGate } from './gate.ts'
-import { ACK_WITHIN_MS, API_TIMEOUT_MS, CLICK_API_TIMEOUT_MS, REQUEST_BYTES_MAX } from './limits.ts'
+import { ACK_WITHIN_MS, CLICK_API_TIMEOUT_MS, REQUEST_BYTES_MAX } from './limits.ts'
 import { boltLogger, errorName } from './log.ts'
 import { createOnce } from './once.ts'
 import { createOutgoing } from './outgoing.ts'
-import { createPace } from './pace.ts'
 import { registerRequester } from './requester-clicks.ts'
 import { createReviewers } from './reviewers.ts'
 import { createSocketMode } from './socket-mode.ts'
-import { createWeb, platformError, type SlackWeb } from './web.ts'
+import { openWorkspaces, type Workspaces, type WorkspacesOptions } from './workspaces.ts'
 
 export const EVENTS_PATH = '/slack/events'
 
 export interface SlackOptions {
   readonly botToken: Secret
+  /** Further ones that the app is installed in, by the names that places call them. */
+  readonly workspaces: WorkspacesOptions['workspaces']
   /** Null only in Socket Mode, where Slack signs nothing. */
   readonly signingSecret: Secret | null
   /** Set: Socket Mode, and no HTTP endpoint. */
@@ -56,7 +57,7 @@ export interface SlackOptions {
   readonly home: HomeParts | null
   /** See ClicksOptions. */
   readonly stepUpLink: ClicksOptions['stepUpLink']
-  readonly freezing: Omit<FreezeCommandsOptions, 'web' | 'listPending'>
+  readonly freezing: Omit<FreezeCommandsOptions, 'webOf' | 'listPending'>
   /** See CommandsOptions. */
   readonly isFirst: CommandsOptions['isFirst']
   readonly clock: Clock
@@ -74,14 +75,13 @@ export interface SlackChannel {
 }
 
 export function createSlackChannel(options: SlackOptions): SlackChannel {
-  const { botToken, appToken, apiUrl, log } = options
-  const web = createWeb({ token: botToken, timeoutMs: API_TIMEOUT_MS, apiUrl, log })
-  const clickWeb = createWeb({ token: botToken, timeoutMs: CLICK_API_TIMEOUT_MS, apiUrl, log })
-  const team = createTeam(clickWeb)
+  const { appToken, apiUrl, log } = options
+  const workspaces = openWorkspaces(options)
+  const { webOf } = workspaces
   let stopped = false
   const edge = appToken === null ? createHttp(options) : createSocketMode({ appToken, apiUrl, log })
-  const app = createApp({ receiver: edge.receiver, team, options })
-  const reviewers = createReviewers({ web: clickWeb, clock: options.clock, log })
+  const app = createApp({ receiver: edge.receiver, workspaces, options })
+  const reviewers = createReviewers({ webOf, clock: options.clock, log })
   registerClicks(app, {
     reviews: options.reviews,
     readings: options.readings,
@@ -90,19 +90,16 @@ export function createSlackChannel(options: SlackOptions): SlackChannel {
     stepUpLink: options.stepUpLink,
     inWindow: (click) => homes?.clicked(click),
     reviewers,
-    web: clickWeb,
+    webOf,
     log,
   })
-  registerSubcommands(app, freezeCommands({ ...options.freezing, listPending: options.listPending, web: clickWeb }), {
-    reviewers,
-    isFirst: options.isFirst,
-    web: clickWeb,
-    log,
+  registerSubcommands(app, freezeCommands({ ...options.freezing, listPending: options.listPending, webOf }), {
+    ...{ reviewers, isFirst: options.isFirst, webOf, log },
   })
-  registerRequester(app, { reviews: options.reviews, get: options.get, reviewers, web: clickWeb, log })
+  registerRequester(app, { reviews: options.reviews, get: options.get, reviewers, webOf, log })
   const openExtension = registerAccess(app, {
     ...{ desk: options.access, grants: options.grants },
-    ...{ reviewers, web: clickWeb, log },
+    ...{ reviewers, webOf, log },
   })
   const homes =
     options.home === null
@@ -110,13 +107,13 @@ export function createSlackChannel(options: SlackOptions): SlackChannel {
       : registerHome(app, {
           ...options.home,
           ...{ get: options.get, grants: options.grants, access: options.access, reviews: options.reviews },
-          ...{ openExtension, reviewers, web: clickWeb, pace: createPace(options.clock), log },
+          ...{ openExtension, reviewers, workspaces, log },
         })
   return {
-    channel: createOutgoing({ ...options, web, ours: team.ours }),
+    channel: createOutgoing({ ...options, workspaces }),
     router: 'router' in edge ? edge.router : null,
     start: async () => {
-      await warmUp(team, log)
+      await warmUp(workspaces, log)
       // Nobody waits for a start, so a stop may have come first.
       if (!stopped && 'start' in edge) await edge.start()
     },
@@ -130,11 +127,14 @@ export function createSlackChannel(options: SlackOptions): SlackChannel {
 }
 
 /** Neither way waits for Slack to be up: holds work without it, and the outbox posts what is missing. */
-async function warmUp(team: Team, log: Log): Promise<void> {
-  await team.ours().catch((error) => {
-    const reason = platformError(error) ?? errorName(error)
-    log.error('slack does not accept the bot token', { channel: 'slack', error: reason })
-  })
+async function warmUp({ all }: Workspaces, log: Log): Promise<void> {
+  await Promise.all(
+    all.map(({ place, ours }) =>
+      ours().catch((error) => {
+        log.error('slack does not accept the bot token', { channel: 'slack', place, error: errorName(error) })
+      }),
+    ),
+  )
 }
 
 function createHttp({ signingSecret, clock, log }: SlackOptions): { receiver: ExpressReceiver; router: IRouter } {
@@ -167,11 +167,11 @@ function createHttp({ signingSecret, clock, log }: SlackOptions): { receiver: Ex
 
 interface AppParts {
   readonly receiver: Receiver
-  readonly team: Team
+  readonly workspaces: Workspaces
   readonly options: SlackOptions
 }
 
-function createApp({ receiver, team, options }: AppParts): App {
+function createApp({ receiver, workspaces, options }: AppParts): App {
   const { log, clock } = options
   const once = createOnce(clock)
   const app = new App({
@@ -183,9 +183,10 @@ function createApp({ receiver, team, options }: AppParts): App {
       fetch: (url, init) => fetch(url, { ...init, signal: AbortSignal.timeout(CLICK_API_TIMEOUT_MS) }),
     },
     authorize: async ({ teamId }) => {
-      const ours = await team.ours()
-      if (teamId !== ours.teamId) throw new UnknownTeam()
-      return ours
+      // Without a team it comes from an installation for a whole organisation.
+      const workspace = teamId === undefined ? null : await workspaces.ofTeam(teamId)
+      if (workspace === null) throw new UnknownTeam()
+      return workspace.ours()
     },
   })
   app.use(async (args) => {
@@ -209,29 +210,5 @@ class UnknownTeam extends Error {
   override readonly name = 'UnknownTeam'
   constructor() {
     super('this gateway is not installed in that workspace')
-  }
-}
-
-interface Team {
-  /** The workspace that the bot token belongs to. Asked once; a failure is asked again. */
-  ours(): Promise<{ teamId: string; botId?: string; botUserId?: string }>
-}
-
-function createTeam(web: SlackWeb): Team {
-  let known: ReturnType<Team['ours']> | null = null
-  return {
-    ours() {
-      known ??= ask().catch((error) => {
-        known = null
-        throw error
-      })
-      return known
-    },
-  }
-
-  async function ask() {
-    const { team_id: teamId, bot_id: botId, user_id: botUserId } = await web.auth.test()
-    if (teamId === undefined) throw new Error('Slack named no workspace for the bot token')
-    return { teamId, ...(botId && { botId }), ...(botUserId && { botUserId }) }
   }
 }

@@ -69,7 +69,7 @@ export function asChannelError(method: string, error: unknown): Error {
       : new ChannelRefused(message, { code: unreached, cause: error })
   }
   if (code === 'ratelimited') return new ChannelBusy(RETRY_AFTER_DEFAULT_MS, { cause: error })
-  const message = `Slack refused ${method}: ${code}. ${CURES[code] ?? 'See docs.slack.dev for this error.'}`
+  const message = `Slack refused ${method}: ${code}. ${cureOf(code)}`
   if (UNSURE.has(code)) return Object.assign(new Error(message, { cause: error }), { code })
   return new ChannelRefused(message, { code, cause: error })
 }
@@ -88,8 +88,13 @@ function wasNotSent(error: unknown): string | null {
   return null
 }
 
+/** `settings`: where the settings have the workspace that it is about. */
+export function cureOf(code: string, settings = 'channels.slack'): string {
+  return (CURES[code] ?? 'See docs.slack.dev for this error.').replaceAll('channels.slack', settings)
+}
+
 const REINSTALL = 'Reinstall the app and set channels.slack.botToken anew.'
-export const CURES: Readonly<Record<string, string>> = {
+const CURES: Readonly<Record<string, string>> = {
   not_in_channel: 'Invite the app to the channel: /invite @Countersign.',
   channel_not_found: 'Check the channel’s id in channels.slack, and invite the app if the channel is private.',
   is_archived: 'Name a channel in channels.slack that is not archived.',

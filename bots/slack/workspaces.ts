@@ -13,7 +13,7 @@ import type { Clock, Log, Place } from '../../src/ports.ts'
 import type { Secret } from '../../src/secret.ts'
 import { API_TIMEOUT_MS, CLICK_API_TIMEOUT_MS } from './limits.ts'
 import { createPace, type Pace } from './pace.ts'
-import { asChannelError, createWeb, type SlackWeb } from './web.ts'
+import { createWeb, type SlackWeb } from './web.ts'
 
 export interface SlackWorkspace {
   /** Its name in the settings; null: the one of channels.slack itself. */
@@ -28,7 +28,7 @@ export interface SlackWorkspace {
   /** Short deadline: it works within a click. */
   readonly clickWeb: SlackWeb
   readonly pace: Pace
-  /** The team of its token, and our bot in it. Asked once; a failure is asked again. Rejects as asChannelError says. */
+  /** The team of its token, and our bot in it. Asked once; a failure is asked again. Rejects as Pace says. */
   ours(): Promise<Installation>
 }
 
@@ -49,6 +49,8 @@ export interface Workspaces {
   named(name: string | null): SlackWorkspace | null
   /** Null: the app is not ours in that team. Rejects where that can't be told. */
   ofTeam(teamId: string): Promise<SlackWorkspace | null>
+  /** That of a team whose delivery was authorised. */
+  authorised(team: string): SlackWorkspace
   readonly webOf: WebOf
 }
 
@@ -76,11 +78,14 @@ export function openWorkspaces(options: WorkspacesOptions): Workspaces {
       if (known !== null) byTeam.set(teamId, known)
       return known
     },
-    webOf(team) {
-      const workspace = byTeam.get(team)
-      if (workspace === undefined) throw new TypeError('nothing was authorised for this team')
-      return workspace.clickWeb
-    },
+    authorised,
+    webOf: (team) => authorised(team).clickWeb,
+  }
+
+  function authorised(team: string): SlackWorkspace {
+    const workspace = byTeam.get(team)
+    if (workspace === undefined) throw new TypeError('nothing was authorised for this team')
+    return workspace
   }
 }
 
@@ -107,6 +112,7 @@ function openOne(
   { botToken: token, approvals, summaries }: SlackWorkspaceSettings,
 ): SlackWorkspace {
   const clickWeb = createWeb({ token, timeoutMs: CLICK_API_TIMEOUT_MS, apiUrl, log })
+  const pace = createPace(clock)
   let known: Promise<Installation> | null = null
   return {
     name,
@@ -115,12 +121,14 @@ function openOne(
     summaries,
     web: createWeb({ token, timeoutMs: API_TIMEOUT_MS, apiUrl, log }),
     clickWeb,
-    pace: createPace(clock),
+    pace,
     ours() {
-      known ??= installationOf(clickWeb).catch((error) => {
-        known = null
-        throw asChannelError('auth.test', error)
-      })
+      known ??= pace
+        .run({ method: 'auth.test' }, () => installationOf(clickWeb))
+        .catch((error) => {
+          known = null
+          throw error
+        })
       return known
     },
   }

@@ -235,6 +235,7 @@ test('[REQ-CARD-2] what an agent writes stays text, wherever it lands', async ()
   await rig.reviewElsewhere(denied.id, { id: 'slack:T:U', email: null, name: hostile }, 'deny', hostile)
   await rig.console.channel.summarise(
     aSummary({ upstream: hostile, approvals: [{ tool: hostile, state: 'denied', reviewers: [hostile] }] }),
+    'console',
   )
   const page = await openConsole()
   const card = cardOn(page, approval.id)
@@ -360,7 +361,7 @@ test('[REQ-REASON-1] a card says why you are asked, since when others are too, a
 
 test('a session’s summary appears by itself', async () => {
   const page = await openConsole()
-  await rig.console.channel.summarise(aSummary({ unknownOutcomes: 1 }))
+  await rig.console.channel.summarise(aSummary({ unknownOutcomes: 1 }), 'console')
   const session = page.locator('.session')
   await session.waitFor()
   const text = await session.innerText()
@@ -416,7 +417,7 @@ test.each(looks)('%s nothing scrolls sideways and every target can be hit', asyn
   rig.ask({ argumentsJson: JSON.stringify({ ['long_name_'.repeat(20)]: 'unbroken'.repeat(200), n: 1 }) })
   const done = rig.ask({ tool: 'tool_'.repeat(40) })
   await rig.reviewElsewhere(done.id, aReviewer('carol@example.com'), 'deny', 'x'.repeat(300))
-  await rig.console.channel.summarise(aSummary())
+  await rig.console.channel.summarise(aSummary(), 'console')
   const page = await openConsole(await phone.newPage())
   await pendingCards(page).first().waitFor()
   expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(options.viewport.width)

@@ -103,7 +103,7 @@ test('the state holds what is pending, what was decided and who sits here', asyn
   const cookie = await rig.signIn()
   const [done, open] = [rig.ask({ tool: 'delete_file' }), rig.ask()]
   await rig.reviewElsewhere(done.id, aReviewer('carol@example.com'), 'deny', 'not on a Friday')
-  await rig.console.channel.summarise(aSummary())
+  await rig.console.channel.summarise(aSummary(), 'console')
   const state = await stateFor(cookie)
   expect(state.reviewer).toEqual({ name: 'bob@example.com' })
   expect(state.pending.map((card: { approvalId: string }) => card.approvalId)).toEqual([open.id])
@@ -260,9 +260,9 @@ test('a notice is told once, to open tabs and to those that come later', async (
   await events.next('state')
   const by = aReviewer('carol@example.com')
   const thawed = { type: 'thawed', scope: { kind: 'all' }, by, at: epochMs(1_900_000_000_000) } as const
-  await rig.console.channel.notify('thaw-1', thawed)
-  await rig.console.channel.notify('thaw-1', thawed)
-  await rig.console.channel.notify('thaw-2', thawed)
+  await rig.console.channel.notify('thaw-1', thawed, 'console')
+  await rig.console.channel.notify('thaw-1', thawed, 'console')
+  await rig.console.channel.notify('thaw-2', thawed, 'console')
   const told = [await events.next('notice'), await events.next('notice')]
   expect(told.map(({ notice }) => notice.id)).toEqual(['thaw-1', 'thaw-2'])
   expect(told[0]?.notice.headline).toContain('every call of every agent')
@@ -278,7 +278,7 @@ test('a tab gets the whole state, then each change by itself', async () => {
   expect((await events.next('card')).card).toMatchObject({ approvalId: second.id, state: 'pending', version: 1 })
   await rig.reviewElsewhere(first.id, aReviewer('carol@example.com'), 'approve')
   expect((await events.next('card')).card).toMatchObject({ approvalId: first.id, state: 'approved', version: 2 })
-  await rig.console.channel.summarise(aSummary({ upstream: 'pg-prod' }))
+  await rig.console.channel.summarise(aSummary({ upstream: 'pg-prod' }), 'console')
   expect((await events.next('session')).summary.upstream).toBe('pg-prod')
 })
 

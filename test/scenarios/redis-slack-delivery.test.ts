@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createOutgoing } from '../../bots/slack/outgoing.ts'
 import { BOT_SCOPES } from '../../bots/slack/scopes.ts'
 import { createWeb } from '../../bots/slack/web.ts'
+import { openWorkspaces } from '../../bots/slack/workspaces.ts'
 import { createApprovalStore, type RedisApprovalStore } from '../../jobs/approvals/store.ts'
 import { createHolds, type HoldsService } from '../../jobs/holds.ts'
 import { type Inbox, startInbox } from '../../jobs/inbox.ts'
@@ -58,12 +59,13 @@ async function aSlack(options: FakeSlackOptions = {}): Promise<void> {
 
 /** As a process that starts: its own web client, its own memory of Slack's pace. */
 function outbox(timeoutMs = 5_000) {
-  const web = createWeb({ token: new Secret(slack.botToken), timeoutMs, apiUrl: slack.apiUrl, log })
+  const { apiUrl } = slack
+  const token = new Secret(slack.botToken)
+  const rooms = { approvals: 'C0APPROVALS', summaries: 'C0SUMMARIES' }
+  const { first } = openWorkspaces({ botToken: token, ...rooms, workspaces: new Map(), apiUrl, clock, log })
+  const workspace = { ...first, web: createWeb({ token, timeoutMs, apiUrl, log }) }
   const channel = createOutgoing({
-    web,
-    approvals: 'C0APPROVALS',
-    summaries: 'C0SUMMARIES',
-    ours: async () => ({ teamId: slack.teamId, botId: 'B0BOT' }),
+    workspaces: { all: [workspace], named: () => workspace },
     get: store.get,
     clock,
     log,

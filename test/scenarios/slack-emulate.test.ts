@@ -162,12 +162,15 @@ describe('in a Slack that nobody here wrote', () => {
   })
 
   it('a session’s summary goes into its channel', async () => {
-    await gateway.channel.summarise({
-      ...{ sessionId: 'ses_1' as SessionId, principal: pendingApproval().principal, upstream: 'files' },
-      ...{ startedAt: epochMs(Date.now() - 60_000), endedAt: epochMs(Date.now()), calls: { succeeded: 2 } },
-      ...{ unknownOutcomes: 0, unknownResolved: 0, approvals: [], masked: [], recordingId: 'rec_1' },
-      recordingHash: 'ab'.repeat(32),
-    })
+    await gateway.channel.summarise(
+      {
+        ...{ sessionId: 'ses_1' as SessionId, principal: pendingApproval().principal, upstream: 'files' },
+        ...{ startedAt: epochMs(Date.now() - 60_000), endedAt: epochMs(Date.now()), calls: { succeeded: 2 } },
+        ...{ unknownOutcomes: 0, unknownResolved: 0, approvals: [], masked: [], recordingId: 'rec_1' },
+        recordingHash: 'ab'.repeat(32),
+      },
+      'slack',
+    )
     const [summary] = await messages(slack.channel('summaries'))
     expect(JSON.stringify(summary?.blocks)).toContain('2 succeeded')
   })

@@ -375,7 +375,7 @@ describe('posting', () => {
       recordingId: 'rec_1',
       recordingHash: 'ab'.repeat(32),
     }
-    await gateway.channel.summarise(summary)
+    await gateway.channel.summarise(summary, 'slack')
     const message = await gateway.slack.waitForMessage(({ channel }) => channel === 'C0SUMMARIES')
     const json = JSON.stringify(message.blocks)
     for (const part of ['2 calls', '2 succeeded', 'rec_1', summary.recordingHash]) expect(json).toContain(part)

@@ -147,6 +147,7 @@ export async function startSlackGateway({
     appToken: socketMode ? new Secret(slack.appToken) : null,
     approvals: counterparty?.approvals ?? 'C0APPROVALS',
     summaries: counterparty?.summaries ?? 'C0SUMMARIES',
+    workspaces: new Map(),
     apiUrl: counterparty?.apiUrl ?? slack.apiUrl,
     reviews,
     readings,
