@@ -7,7 +7,8 @@ import { defineScript, REFUSE_LATE } from './redis.ts'
  * KEYS  1 those of this agent  2 those of its owner, or again 1  3 the call's fingerprint
  * ARGV  1 notAfter  2 upstream  3 tool  4 rule  5 prefix of standing grants' keys  6 most looked at  7 prefix of
  *       approvals' keys  8 prefix of runs' keys  9 most fields of a grant  10 what tools beyond that are counted as
- * Answers  ok, the grant's fields... | none | led (an identical call's approval, answer or denial waits) | late
+ * Answers  ok, the grant's fields... | none | late
+ *          | led (an identical call's approval, answer or denial waits, or people have denied this very call)
  */
 export const USE_STANDING = defineScript(
   'standing-grant-use',
@@ -25,6 +26,7 @@ end
 local key = pass(KEYS[1]) or pass(KEYS[2])
 if not key then return {'none'} end
 
+if redis.call('EXISTS', KEYS[3] .. ':denied') == 1 then return {'led'} end
 local led = redis.call('GET', KEYS[3])
 if led then
   local approval = redis.call('HMGET', ARGV[7] .. led, 'state', 'grant')

@@ -5,6 +5,8 @@
  *
  *   approval:<id>            hash    json, version, state, session, joins, armed, grant (its key), pointer (its key)
  *   fingerprint:<hex>        string  the approval that an identical call joins, or whose answer it gets: the pointer
+ *   fingerprint:<hex>:denied string  the approval by which people denied it, until they approve it: no standing grant
+ *                                    passes it, because whoever gave that did not look at this call
  *   approvals-pending        zset    by requestedAt
  *   approvals-of:<digest>    set     the pending ones of one principal
  *   approvals-on:<upstream>  set     the pending ones of one upstream

@@ -155,7 +155,9 @@ redis.call('ZREMRANGEBYSCORE', KEYS[16], '-inf', now - ARGV[8])
 redis.call('PEXPIRE', KEYS[1], ARGV[8])
 redis.call('PEXPIRE', KEYS[10], ARGV[8])
 wake(KEYS[7], ARGV[2], ARGV[10], ARGV[12], ARGV[11])
+if ARGV[5] == 'denied' then redis.call('SET', KEYS[8] .. ':denied', ARGV[2], 'PX', ARGV[8]) end
 if ARGV[20] ~= '' then
+  redis.call('DEL', KEYS[8] .. ':denied')
   redis.call('HSET', KEYS[1], 'grant', KEYS[11])
   redis.call('HSET', KEYS[11], unpack(ARGV, 23, at - 1))
   redis.call('PEXPIREAT', KEYS[11], ARGV[21] + ARGV[8])

@@ -231,7 +231,8 @@ async function hold(
 /**
  * Null where people must be asked. A call that comes back for an approval of its own isn't passed by another's: its one
  * run may have begun. For the same reason the store is told the fingerprint, by which it finds such an approval of a call
- * that merely is identical. What the tool was listed as a moment ago will do for that.
+ * that merely is identical, and what people have denied: that is asked about anew. What the tool was listed as a moment
+ * ago will do for that.
  */
 async function passedByGrant(options: GateOptions, call: Call, decision: Decision): Promise<Clearance | null> {
   const { tool, upstream, rejoins } = call

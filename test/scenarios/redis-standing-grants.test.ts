@@ -293,6 +293,25 @@ describe('an identical call whose own approval waits comes first', () => {
     expect(await here.standing.use(aGrantCall(), anyFingerprint())).not.toBeNull()
   })
 
+  it('[REQ-GRANT-1] and what people denied is asked about anew, not passed, once its agent has heard', async () => {
+    const here = await parts()
+    const denied = aFreshApproval()
+    const pass = async () => (await here.standing.use(aGrantCall(), denied.fingerprint)) !== null
+    await here.holds.open(denied)
+    await here.store.apply(denied.id, reviewed('deny'))
+    await aGrant(here)
+    // What Runs.delivered does, once the agent has heard.
+    const deliver = () => here.redis.call('DEL', here.redis.key('fingerprint', denied.fingerprint))
+    await deliver()
+    expect(await pass()).toBe(false)
+    const again = aFreshApproval({ fingerprint: denied.fingerprint })
+    expect((await here.holds.open(again)).outcome).toBe('opened')
+    expect(await pass()).toBe(false)
+    await here.store.apply(again.id, approvedFor(null))
+    await deliver()
+    expect(await pass()).toBe(true)
+  })
+
   it('but one that people still think about keeps no call waiting that a grant passes', async () => {
     const here = await parts()
     const pending = aFreshApproval()
