@@ -15,7 +15,7 @@ import express from 'express'
 import type { Console } from '../bots/console/console.ts'
 import { createConsole } from '../bots/console/console.ts'
 import { createSlackDirectory } from '../bots/slack/groups.ts'
-import { COMMAND_ONCE_MS } from '../bots/slack/limits.ts'
+import { DELIVERY_ONCE_MS } from '../bots/slack/limits.ts'
 import type { SlackChannel, SlackOptions } from '../bots/slack/slack-channel.ts'
 import { createSlackChannel } from '../bots/slack/slack-channel.ts'
 import type { StepUp } from '../bots/step-up/step-up.ts'
@@ -274,8 +274,8 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
     listUnused: () => listUnused(redis),
   })
   const freezing = { desk, list: freezes.list, upstreams: [...settings.upstreams.keys()] }
-  const commands = createTakenNonces(redis, COMMAND_ONCE_MS)
-  const isFirst = (delivery: string) => commands.take(`slack-command:${delivery}`)
+  const deliveries = createTakenNonces(redis, DELIVERY_ONCE_MS)
+  const isFirst = (delivery: string) => deliveries.take(`slack:${delivery}`)
   // The jobs role posts summaries, so it speaks to the channels too; only bots receives clicks.
   const speaks = roles.has('bots') || roles.has('jobs')
   const stepUp = roles.has('bots') ? openStepUp(base, store, reviews) : null

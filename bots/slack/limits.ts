@@ -119,7 +119,7 @@ export const STATUS_ROWS_MAX = 10
 /** After a freeze stands: who it is and the write have had their time of ACK_WITHIN_MS already. */
 export const FREEZE_PATIENCE_MS = 500
 /** A signed delivery is fresh for SIGNATURE_AGE_MAX_MS, by a clock that may be SIGNATURE_SKEW_MAX_MS off. */
-export const COMMAND_ONCE_MS = SIGNATURE_AGE_MAX_MS + 2 * SIGNATURE_SKEW_MAX_MS
+export const DELIVERY_ONCE_MS = SIGNATURE_AGE_MAX_MS + 2 * SIGNATURE_SKEW_MAX_MS
 
 /** App Home: 100 blocks at most (docs.slack.dev/reference/views/home-tab-views); four sections of so many rows fit. */
 export const HOME_ROWS_MAX = 5

@@ -1,7 +1,11 @@
 /**
  * Runs a delivery once. Slack sends again what it believes lost, and a signed request can be replayed while its
- * signature is fresh; both carry the same body. The state machine makes a second click harmless; this keeps it from
- * being worked on at all, within one process.
+ * signature is fresh; both carry the same body. The state machine makes a second review harmless, but a question would
+ * be asked twice, and "deny all" would deny what came since.
+ *
+ * Within one process this is told at once and without Redis, for all that comes. What a person decides by (a click, a
+ * submitted window) is told across replicas and restarts too: see `isFirstAnywhere`. What only asks for a menu's options
+ * is none of it: typing the same again sends the same body, and must be answered again.
  *
  * Bounded: the oldest are forgotten first. A delivery that failed is forgotten at once, so that a retry may succeed.
  */
@@ -35,6 +39,19 @@ export function createOnce(clock: Clock): Once {
       seen.delete(digest(body))
     },
   }
+}
+
+const DECIDING: readonly unknown[] = ['block_actions', 'view_submission']
+
+export const isQuestion = (body: object): boolean => 'type' in body && body.type === 'block_suggestion'
+
+/**
+ * @param isFirst true for the first who names this delivery, on whichever replica. Where the store that knows is away,
+ *   nothing can be decided either: then the handler has to say so to the person.
+ */
+export async function isFirstAnywhere(body: object, isFirst: (delivery: string) => Promise<boolean>): Promise<boolean> {
+  if (!('type' in body) || !DECIDING.includes(body.type)) return true
+  return isFirst(`body:${digest(body)}`).catch(() => true)
 }
 
 function digest(body: unknown): string {

@@ -25,7 +25,7 @@ import { type FreezeCommandsOptions, freezeCommands } from './freeze-commands.ts
 import { createGate } from './gate.ts'
 import { ACK_WITHIN_MS, CLICK_API_TIMEOUT_MS, REQUEST_BYTES_MAX } from './limits.ts'
 import { boltLogger, errorName } from './log.ts'
-import { createOnce } from './once.ts'
+import { createOnce, isFirstAnywhere, isQuestion } from './once.ts'
 import { createOutgoing } from './outgoing.ts'
 import { registerRequester } from './requester-clicks.ts'
 import { createReviewers } from './reviewers.ts'
@@ -191,7 +191,8 @@ function createApp({ receiver, workspaces, options }: AppParts): App {
   })
   app.use(async (args) => {
     const { body, next } = args
-    if (!once.first(body)) {
+    if (isQuestion(body)) return next()
+    if (!once.first(body) || !(await isFirstAnywhere(body, options.isFirst))) {
       log.info('slack delivery repeated; nothing ran', { channel: 'slack' })
       if ('ack' in args && typeof args.ack === 'function') await (args.ack as () => Promise<void>)()
       return

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { SEEN_REQUESTS_MAX } from '../../bots/slack/limits.ts'
 import { boltLogger, errorName } from '../../bots/slack/log.ts'
-import { createOnce } from '../../bots/slack/once.ts'
+import { createOnce, isFirstAnywhere, isQuestion } from '../../bots/slack/once.ts'
 import { clip, clipped, date, fallbackText, jsonBytes } from '../../bots/slack/text.ts'
 import { epochMs } from '../../src/brands.ts'
 
@@ -83,6 +83,33 @@ describe('a delivery runs once', () => {
     for (let at = 0; at <= SEEN_REQUESTS_MAX; at += 1) once.first(at)
     expect(once.first(SEEN_REQUESTS_MAX)).toBe(false)
     expect(once.first(0)).toBe(true)
+  })
+})
+
+describe('[REQ-CARD-3] across replicas', () => {
+  const anywhere = () => {
+    const seen = new Set<string>()
+    return async (delivery: string) => seen.size < seen.add(delivery).size
+  }
+  it.each<[string, object, boolean]>([
+    ['a click runs once', { type: 'block_actions', trigger_id: '1' }, false],
+    ['a submitted window runs once', { type: 'view_submission', trigger_id: '1' }, false],
+    ['a command has its own way to tell', { command: '/countersign', trigger_id: '1' }, true],
+    ['an event only paints', { type: 'event_callback', event_id: '1' }, true],
+  ])('%s', async (_sentence, body, again) => {
+    const isFirst = anywhere()
+    expect(await isFirstAnywhere(body, isFirst)).toBe(true)
+    expect(await isFirstAnywhere(structuredClone(body), isFirst)).toBe(again)
+    expect(await isFirstAnywhere({ ...body, trigger_id: '2' }, isFirst)).toBe(true)
+  })
+
+  it('where nobody can tell, the handler is asked, which needs the same store', async () => {
+    const away = async () => Promise.reject(new Error('away'))
+    expect(await isFirstAnywhere({ type: 'block_actions' }, away)).toBe(true)
+  })
+
+  it('a menu that is asked for options is no decision', () => {
+    expect([isQuestion({ type: 'block_suggestion' }), isQuestion({ type: 'block_actions' })]).toEqual([true, false])
   })
 })
 
