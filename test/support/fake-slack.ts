@@ -123,6 +123,10 @@ export async function startFakeSlack(options: FakeSlackOptions = {}) {
     click: (wanted: Click) => click(world, wanted),
     /** A click in an open modal. */
     clickInView: (click: { viewId: string; actionId: string; userId: string }) => clickInView(world, click),
+    /** A person closes the window that they look at, and those below it. */
+    closeViews(userId: string): void {
+      for (const view of world.views) if (view.userId === userId) view.open = false
+    },
     /** A slash command, typed in the channel for cards. */
     slash: (typed: Parameters<typeof slash>[1]) => slash(world, typed),
     /** A person opens App Home. */
