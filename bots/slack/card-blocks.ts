@@ -15,14 +15,7 @@ import {
   REVOKE_ACTION,
   SHOW_ALL_ACTION,
 } from './actions.ts'
-import {
-  NAME_BYTES_MAX,
-  NOTES_SHOWN_MAX,
-  OUTCOME_BYTES_MAX,
-  REASON_BYTES_MAX,
-  REMARK_BYTES_MAX,
-  WHY_SHOWN_MAX,
-} from './limits.ts'
+import { ADDED_SHOWN, BLOCKS_BYTES_MAX, NAME_BYTES_MAX, REASON_BYTES_MAX, REMARK_BYTES_MAX } from './limits.ts'
 import { type ShownCall, shownCall, subjectText } from './shown-call.ts'
 import {
   clipped,
@@ -31,6 +24,7 @@ import {
   countdown,
   date,
   fallbackText,
+  jsonBytes,
   label,
   line,
   mrkdwn,
@@ -45,11 +39,29 @@ export interface SlackMessage {
   readonly blocks: types.KnownBlock[]
 }
 
+/** How much is shown of what people added; see ADDED_SHOWN. */
+type Added = (typeof ADDED_SHOWN)[number]
+
 export function cardMessage(card: Card): SlackMessage {
   const shown = shownCall(card)
+  const paintings = ADDED_SHOWN.map((added) => () => cardBlocks(card, shown, added))
+  const blocks = firstThatFits(paintings)
+  return { text: notification(card), blocks }
+}
+
+function firstThatFits(paintings: readonly (() => types.KnownBlock[])[]): types.KnownBlock[] {
+  let blocks: types.KnownBlock[] = []
+  for (const paint of paintings) {
+    blocks = paint()
+    if (jsonBytes(blocks) <= BLOCKS_BYTES_MAX) break
+  }
+  return blocks
+}
+
+function cardBlocks(card: Card, shown: ShownCall, added: Added): types.KnownBlock[] {
   const blocks: types.KnownBlock[] = [
     { type: 'header', text: plain(shown.headline) },
-    ...richText(decision(card)),
+    ...richText(decision(card, added)),
     ...richText(stakes(card, shown)),
     { type: 'rich_text', elements: shown.elements },
     ...richText(remarks(card)),
@@ -57,8 +69,8 @@ export function cardMessage(card: Card): SlackMessage {
   ]
   const buttons = actions(card, shown)
   if (buttons !== null) blocks.push(buttons)
-  blocks.push(...card.notes.map(contextLine), ...reasons(card, shown))
-  return { text: notification(card), blocks }
+  blocks.push(...card.notes.map(contextLine), ...reasons(card, shown, added))
+  return blocks
 }
 
 /** The headline, and the outcome where there is one. */
@@ -85,9 +97,10 @@ function stakes(card: Card, { statedReason, isComplete }: ShownCall): types.Rich
 const LOOK =
   '\nLook on the MCP server whether it has happened, then say so here. Until then the agent is told not to repeat it.'
 
-function decision(card: Card): types.RichTextSection[] {
+function decision(card: Card, added: Added): types.RichTextSection[] {
   const approvals = card.reviews.filter(({ choice }) => choice === 'approve')
-  const noted = approvals.filter(({ reason }) => reason !== null).slice(-NOTES_SHOWN_MAX)
+  const withNote = approvals.filter(({ reason }) => reason !== null)
+  const noted = withNote.slice(withNote.length - Math.min(withNote.length, added.notes))
   const notes = noted.map(({ by, reason }) =>
     line(
       note(`Note by `),
@@ -97,11 +110,11 @@ function decision(card: Card): types.RichTextSection[] {
     ),
   )
   if (card.outcome !== null) {
-    const outcome = label(clipped(card.outcome, OUTCOME_BYTES_MAX))
+    const outcome = label(clipped(card.outcome, added.outcomeBytes))
     return [card.asksWhetherItRan ? line(outcome, note(LOOK)) : line(outcome), ...notes]
   }
   if (approvals.length === 0) return []
-  const names = clipped(approvals.map(({ by }) => by).join(', '), OUTCOME_BYTES_MAX)
+  const names = clipped(approvals.map(({ by }) => by).join(', '), added.outcomeBytes)
   return [line(label(`Approved so far, ${approvals.length} of ${card.quorum}: `), quoted(names)), ...notes]
 }
 
@@ -127,11 +140,11 @@ function when(card: Card): string {
 }
 
 /** Small and last: what one looks up, and does not decide by. */
-function reasons(card: Card, { agent }: ShownCall): types.ContextBlock[] {
+function reasons(card: Card, { agent }: ShownCall, { why }: Added): types.ContextBlock[] {
   const rule = clipped(visible(card.rule), NAME_BYTES_MAX)
   const because = card.reason === null ? '' : ` because: ${clipped(visible(card.reason), REASON_BYTES_MAX)}`
   const held: CardNote = [`${card.isAccess ? 'Asked' : 'Held'} by rule ${rule}${because}`]
-  return [held, ...card.why.slice(-WHY_SHOWN_MAX), [`${card.isAccess ? 'For' : 'Agent:'} ${agent}`]].map(contextLine)
+  return [held, ...card.why.slice(-why), [`${card.isAccess ? 'For' : 'Agent:'} ${agent}`]].map(contextLine)
 }
 
 function actions(card: Card, shown: ShownCall): types.ActionsBlock | null {

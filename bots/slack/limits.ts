@@ -21,7 +21,7 @@ export const SIGNATURE_AGE_MAX_MS = 5 * 60_000
 export const BLOCKS_BYTES_MAX = 11_000
 
 /** Of those bytes: what the arguments may take, what one of them may take, and how many rows there are at most. */
-export const ARGUMENTS_BYTES_MAX = 6000
+export const ARGUMENTS_BYTES_MAX = 5000
 export const ARGUMENT_BYTES_MAX = 2000
 export const ARGUMENT_ROWS_MAX = 20
 /** A value of one line that stands beside its name: a phone shows about 40 characters a line. */
@@ -36,9 +36,16 @@ export const REASON_BYTES_MAX = 500
 export const OUTCOME_BYTES_MAX = 1200
 /** A question to the person behind the agent, or its answer, on the card. */
 export const REMARK_BYTES_MAX = 300
-/** Notes of approvers on the card, and lines that say why these people are asked: the newest. */
-export const NOTES_SHOWN_MAX = 3
-export const WHY_SHOWN_MAX = 3
+/**
+ * What people add to a card while they decide, beside all that an agent can make long: notes of approvers and lines that
+ * say why these people are asked, the newest of each, and bytes for who approved or what came of it. The first that fits
+ * is taken. The arguments never give way: what stands of them is what everybody's click is held against.
+ */
+export const ADDED_SHOWN = [
+  { notes: 3, why: 3, outcomeBytes: OUTCOME_BYTES_MAX },
+  { notes: 1, why: 1, outcomeBytes: 600 },
+  { notes: 0, why: 1, outcomeBytes: 300 },
+] as const
 
 /** As long as a remark may be (REMARK_LENGTH_MAX in src/review); Slack allows an input of 3000. */
 export const QUESTION_MAX = 2000

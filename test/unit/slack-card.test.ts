@@ -286,6 +286,31 @@ const many = (count: number, value: string) =>
     Object.fromEntries(Array.from({ length: count }, (_, at) => [`argument${String(at).padStart(4, '0')}`, value])),
   )
 
+const EVERYTHING_LONG: Partial<Approval> = {
+  statedReason: long(5000, '漢'),
+  from: Array.from({ length: 50 }, () => long(300, '漢')),
+  remarks: [{ kind: 'answer', by: { ...carol, name: long(500, '漢') }, text: long(2000, '漢'), at: ASKED_AT }],
+  reminders: { count: 3, lastAt: ASKED_AT },
+  readAll: true,
+  strength: 'confirm',
+  annotations: { readOnly: false, destructive: true, openWorld: true },
+  upstream: long(5000, '漢'),
+  tool: long(5000, '"'),
+  rule: long(5000, '\\'),
+  reason: long(5000, '🙂'),
+  argumentsJson: many(200, long(3000, '漢')),
+  principal: {
+    id: principalId('https://issuer.example', 'x'),
+    issuer: long(5000, '漢'),
+    subject: long(5000),
+    client: long(5000, '漢'),
+    email: null,
+  },
+}
+const longNotes = (howMany: number) =>
+  Array.from({ length: howMany }, () =>
+    review('approve', { reviewer: { ...carol, name: long(500, '漢') }, reason: long(1000, '漢'), allowForMs: 900_000 }),
+  )
 const EXTREMES: [string, Partial<Approval>][] = [
   ['an argument of 100 kB', { argumentsJson: JSON.stringify({ content: long(100_000) }) }],
   ['100 kB of four-byte characters', { argumentsJson: JSON.stringify({ content: long(100_000, '🙂') }) }],
@@ -296,27 +321,28 @@ const EXTREMES: [string, Partial<Approval>][] = [
   ['a thousand empty arguments', { argumentsJson: many(1000, '') }],
   ['fifty long arguments', { argumentsJson: many(50, long(5000)) }],
   ['an argument with a name of 10 kB', { argumentsJson: JSON.stringify({ [long(10_000, '名')]: 1 }) }],
+  ['everything long at once', EVERYTHING_LONG],
   [
-    'everything long at once',
+    'everything long, half approved with long notes, escalated, and away',
     {
-      statedReason: long(5000, '漢'),
-      from: Array.from({ length: 50 }, () => long(300, '漢')),
-      remarks: [{ kind: 'answer', by: { ...carol, name: long(500, '漢') }, text: long(2000, '漢'), at: ASKED_AT }],
-      reminders: { count: 3, lastAt: ASKED_AT },
-      readAll: true,
-      strength: 'confirm',
-      annotations: { readOnly: false, destructive: true, openWorld: true },
-      upstream: long(5000, '漢'),
-      tool: long(5000, '"'),
-      rule: long(5000, '\\'),
-      reason: long(5000, '🙂'),
-      argumentsJson: many(200, long(3000, '漢')),
-      principal: {
-        id: principalId('https://issuer.example', 'x'),
-        issuer: long(5000, '漢'),
-        subject: long(5000),
-        client: long(5000, '漢'),
-        email: null,
+      ...EVERYTHING_LONG,
+      quorum: 100,
+      reviews: longNotes(50),
+      agent: { state: 'away', calls: 0, awaySince: ASKED_AT, changedAt: ASKED_AT },
+      steps: Array.from({ length: 5 }, () => ({
+        type: 'escalate' as const,
+        ...{ at: ASKED_AT, doneAt: ASKED_AT, from: [long(300, '漢')], rooms: [] },
+      })),
+    },
+  ],
+  [
+    'everything long, approved with long notes for a while, and revoked',
+    {
+      ...EVERYTHING_LONG,
+      ...{ state: 'approved', resolvedAt, allowedForMs: 900_000, reviews: longNotes(50) },
+      standing: {
+        until: null,
+        ended: { state: 'revoked', at: resolvedAt, by: { ...carol, name: long(5000, '漢') } },
       },
     },
   ],
