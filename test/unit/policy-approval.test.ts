@@ -375,3 +375,11 @@ describe('places', () => {
     expect(placesOf({ channels: channels as ('slack' | 'console')[], rooms })).toEqual(expected)
   })
 })
+
+it('a policy names each room that cards may be posted into, also late ones and those of access', () => {
+  const access =
+    'access:\n  - { id: b, match: { upstream: files, tool: x }, longest: 1h, approval: { channel: "slack:C0ACCESS" } }'
+  const block = '{ channel: [slack, "slack:C0ROOM"], escalate: { after: 5m, channel: "slack:C0LATER" } }'
+  const result = loaded(block, {}, access)
+  expect(result.ok && result.policy.rooms).toEqual(['slack', 'slack:C0ROOM', 'slack:C0ACCESS', 'slack:C0LATER'])
+})
