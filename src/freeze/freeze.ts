@@ -8,6 +8,7 @@ import type { EpochMs } from '../brands.ts'
 import { suggestion } from '../config/problems.ts'
 import type { StandingGrant } from '../grant/standing.ts'
 import type { PrincipalSummary } from '../identity/principal.ts'
+import type { JsonObject } from '../json/value.ts'
 import type { Reviewer } from '../people/reviewer.ts'
 
 export type FreezeScope =
@@ -42,9 +43,11 @@ export function scopeName(scope: FreezeScope): string {
 
 /** What one call is to a freeze; without its principal, no agent's. */
 export interface Freezable {
-  readonly principal?: Pick<PrincipalSummary, 'email' | 'subject'>
+  readonly principal?: FrozenPrincipal
   readonly upstream: string
 }
+
+type FrozenPrincipal = Pick<PrincipalSummary, 'email' | 'subject'> & { readonly claims?: JsonObject }
 
 export function isFrozenBy(scope: FreezeScope, call: Freezable): boolean {
   switch (scope.kind) {
@@ -52,11 +55,21 @@ export function isFrozenBy(scope: FreezeScope, call: Freezable): boolean {
       return true
     case 'upstream':
       return scope.upstream === call.upstream
-    case 'agent': {
-      const { email, subject } = call.principal ?? {}
-      return scope.owner === email?.toLowerCase() || scope.owner === subject?.toLowerCase()
-    }
+    case 'agent':
+      return call.principal !== undefined && namesOf(call.principal).includes(scope.owner)
   }
+}
+
+/** What issuers call a person by, mapped to the owner's e-mail or not: see claims.ts. */
+const NAMING_CLAIMS = ['email', 'preferred_username', 'upn'] as const
+
+/**
+ * Also what no issuer vouches for: whoever stops `alice@example.com` means all that goes by that name, and to stop one too
+ * many is the safe side. A grant, by contrast, follows only a vouched address.
+ */
+function namesOf({ email, subject, claims = {} }: FrozenPrincipal): readonly string[] {
+  const names = [email, subject, ...NAMING_CLAIMS.map((claim) => claims[claim])]
+  return names.flatMap((name) => (typeof name === 'string' ? [name.toLowerCase()] : []))
 }
 
 /** Whether a standing grant passes calls that this scope is about. */

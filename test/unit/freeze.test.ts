@@ -34,6 +34,24 @@ describe('which calls a freeze stops', () => {
     ['those of the owner’s agents, by the e-mail of the token', ALICE, call({ subject: '00u1' }), true],
     ['also where the token writes it in capitals', ALICE, call({ subject: '00u1', email: 'Alice@Example.COM' }), true],
     ['also where only the subject is the address', ALICE, call({ subject: 'Alice@example.com', email: null }), true],
+    [
+      'those whose token names the owner by an address that its issuer calls unverified',
+      ALICE,
+      call({ subject: '00u1', email: null, claims: { email: 'alice@example.com', email_verified: false } }),
+      true,
+    ],
+    [
+      'those whose token has the name beside another address',
+      ALICE,
+      call({ subject: '00u1', email: 'a.smith@example.com', claims: { upn: 'Alice@example.com' } }),
+      true,
+    ],
+    [
+      'none that only writes the name elsewhere',
+      ALICE,
+      call({ subject: '00u1', email: null, claims: { note: 'alice@example.com', email: ['alice@example.com'] } }),
+      false,
+    ],
     ['none of another owner', ALICE, call({ subject: 'bob@example.com', email: 'bob@example.com' }), false],
     [
       'none of an owner whose address only begins so',
