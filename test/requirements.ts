@@ -311,6 +311,13 @@ export const requirements: readonly Requirement[] = [
   { id: 'REQ-REVIEW-4', source: readme, promise: 'Every copy of a decided card shows who decided and when.' },
   { id: 'REQ-REVIEW-5', source: readme, promise: 'Only the people whom the rule names can decide.' },
   {
+    id: 'REQ-WORKSPACES-1',
+    source: readme,
+    promise: 'A rule can ask in a further Slack workspace, and what is clicked there is answered and repainted there.',
+  },
+  { id: 'REQ-WORKSPACES-2', source: readme, promise: 'A person of two workspaces counts once.' },
+  { id: 'REQ-WORKSPACES-3', source: readme, promise: 'A workspace that refuses its token stops no other.' },
+  {
     id: 'REQ-WHO-1',
     source: readme,
     promise:

@@ -82,6 +82,7 @@ function call(world: World, method: string, args: Args, request: IncomingMessage
   if (token === null) return refuse('not_authed')
   if (method === 'apps.connections.open') return openConnection(world, token)
   if (token !== world.botToken) return refuse('invalid_auth')
+  if (world.isRevoked) return refuse('token_revoked')
   switch (method) {
     case 'auth.test':
       return {

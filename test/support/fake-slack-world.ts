@@ -130,6 +130,18 @@ export interface FakeSlackOptions {
 
 export type World = ReturnType<typeof createWorld>
 
+/** A further workspace that the same app is installed in. Ids of channels, people and messages may be the same in both. */
+export type FakeTeamOptions = Omit<FakeSlackOptions, 'appToken' | 'signingSecret'> & {
+  readonly teamId: string
+  readonly botToken: string
+}
+
+/** The app is one for all its workspaces: its secrets, its sockets, and where it is told of clicks. */
+export function createTeam(app: World, options: FakeTeamOptions): World {
+  const { sockets, tickets, changed, appToken, signingSecret } = app
+  return { ...createWorld({ ...options, appToken, signingSecret }), sockets, tickets, changed }
+}
+
 export function createWorld(options: FakeSlackOptions) {
   return {
     botToken: options.botToken ?? 'xoxb-fake-bot-token',
@@ -163,6 +175,8 @@ export function createWorld(options: FakeSlackOptions) {
     homes: new Map<string, FakeHome>(),
     calls: [] as { method: string; args: Readonly<Record<string, string>>; error: string | null }[],
     failures: new Map<string, FakeFailure[]>(),
+    /** The app was removed from this workspace. */
+    isRevoked: false,
     triggers: new Map<string, { userId: string; at: number; used: boolean }>(),
     responseUrls: new Map<string, { userId: string; channel: string; at: number; uses: number }>(),
     buckets: new Map<string, { tokens: number; at: number }>(),

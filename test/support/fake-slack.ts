@@ -8,7 +8,7 @@
  *   const ack = await slack.click({ messageTs: card.ts, actionId: 'countersign_approve', userId: 'U2' })
  */
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { WebSocketServer } from 'ws'
 import { route } from './fake-slack-api.ts'
@@ -28,6 +28,7 @@ import {
 } from './fake-slack-client.ts'
 import { choose, clickInHome, openHome, slash, submitForm, type } from './fake-slack-forms.ts'
 import {
+  createTeam,
   createWorld,
   type FakeChannel,
   type FakeEphemeral,
@@ -36,18 +37,25 @@ import {
   type FakeHome,
   type FakeMessage,
   type FakeSlackOptions,
+  type FakeTeamOptions,
   type FakeUser,
   type FakeUserGroup,
   type FakeView,
+  type World,
   waitFor,
 } from './fake-slack-world.ts'
 
 export type FakeSlack = Awaited<ReturnType<typeof startFakeSlack>>
 
-export async function startFakeSlack(options: FakeSlackOptions = {}) {
+/** `teams`: further workspaces that the app is installed in; see `inTeam`. */
+export async function startFakeSlack({
+  teams = [],
+  ...options
+}: FakeSlackOptions & { readonly teams?: readonly FakeTeamOptions[] } = {}) {
   const world = createWorld(options)
+  const worlds = [world, ...teams.map((team) => createTeam(world, team))]
   const server = createServer((request, response) => {
-    route(world, request, response).catch((error) => response.writeHead(500).end(String(error)))
+    route(worldOf(worlds, request), request, response).catch((error) => response.writeHead(500).end(String(error)))
   })
   const sockets = new WebSocketServer({ noServer: true })
   server.on('upgrade', (request, socket, head) => {
@@ -67,9 +75,16 @@ export async function startFakeSlack(options: FakeSlackOptions = {}) {
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  world.baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  for (const each of worlds) each.baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
   return {
+    setRevoked: seenBy(world).setRevoked,
+    /** What people see and do in a further workspace. */
+    inTeam(teamId: string) {
+      const found = worlds.find((each) => each.teamId === teamId)
+      if (found === undefined) throw new Error(`the app is not installed in ${teamId}`)
+      return seenBy(found)
+    },
     apiUrl: `${world.baseUrl}/api/`,
     botToken: world.botToken,
     appToken: world.appToken,
@@ -82,7 +97,7 @@ export async function startFakeSlack(options: FakeSlackOptions = {}) {
     calls: world.calls as readonly { method: string; args: Readonly<Record<string, string>>; error: string | null }[],
 
     deliverTo(eventsUrl: string): void {
-      world.eventsUrl = eventsUrl
+      for (const each of worlds) each.eventsUrl = eventsUrl
     },
     addUser(user: FakeUser): void {
       world.users.set(user.id, user)
@@ -188,4 +203,45 @@ export async function startFakeSlack(options: FakeSlackOptions = {}) {
       await once(server, 'close')
     },
   }
+}
+
+/** What is there in one workspace, and what is done there most. */
+function seenBy(world: World) {
+  return {
+    messages: world.messages as readonly FakeMessage[],
+    ephemerals: world.ephemerals as readonly FakeEphemeral[],
+    views: world.views as readonly FakeView[],
+    calls: world.calls as readonly { method: string; args: Readonly<Record<string, string>>; error: string | null }[],
+    /** The app is removed from it: its token is refused from now on; or it is there again. */
+    setRevoked(isRevoked: boolean): void {
+      world.isRevoked = isRevoked
+    },
+    click: (wanted: Click) => click(world, wanted),
+    clickInView: (click: { viewId: string; actionId: string; userId: string }) => clickInView(world, click),
+    slash: (typed: Parameters<typeof slash>[1]) => slash(world, typed),
+    openHome: (opening: Parameters<typeof openHome>[1]) => openHome(world, opening),
+    waitForMessage: (wanted: (message: FakeMessage) => boolean, timeoutMs?: number) =>
+      waitFor(world, () => world.messages.find(wanted), 'message', timeoutMs),
+    waitForEphemeral: (wanted: (ephemeral: FakeEphemeral) => boolean, timeoutMs?: number) =>
+      waitFor(world, () => world.ephemerals.find(wanted), 'ephemeral message', timeoutMs),
+    waitForView: (wanted: (view: FakeView) => boolean, timeoutMs?: number) =>
+      waitFor(world, () => world.views.find(wanted), 'view', timeoutMs),
+    waitForHome: (userId: string, wanted: (home: FakeHome) => boolean, timeoutMs?: number) =>
+      waitFor(
+        world,
+        () => [...world.homes.values()].find((home) => home.userId === userId && wanted(home)),
+        'App Home',
+        timeoutMs,
+      ),
+  }
+}
+
+/** By the token that comes with a call, or by what an address names that was handed out before. */
+function worldOf(worlds: readonly World[], { headers, url = '' }: IncomingMessage): World {
+  const [first] = worlds
+  if (first === undefined) throw new TypeError('there is no workspace')
+  const token = headers.authorization?.replace('Bearer ', '')
+  const key = url.match(/^\/response\/(.+)$/)?.[1] ?? ''
+  const isUploadTo = ({ files }: World) => files.some(({ id }) => url.startsWith(`/upload/v1/${id}-`))
+  return worlds.find((each) => each.botToken === token || each.responseUrls.has(key) || isUploadTo(each)) ?? first
 }

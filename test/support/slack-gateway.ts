@@ -21,7 +21,7 @@ import { createReviews } from '../../src/review/review.ts'
 import { Secret } from '../../src/secret.ts'
 import { anApproval } from './examples.ts'
 import { type FakeSlack, startFakeSlack } from './fake-slack.ts'
-import type { FakeSlackOptions, FakeUser } from './fake-slack-world.ts'
+import type { FakeSlackOptions, FakeTeamOptions, FakeUser } from './fake-slack-world.ts'
 import { createMemoryApprovalStore } from './memory-approval-store.ts'
 
 export const BOB: FakeUser = { id: 'U2', name: 'bob', displayName: 'Bob', email: 'Bob@example.com' }
@@ -49,6 +49,8 @@ export function pendingApproval(change: Partial<Approval> = {}): Approval {
 }
 
 export interface SlackGatewayOptions extends FakeSlackOptions {
+  /** Further workspaces; each is called like its team, in small letters. */
+  readonly teams?: readonly FakeTeamOptions[]
   /** Addresses of those who may freeze and thaw. */
   readonly operators?: readonly string[] | null
   readonly socketMode?: boolean
@@ -147,7 +149,12 @@ export async function startSlackGateway({
     appToken: socketMode ? new Secret(slack.appToken) : null,
     approvals: counterparty?.approvals ?? 'C0APPROVALS',
     summaries: counterparty?.summaries ?? 'C0SUMMARIES',
-    workspaces: new Map(),
+    workspaces: new Map(
+      (options.teams ?? []).map(({ teamId, botToken, channels }) => [
+        teamId.toLowerCase(),
+        { botToken: new Secret(botToken), approvals: channels?.[0] ?? 'C0APPROVALS', summaries: channels?.[1] ?? null },
+      ]),
+    ),
     apiUrl: counterparty?.apiUrl ?? slack.apiUrl,
     reviews,
     readings,
