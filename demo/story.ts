@@ -3,7 +3,8 @@
  * differs, and --auto also tries what a person would not think of doing.
  */
 import { existsSync, readFileSync } from 'node:fs'
-import { duration, timeOfDay } from '../src/cli/terminal.ts'
+import { spanInWords } from '../src/approval/in-words.ts'
+import { timeOfDay } from '../src/cli/terminal.ts'
 import type { Agent, ToolAnswer } from './agent.ts'
 import { callWithoutToken, connectAgent, MCP_REVISION } from './agent.ts'
 import { agentSignIn } from './agent-sign-in.ts'
@@ -191,7 +192,7 @@ export async function waitForPerson({ trace, setting }: Telling, held: HeldCall)
   trace.say('')
   await trace.step('Somebody decides', async (step) => {
     const show = () => {
-      const left = duration(held.requested.expires_at - Date.now())
+      const left = spanInWords(held.requested.expires_at - Date.now())
       const where = gateway.output().includes('console link redeemed') ? 'the page is open' : 'the page is not open yet'
       step.progress(`waiting for a decision: ${left} left, ${where}`)
     }

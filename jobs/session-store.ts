@@ -2,7 +2,9 @@
  * Sessions in Redis, so that replicas share them, and what they are called there.
  *
  *   session-of:<digest>   string  the open session of one principal and upstream
- *   session:<id>          hash    pair (its session-of key), startedAt, touchedAt, announced, endedAt, posted:<channel>
+ *   session:<id>          hash    pair (its session-of key), startedAt, touchedAt, announced, endedAt; posted:<place>:
+ *                                 where its summary stands, posted:<place>:details: that they are below it,
+ *                                 posting:…: when either was last tried
  *   sessions-open         zset    by startedAt: those whose summary is not handed on yet
  *
  * All times in it are Redis' own. Who the principal is stands in the recording alone.

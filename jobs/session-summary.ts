@@ -7,17 +7,17 @@
  *   queue session-summaries, one a channel ──► the recording is read again and handed to Channel.summarise
  *
  * Each step may be repeated after a crash: ending twice ends once, `session.ended` is looked for before it is recorded,
- * the jobs' ids follow from the session's. A summary is posted at most once: a mark is set in Redis before it, and taken
- * back only when the channel refused. A crash in between leaves the mark, and people can still read the recording;
- * a summary that appears twice makes them doubt it.
+ * the jobs' ids follow from the session's. A summary is a message and, below it, its details: each is posted once, and
+ * what was posted when its process died is found again (post-once.ts); a summary that appears twice makes people doubt it.
  */
-import { summariseSession } from '../src/audit/summarise.ts'
+import { summariseSession, totalOf } from '../src/audit/summarise.ts'
 import type { SessionSummary } from '../src/audit/summary.ts'
 import type { EpochMs, SessionId } from '../src/brands.ts'
 import { epochMs } from '../src/brands.ts'
 import type { ChannelName } from '../src/policy/decision.ts'
 import type { Channel, Clock, Log, MessageRef, Place, RecentSessions, Recorder } from '../src/ports.ts'
-import { ChannelBusy } from '../src/ports.ts'
+import { ChannelBusy, SUMMARY_DETAILS } from '../src/ports.ts'
+import { postOnce } from './post-once.ts'
 import type { JobQueue, RunResult } from './queues.ts'
 import { openQueue, startWorker } from './queues.ts'
 import { startReconciler } from './reconcile.ts'
@@ -31,6 +31,8 @@ const SUMMARIES_QUEUE = 'session-summaries'
 const BUSY_RECHECK_MAX_MS = 15_000
 /** Reading segments is the work; two at a time leave the event loop to the calls. */
 const CONCURRENCY = 2
+/** A channel that asks for more is asked again after this: Slack says seconds. */
+const BUSY_MAX_MS = 10 * 60 * 1_000
 /** How far a segment's last write, by the file system's clock, may lie before the session's start by Redis' clock. */
 const CLOCKS_APART_MAX_MS = 5 * 60 * 1000
 /** Events of one session that are kept in memory to be counted up: some 200 MB of usual ones. */
@@ -154,14 +156,15 @@ async function postSummary(work: Work, { sessionId, channel: name }: SummaryJob)
   if (channel === undefined) {
     const fields = { session_id: sessionId, channel: name }
     log.warn('sessions: a summary is for a channel that is no longer configured', fields)
+    return 'done'
   }
   const summary = await readSummary(work, sessionId)
-  if (channel === undefined || summary === null) return 'done'
+  if (summary === null) return 'done'
   const results: RunResult[] = []
   const faults: unknown[] = []
   // A place that refuses holds up no other.
   for (const place of channel.places?.summaries ?? [name]) {
-    await postIn(work, { channel, place, summary }).then(
+    await postIn({ ...work, channel, place, summary }).then(
       (result) => results.push(result),
       (fault: unknown) => faults.push(fault),
     )
@@ -170,49 +173,80 @@ async function postSummary(work: Work, { sessionId, channel: name }: SummaryJob)
   return results.find((result) => result !== 'done') ?? 'done'
 }
 
-interface Posted {
+interface Telling extends Work {
   readonly channel: Channel
   readonly place: Place
   readonly summary: SessionSummary
 }
 
-async function postIn(work: Work, { channel, place, summary }: Posted): Promise<RunResult> {
-  const { redis, log } = work
-  const session = sessionKeys(redis).session(summary.sessionId)
-  const mark = `posted:${place}`
-  if ((await redis.call('HSETNX', session, mark, 'posting')) !== 1) {
-    const cutOff = (await redis.call('HGET', session, mark)) === 'posting'
-    const fields = { session_id: summary.sessionId, place }
-    if (cutOff) log.warn('sessions: a summary was cut off while posting and is not posted again', fields)
-    return 'done'
-  }
-  let ref: MessageRef | null
+type Later = { readonly againInMs: number }
+
+/** It stands nowhere that has a thread, or an earlier version posted it, or died while it did. */
+const NOWHERE = 'posted'
+const WITHOUT_THREAD: ReadonlySet<string> = new Set([NOWHERE, 'posting'])
+
+const marksOf = (place: Place) => [`posted:${place}`, `posted:${place}:details`] as const
+
+async function postIn(telling: Telling): Promise<RunResult> {
+  const { redis, place, summary } = telling
+  const reply = await redis.call('HMGET', sessionKeys(redis).session(summary.sessionId), ...marksOf(place))
+  const [told, detailed] = Array.isArray(reply) ? reply : []
+  if (typeof told === 'string' && typeof detailed === 'string') return 'done'
   try {
-    ref = await channel.summarise(summary, place)
+    const at = typeof told === 'string' ? told : await tell(telling)
+    return typeof at === 'string' ? await detail(telling, at) : at
   } catch (error) {
-    await redis.call('HDEL', session, mark)
-    if (error instanceof ChannelBusy) return { againInMs: error.retryAfterMs }
-    throw error
+    if (!(error instanceof ChannelBusy)) throw error
+    return { againInMs: Math.min(error.retryAfterMs, BUSY_MAX_MS) }
   }
-  await redis.call('HSET', session, mark, 'posted')
-  // Once: App Home lists sessions, not messages.
-  const isFirst = place === (channel.places?.summaries[0] ?? channel.name)
-  if (ref !== null && isFirst) await remember(work, summary, channel.name, ref)
+}
+
+/** Answers where it stands, as it is remembered. */
+async function tell({ redis, channel, place, summary, clock }: Telling): Promise<string | Later> {
+  const { sessionId } = summary
+  const key = sessionKeys(redis).session(sessionId)
+  const [mark] = marksOf(place)
+  const sent = { kind: 'summary', sessionId, place } as const
+  const post = () => channel.summarise(summary, place)
+  const result = await postOnce({ redis, key, field: `posting:${place}`, channel, sent, clock, isWanted: true, post })
+  if (result.outcome === 'later') return { againInMs: result.againInMs }
+  const ref = result.outcome === 'adopted' ? result.ref : result.outcome === 'posted' ? result.posted : null
+  await redis.call('HSET', key, mark, ref ?? NOWHERE)
+  return ref ?? NOWHERE
+}
+
+async function detail(telling: Telling, at: string): Promise<RunResult> {
+  const { redis, channel, place, summary, clock } = telling
+  const key = sessionKeys(redis).session(summary.sessionId)
+  const [, mark] = marksOf(place)
+  if (!WITHOUT_THREAD.has(at)) {
+    const ref = at as MessageRef
+    // Of one place: App Home lists sessions, not messages. Again after a crash changes nothing.
+    const isFirst = place === (channel.places?.summaries[0] ?? channel.name)
+    if (isFirst) await remember(telling, summary, channel.name, ref)
+    const field = `posting:${place}:details`
+    const sent = { kind: 'reply', ref, replyId: SUMMARY_DETAILS } as const
+    const isWanted = channel.detail !== undefined
+    const post = async () => channel.detail?.(ref, summary)
+    const result = await postOnce({ redis, key, field, channel, sent, clock, isWanted, post })
+    if (result.outcome === 'later') return { againInMs: result.againInMs }
+  }
+  await redis.call('HSET', key, mark, 'posted')
   return 'done'
 }
 
 /** For App Home: who lacks it there has the message itself. */
 async function remember(
   { recent, log }: Work,
-  { principal, upstream, startedAt, endedAt, calls, unknownOutcomes, recordingId, sessionId }: SessionSummary,
+  summary: SessionSummary,
   channel: ChannelName,
   ref: MessageRef,
 ): Promise<void> {
+  const { principal, upstream, startedAt, endedAt, recordingId, sessionId } = summary
   const ownerEmail = principal.email
   if (ownerEmail === null) return
-  const total = Object.values(calls).reduce((sum, count) => sum + count, 0) + unknownOutcomes
   await recent
-    .add(ownerEmail, { upstream, startedAt, endedAt, calls: total, recordingId, channel, ref })
+    .add(ownerEmail, { upstream, startedAt, endedAt, calls: totalOf(summary), recordingId, channel, ref })
     .catch(() => log.warn('sessions: an ended one is not listed for its owner', { session_id: sessionId }))
 }
 

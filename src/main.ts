@@ -23,6 +23,7 @@ import { createStepUp } from '../bots/step-up/step-up.ts'
 import { startApprovalSteps } from '../jobs/approval-steps.ts'
 import type { RedisApprovalStore } from '../jobs/approvals/store.ts'
 import { createApprovalStore } from '../jobs/approvals/store.ts'
+import { startAuditDigests } from '../jobs/audit-digest.ts'
 import { startClientBudgets } from '../jobs/client-budgets.ts'
 import { startFreezes } from '../jobs/freezes.ts'
 import { startGrantRevocation } from '../jobs/grant-revocation.ts'
@@ -521,6 +522,11 @@ function startJobs(
     recent: createRecentSessions(redis),
     isBusy: sessionBusy({ redis, grants }),
   })
+  const { digest: schedule } = settings.recordings
+  const digests =
+    schedule === null
+      ? null
+      : startAuditDigests({ redis, schedule, directory: recordingsDirectory, channels, clock, log })
   closers.push(
     () => holdsWorker.close(),
     () => lostRuns.close(),
@@ -528,6 +534,7 @@ function startJobs(
     () => revocation.close(),
     () => standingEnds.close(),
     () => summaries.close(),
+    () => digests?.close(),
   )
 }
 

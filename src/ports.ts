@@ -6,8 +6,10 @@ import type { AccessRequest } from './access/access.ts'
 import type { Approval, ApprovalEvent, Refusal, Review, ReviewStrength, Transition } from './approval/approval.ts'
 import type { Card } from './approval/card.ts'
 import type { Reply } from './approval/replies.ts'
+import type { Digest } from './audit/digest.ts'
 import type { AuditEvent } from './audit/events.ts'
 import type { SessionSummary } from './audit/summary.ts'
+import type { WeekId } from './audit/week.ts'
 import type {
   ApprovalId,
   CallId,
@@ -315,6 +317,10 @@ export interface Channel {
   attach?(ref: MessageRef, card: Card): Promise<void>
   /** Answers where it stands; null where the channel has no such place. */
   summarise(summary: SessionSummary, place: Place): Promise<MessageRef | null>
+  /** What a summary has no room for, in its thread. Left out: the summary shows it all. */
+  detail?(ref: MessageRef, summary: SessionSummary): Promise<void>
+  /** The week's figures, where summaries go. Left out: the channel is none that people look up a week in. */
+  digest?(digest: Digest, place: Place): Promise<void>
   notify(id: string, notice: Notice, place: Place): Promise<void>
   /**
    * A message that may have been posted at about that instant although nobody heard that it was: the answer was lost,
@@ -328,6 +334,11 @@ export type Sent =
   | { readonly kind: 'card'; readonly approvalId: ApprovalId; readonly place: Place }
   | { readonly kind: 'reply'; readonly ref: MessageRef; readonly replyId: string }
   | { readonly kind: 'notice'; readonly id: string; readonly place: Place }
+  | { readonly kind: 'summary'; readonly sessionId: SessionId; readonly place: Place }
+  | { readonly kind: 'digest'; readonly week: WeekId; readonly place: Place }
+
+/** The `replyId` of a summary's details in its thread. */
+export const SUMMARY_DETAILS = 'summary-details'
 
 /** What people are told besides cards and summaries: short, once, in the channel. */
 export type Notice =

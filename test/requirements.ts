@@ -511,6 +511,21 @@ export const requirements: readonly Requirement[] = [
     source: readme,
     promise: 'At a session’s end the channel gets a summary: calls, approvals, what was masked, the recording’s hash.',
   },
+  {
+    id: 'REQ-DIGEST-1',
+    source: readme,
+    promise: 'A digest says what a week was: reviewers and their times, denials, expiries, tools, what was new.',
+  },
+  {
+    id: 'REQ-DIGEST-2',
+    source: readme,
+    promise: 'The channel gets each week’s digest once, from however many replicas, also late after an outage.',
+  },
+  {
+    id: 'REQ-SUMMARY-2',
+    source: readme,
+    promise: 'A session’s summary is one short message with its details in the thread, once each, also after a crash.',
+  },
   // Input
   {
     id: 'REQ-INPUT-1',

@@ -112,7 +112,7 @@ function channelOf(feed: Feed): Channel {
       return JSON.stringify({ approvalId: card.approvalId }) as MessageRef
     },
     update: async (_ref, card) => feed.touch(card.approvalId),
-    summarise: async (summary) => {
+    async summarise(summary) {
       feed.summarise(summary)
       return null
     },

@@ -39,6 +39,7 @@ export interface Feed {
   state(): Promise<StateView>
   /** Reads the approval again and tells every tab. */
   touch(id: ApprovalId): void
+  /** Shown once, however often it is told. */
   summarise(summary: SessionSummary): void
   /** Shown once, however often it is told. */
   notify(id: string, notice: Notice): void
@@ -136,6 +137,7 @@ export function createFeed({ store, cardOf, reviewerName, clock, log }: FeedOpti
     state,
     touch,
     summarise: (summary) => {
+      if (summaries.some(({ sessionId }) => sessionId === summary.sessionId)) return
       const view = summaryView(summary)
       summaries.unshift(view)
       summaries.splice(SUMMARIES_MAX)

@@ -7,6 +7,7 @@
  */
 import type { Approval } from '../../src/approval/approval.ts'
 import type { Card } from '../../src/approval/card.ts'
+import { spanInWords } from '../../src/approval/in-words.ts'
 import { visible } from '../../src/approval/visible.ts'
 import type { SessionSummary } from '../../src/audit/summary.ts'
 import type { NoticeText } from '../../src/notice/notice-text.ts'
@@ -37,6 +38,9 @@ export interface SummaryView {
     readonly tool: string
     readonly state: string
     readonly reviewers: readonly string[]
+    /** Null where no review decided it. */
+    readonly decidedAfter: string | null
+    readonly isHasty: boolean
   }[]
   readonly masked: readonly { readonly detector: string; readonly count: number }[]
   readonly recordingId: string
@@ -102,10 +106,12 @@ export function summaryView(summary: SessionSummary): SummaryView {
     calls: Object.entries(calls).map(([outcome, count]) => ({ outcome: outcome.replaceAll('_', ' '), count })),
     unknownOutcomes: summary.unknownOutcomes,
     unknownResolved: summary.unknownResolved,
-    approvals: approvals.map(({ tool, state, reviewers }) => ({
+    approvals: approvals.map(({ tool, state, reviewers, decidedAfterMs, isHasty }) => ({
       tool: visible(tool),
       state,
       reviewers: reviewers.map(visible),
+      decidedAfter: decidedAfterMs === null ? null : spanInWords(decidedAfterMs),
+      isHasty,
     })),
     masked: masked.map(({ detector, count }) => ({ detector: visible(detector), count })),
     recordingId: summary.recordingId,

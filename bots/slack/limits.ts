@@ -59,6 +59,12 @@ export const OWN_ARGUMENT_BYTES_MAX = 300
 export const OWN_REMARK_BYTES_MAX = 1000
 /** Rows of one kind in a summary. */
 export const SUMMARY_ROWS_MAX = 10
+/** All lists of a summary or a digest together; the rest of BLOCKS_BYTES_MAX is for what stands around them. */
+export const SECTIONS_BYTES_MAX = 8000
+/** One row of them: two names and some words. */
+export const ROW_BYTES_MAX = 400
+/** Enough of an id to tell two sessions of a day apart; the thread has it whole. */
+export const SHORT_ID_CHARS = 12
 
 /** A clock ahead of ours by more is not Slack's. */
 export const SIGNATURE_SKEW_MAX_MS = 60_000

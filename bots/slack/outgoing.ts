@@ -14,19 +14,22 @@ import {
   ChannelRefused,
   type Clock,
   type Log,
+  type LogFields,
   type MessageRef,
   type Place,
   placeOfRequester,
   type Sent,
+  SUMMARY_DETAILS,
 } from '../../src/ports.ts'
 import { attachArguments } from './arguments-file.ts'
 import { cardMessage, type SlackMessage } from './card-blocks.ts'
+import { digestMessage } from './digest-blocks.ts'
 import { noticeMessage } from './notice-blocks.ts'
 import { replyMessage } from './reply-blocks.ts'
 import { requesterMessage } from './requester.ts'
 import { createRequesters, type Requesters, type Talk } from './requesters.ts'
 import { findSent, metadataOf, readRef, refIn, workspaceOf } from './sent.ts'
-import { summaryMessage } from './summary-blocks.ts'
+import { summaryDetails, summaryMessage } from './summary-blocks.ts'
 import type { SlackWorkspace, Workspaces } from './workspaces.ts'
 
 export interface OutgoingOptions {
@@ -62,16 +65,18 @@ export function createOutgoing(options: OutgoingOptions): Channel {
     update: (ref, card, place) => update(outgoing, { ref, card, place }),
     async reply(ref, reply, about) {
       const message = replyMessage(reply, about)
-      const where = message === null ? null : standing(outgoing, ref, about.card)
+      const where = message === null ? null : standing(outgoing, ref, { approval_id: about.card.approvalId })
       if (message === null || where === null) return
       const { workspace, channel, ts } = where
       const { isBroadcast, ...shown } = message
       const sent = { kind: 'reply', ref, replyId: reply.id } as const
       const thread = { ts, isBroadcast }
-      await post({ workspace, conversation: channel, message: shown, sent, thread }).catch(isGone(outgoing, about.card))
+      await post({ workspace, conversation: channel, message: shown, sent, thread }).catch(
+        isGone(outgoing, { approval_id: about.card.approvalId }),
+      )
     },
     async attach(ref, card) {
-      const where = standing(outgoing, ref, card)
+      const where = standing(outgoing, ref, { approval_id: card.approvalId })
       if (where === null) return
       const { workspace, channel, ts } = where
       await attachArguments(card, { ...workspace, channel, threadTs: ts })
@@ -82,9 +87,22 @@ export function createOutgoing(options: OutgoingOptions): Channel {
       await post({ ...roomIn(outgoing, place), message, sent })
     },
     async summarise(summary, place) {
-      const { workspace } = roomIn(outgoing, place)
-      const conversation = workspace.summaries ?? workspace.approvals
-      return post({ workspace, conversation, message: summaryMessage(summary), sent: null })
+      const sent = { kind: 'summary', sessionId: summary.sessionId, place } as const
+      return post({ ...summariesIn(outgoing, place), message: summaryMessage(summary), sent })
+    },
+    async detail(ref, summary) {
+      const where = standing(outgoing, ref, { session_id: summary.sessionId })
+      if (where === null) return
+      const { workspace, channel, ts } = where
+      const sent = { kind: 'reply', ref, replyId: SUMMARY_DETAILS } as const
+      const thread = { ts, isBroadcast: false }
+      await post({ workspace, conversation: channel, message: summaryDetails(summary), sent, thread }).catch(
+        isGone(outgoing, { session_id: summary.sessionId }),
+      )
+    },
+    async digest(digest, place) {
+      const sent = { kind: 'digest', week: digest.week, place } as const
+      await post({ ...summariesIn(outgoing, place), message: digestMessage(digest), sent })
     },
     find: (sent, at) => find(outgoing, sent, at),
   }
@@ -92,17 +110,16 @@ export function createOutgoing(options: OutgoingOptions): Channel {
 
 interface Post extends Talk {
   readonly message: SlackMessage
-  readonly sent: Sent | null
+  readonly sent: Sent
   readonly thread?: { readonly ts: string; readonly isBroadcast: boolean }
 }
 
 async function post({ workspace, conversation, message, sent, thread }: Post): Promise<MessageRef> {
   const { web, pace } = workspace
   const quiet = { unfurl_links: false, unfurl_media: false, mrkdwn: false, parse: 'none', link_names: false } as const
-  const named = sent === null ? {} : { metadata: metadataOf(sent) }
   const below = thread === undefined ? {} : { thread_ts: thread.ts, reply_broadcast: thread.isBroadcast }
   const { ts, channel } = await pace.run({ method: 'chat.postMessage', conversation }, () =>
-    web.chat.postMessage({ channel: conversation, ...message, ...quiet, ...named, ...below }),
+    web.chat.postMessage({ channel: conversation, ...message, ...quiet, metadata: metadataOf(sent), ...below }),
   )
   if (ts === undefined || channel === undefined) throw new Error('Slack did not say where the message is')
   return refIn(workspace, { channel, ts })
@@ -117,10 +134,10 @@ const GONE = new Set([
   'cannot_reply_to_message',
 ])
 
-function isGone({ log }: Outgoing, card: Card): (error: unknown) => void {
+function isGone({ log }: Outgoing, fields: LogFields): (error: unknown) => void {
   return (error) => {
     if (!(error instanceof ChannelRefused) || !GONE.has(error.code)) throw error
-    log.warn('slack card is gone; nothing to repaint', { approval_id: card.approvalId, error: error.code })
+    log.warn('slack message is gone; nothing to repaint or answer', { ...fields, error: error.code })
   }
 }
 
@@ -128,7 +145,7 @@ async function update(
   outgoing: Outgoing,
   { ref, card, place }: { readonly ref: MessageRef; readonly card: Card; readonly place: Place },
 ): Promise<void> {
-  const where = standing(outgoing, ref, card)
+  const where = standing(outgoing, ref, { approval_id: card.approvalId })
   const message = where === null ? null : await messageFor(outgoing, card, place)
   if (where === null || message === null) return
   const { channel, ts } = where
@@ -138,7 +155,7 @@ async function update(
     .run({ method: 'chat.update' }, () =>
       web.chat.update({ channel, ts, ...message, parse: 'none', link_names: false }),
     )
-    .catch(isGone(outgoing, card))
+    .catch(isGone(outgoing, { approval_id: card.approvalId }))
 }
 
 /** Null: the approval is kept no longer. */
@@ -155,13 +172,11 @@ interface Standing {
 }
 
 /** Null: in a workspace that the settings no longer have, where nobody can repaint it. */
-function standing({ workspaces, log }: Outgoing, ref: MessageRef, card: Card | null): Standing | null {
+function standing({ workspaces, log }: Outgoing, ref: MessageRef, fields: LogFields): Standing | null {
   const where = readRef(ref)
   const workspace = workspaces.named(workspaceOf(where))
   if (workspace === null) {
-    log.warn('slack card is in a workspace that channels.slack no longer has; nothing to repaint', {
-      approval_id: card?.approvalId,
-    })
+    log.warn('slack message is in a workspace that channels.slack no longer has; nothing to repaint or answer', fields)
     return null
   }
   return { workspace, channel: where.channel, ts: where.ts }
@@ -172,8 +187,11 @@ async function talkFor(outgoing: Outgoing, sent: Sent): Promise<Talk | null> {
   switch (sent.kind) {
     case 'notice':
       return roomIn(outgoing, sent.place)
+    case 'summary':
+    case 'digest':
+      return summariesIn(outgoing, sent.place)
     case 'reply': {
-      const where = standing(outgoing, sent.ref, null)
+      const where = standing(outgoing, sent.ref, {})
       return where === null ? null : { workspace: where.workspace, conversation: where.channel }
     }
     case 'card': {
@@ -192,6 +210,12 @@ function roomIn({ workspaces }: Outgoing, place: Place): Talk {
     throw new ChannelRefused(`channels.slack has no place "${place}"`, { code: 'unknown_place' })
   }
   return { workspace, conversation: parsed.room ?? workspace.approvals }
+}
+
+/** A workspace without a room for summaries has none of its own in `places`; whoever asks all the same means its cards'. */
+function summariesIn(outgoing: Outgoing, place: Place): Talk {
+  const { workspace } = roomIn(outgoing, place)
+  return { workspace, conversation: workspace.summaries ?? workspace.approvals }
 }
 
 async function find(outgoing: Outgoing, sent: Sent, at: EpochMs): Promise<MessageRef | null> {

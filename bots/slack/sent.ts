@@ -32,6 +32,10 @@ export function metadataOf(sent: Sent): types.MessageMetadata {
       return { event_type: 'countersign_reply', event_payload: { reply_id: sent.replyId } }
     case 'notice':
       return { event_type: 'countersign_notice', event_payload: { notice_id: sent.id } }
+    case 'summary':
+      return { event_type: 'countersign_summary', event_payload: { session_id: sent.sessionId } }
+    case 'digest':
+      return { event_type: 'countersign_digest', event_payload: { week: sent.week } }
   }
 }
 

@@ -1,20 +1,27 @@
 /**
- * `countersign audit list` and `audit show`: recordings, for people and, with --json, for machines. Needs no running
+ * `countersign audit list`, `audit show` and `audit digest`: recordings, for people and, with --json, for machines. Needs no running
  * gateway and no Redis. Every segment that is read is checked line by line, and a broken chain is said plainly and ends
  * with exit code 1, whatever else was asked for.
  */
 import type { Command } from 'commander'
+import { digestOf } from '../../jobs/audit-digest.ts'
 import { isBroken, listSessions, type ReadEvent, readSession, type SegmentReport } from '../../jobs/recording/reader.ts'
+import { spanInWords } from '../approval/in-words.ts'
 import { inOrder, sessionOf } from '../audit/chain.ts'
+import { digestText } from '../audit/digest-text.ts'
 import { summariseSession } from '../audit/summarise.ts'
 import type { SessionSummary } from '../audit/summary.ts'
 import type { SessionOverview } from '../audit/timeline.ts'
 import { nameOf, timelineLine } from '../audit/timeline.ts'
-import { count, createTerminal, duration, instant, type Output, type Terminal, timeOfDay } from './terminal.ts'
+import { parseWeek, weekAt, weekFrom } from '../audit/week.ts'
+import { epochMs } from '../brands.ts'
+import { count, createTerminal, instant, type Output, type Terminal, timeOfDay } from './terminal.ts'
 
 export interface AuditCommandWorld {
   /** `recordings.directory` of a settings file. Rejects with a sentence for people. */
   recordingsDirectory(settingsFile: string): Promise<string>
+  /** The zone in which the settings' weeks begin. Rejects as above. */
+  digestZone(settingsFile: string): Promise<string>
   readonly output: Output
   readonly env: Readonly<Record<string, string | undefined>>
   setExitCode(code: 0 | 1): void
@@ -24,6 +31,10 @@ interface AuditOptions {
   readonly dir?: string
   readonly config?: string
   readonly json?: boolean
+}
+
+interface DigestOptions extends AuditOptions {
+  readonly week?: string
 }
 
 export function registerAudit(program: Command, world: AuditCommandWorld): void {
@@ -41,6 +52,17 @@ export function registerAudit(program: Command, world: AuditCommandWorld): void 
     .action(async (session: string, options: AuditOptions, command: Command) => {
       if (!/^(ses|rec)_\w+$/.test(session)) command.error(`error: ${session} is no session's id`, { exitCode: 2 })
       await show(session, await placeOf(options, command, world), { options, command, world })
+    })
+  withPlace(audit.command('digest'))
+    .option('--week <week>', 'as ISO 8601 counts them, like 2026-W47; left out: the last whole one')
+    .description('print what the weekly digest says')
+    .addHelpText('after', '\nExample:\n  $ countersign audit digest --config countersign.yaml --week 2026-W47')
+    .action(async (options: DigestOptions, command: Command) => {
+      const zone = options.config === undefined ? 'UTC' : await world.digestZone(options.config)
+      const last = weekFrom(weekAt(epochMs(Date.now()), zone), -1)
+      const week = options.week === undefined ? last : parseWeek(options.week)
+      if (week === null) return command.error('error: --week takes a week like 2026-W47', { exitCode: 2 })
+      await digest({ week, zone }, await placeOf(options, command, world), { options, command, world })
     })
 }
 
@@ -83,7 +105,7 @@ function printSession(terminal: Terminal, session: SessionOverview): void {
   const { principal, upstream, startedAt, endedAt, calls, held } = session
   terminal.line(['strong', session.sessionId])
   terminal.line(`  ${principal === null ? 'unknown' : nameOf(principal)} on ${upstream ?? 'unknown'}`)
-  const length = endedAt === null ? 'not ended' : duration(endedAt - startedAt)
+  const length = endedAt === null ? 'not ended' : spanInWords(endedAt - startedAt)
   terminal.line(['faint', `  ${instant(startedAt)}, ${length}`])
   terminal.line(`  ${callsInWords(calls, 0)}${held === 0 ? '' : `; ${held} held`}`)
 }
@@ -131,7 +153,7 @@ function printSummary(terminal: Terminal, summary: SessionSummary | null, events
   const { calls, unknownOutcomes, approvals, masked, recordingId, recordingHash, startedAt, endedAt } = summary
   terminal.line()
   terminal.line(`${nameOf(summary.principal)} on ${summary.upstream}`)
-  terminal.line(`${instant(startedAt)}, ${duration(endedAt - startedAt)}`)
+  terminal.line(`${instant(startedAt)}, ${spanInWords(endedAt - startedAt)}`)
   terminal.line(`calls: ${callsInWords(calls, unknownOutcomes)}`)
   for (const { tool, state, reviewers } of approvals) {
     terminal.line(`approval: ${tool} ${state}${reviewers.length === 0 ? '' : `, reviewed by ${reviewers.join(', ')}`}`)
@@ -139,6 +161,28 @@ function printSummary(terminal: Terminal, summary: SessionSummary | null, events
   for (const { detector, count: many } of masked) terminal.line(`masked: ${detector} ×${many}`)
   terminal.line(`recording ${recordingId}`)
   terminal.line(['faint', recordingHash])
+}
+
+// ---- digest
+
+async function digest(of: Parameters<typeof digestOf>[1], directory: string, run: Run): Promise<void> {
+  const terminal = createTerminal(run.world.output, run.world.env)
+  const counted = await readOrComplain(directory, run, () => digestOf(directory, of))
+  if (counted === null) return
+  if (run.options.json) terminal.json(counted)
+  else {
+    const { headline, sections, warnings } = digestText(counted)
+    terminal.line(['strong', headline])
+    terminal.line(['faint', `${instant(counted.from)} to ${instant(counted.to)}`])
+    for (const { title, rows, more } of sections) {
+      terminal.line()
+      terminal.line(title)
+      for (const row of rows) terminal.line(`  ${row}`)
+      if (more > 0) terminal.line(`  and ${more} more`)
+    }
+    for (const warning of warnings) terminal.line(['bad', warning])
+  }
+  run.world.setExitCode(counted.brokenSegments === 0 ? 0 : 1)
 }
 
 // ---- the chain

@@ -30,6 +30,7 @@ registerGrants(program, { env: process.env, output: process.stdout, setExitCode 
 registerPasskeys(program, { env: process.env, output: process.stdout, setExitCode })
 registerAudit(program, {
   recordingsDirectory: async (file) => recordingsOf((await loadSettings(file, process.env)).value, file),
+  digestZone: async (file) => (await loadSettings(file, process.env)).value.recordings.digest?.zone ?? 'UTC',
   output: process.stdout,
   env: process.env,
   setExitCode,

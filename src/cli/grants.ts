@@ -9,11 +9,12 @@ import { startInbox } from '../../jobs/inbox.ts'
 import type { RedisHandle } from '../../jobs/redis.ts'
 import { createStandingGrants, LISTED_MAX } from '../../jobs/standing-grants.ts'
 import type { Approval } from '../approval/approval.ts'
+import { spanInWords } from '../approval/in-words.ts'
 import { nameOf } from '../audit/timeline.ts'
 import type { GrantId } from '../brands.ts'
 import type { StandingGrant } from '../grant/standing.ts'
 import { atRedis, clock, type OperatorWorld, operatorOf, silent } from './at-redis.ts'
-import { count, createTerminal, duration, instant, type Terminal } from './terminal.ts'
+import { count, createTerminal, instant, type Terminal } from './terminal.ts'
 
 interface Options {
   readonly config: string
@@ -78,7 +79,7 @@ function printGrant(terminal: Terminal, grant: StandingGrant): void {
   terminal.line(['strong', id])
   terminal.line(`  ${tools.includes('*') ? 'all tools' : tools.join(', ')} on ${upstream}`)
   terminal.line(`  for ${holderOf(grant)}${rule === null ? '' : `, held by rule ${rule}`}`)
-  terminal.line(['open', `  until ${instant(expiresAt)}, ${duration(expiresAt - clock.now())} left`])
+  terminal.line(['open', `  until ${instant(expiresAt)}, ${spanInWords(expiresAt - clock.now())} left`])
   terminal.line(['faint', `  approved by ${approvedBy.map(({ email, name }) => email ?? name).join(', ')}`])
   if (reason !== null) terminal.line(['faint', `  ${reason}`])
   terminal.line(`  ${usesOf(grant)}`)
@@ -134,7 +135,7 @@ function printHold(terminal: Terminal, approval: Approval): void {
   terminal.line(`  ${tool} on ${upstream}`)
   terminal.line(`  for ${nameOf(principal)}, held by rule ${rule}`)
   const left = expiresAt - clock.now()
-  terminal.line(['open', `  until ${instant(expiresAt)}, ${left > 0 ? `${duration(left)} left` : 'passed'}`])
+  terminal.line(['open', `  until ${instant(expiresAt)}, ${left > 0 ? `${spanInWords(left)} left` : 'passed'}`])
   if (quorum > 1) terminal.line(`  ${reviews.length} of ${quorum} approvals`)
   if (approval.access === null && agent.state === 'away') terminal.line(['faint', '  the agent is away'])
 }

@@ -47,15 +47,6 @@ export function timeOfDay(atMs: number): string {
   return isDate(atMs) ? new Date(atMs).toISOString().slice(11, 23) : '--:--:--.---'
 }
 
-/** `4 m 12 s`: the two largest units. */
-export function duration(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000))
-  const [d, h, m, s] = [seconds / 86_400, (seconds / 3_600) % 24, (seconds / 60) % 60, seconds % 60].map(Math.floor)
-  const units = [`${d} d`, `${h} h`, `${m} m`, `${s} s`]
-  const first = [d, h, m].findIndex((count) => count !== 0)
-  return units.slice(first === -1 ? 3 : first, first === -1 ? 4 : first + 2).join(' ')
-}
-
 /** `1 call`, `2 calls`. */
 export function count(many: number, one: string): string {
   return `${many} ${one}${many === 1 ? '' : 's'}`

@@ -5,6 +5,7 @@
  * key here belongs to a feature that exists; keys of features to come are refused by a sentence of their own.
  */
 import { z } from 'zod'
+import type { DigestSchedule } from '../audit/week.ts'
 import { type IssuerOptions, isSecure, issuerProblems } from '../identity/issuer.ts'
 import {
   choice,
@@ -22,6 +23,7 @@ import {
   text,
 } from './fields.ts'
 import { nearest, type Path, say, suggestion } from './problems.ts'
+import { zone } from './zone.ts'
 
 /** What passes is recorded, as one line at most: half of audit/chain.ts' LINE_MAX_BYTES, because JSON grows. */
 const BODY_BYTES_MAX = 8 * 1024 * 1024
@@ -259,10 +261,39 @@ const people = strict(
   { check: checkOperators },
 ).prefault({})
 
+const DIGEST_DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
+const DIGEST_CURE = 'Write off, or { day: mon, at: "09:00", zone: UTC }.'
+
+/** → when in the week after, or null: none is posted. */
+const digest = z.preprocess(
+  (value, context) => {
+    if (value === 'off' || value === false) return null
+    if (value === null || value === undefined || isRecord(value)) return value ?? undefined
+    context.addIssue({ code: 'custom', message: say('must be off, or keys and values', DIGEST_CURE) })
+    return z.NEVER
+  },
+  strict({
+    day: choice(...DIGEST_DAYS).default('mon'),
+    at: matching(
+      /^([01]?\d|2[0-3]):[0-5]\d$/,
+      'a time of day',
+      'Write hours and minutes, like "09:00"; the latest is "23:59".',
+    ).default('09:00'),
+    zone: zone().default('UTC'),
+  })
+    .transform(({ day, at, zone }): DigestSchedule => {
+      const [hour = 0, minute = 0] = at.split(':').map(Number)
+      return { day: DIGEST_DAYS.indexOf(day), minute: hour * 60 + minute, zone }
+    })
+    .nullable()
+    .prefault({}),
+)
+
 const recordings = strict({
   directory: text('./recordings').default('./recordings'),
   sync: choice('group', 'always').default('group'),
   maxSegmentBytes: integer({ min: 64 * 1024, max: SEGMENT_BYTES_MAX, unit: 'bytes' }).default(64 * 1024 * 1024),
+  digest,
 }).prefault({})
 
 /** A second: less is no wait. A day: policy has no longer deadline. */

@@ -4,6 +4,7 @@
  * Secrets become `Secret` here, in the step that reads them, so that no log line, error or dump of the settings can
  * show one.
  */
+import type { DigestSchedule } from '../audit/week.ts'
 import { type ClaimOverrides, type IssuerOptions, isSecure } from '../identity/issuer.ts'
 import { Secret } from '../secret.ts'
 import { type Problem, zodProblems } from './problems.ts'
@@ -49,6 +50,8 @@ export interface Settings {
     readonly directory: string
     readonly sync: 'group' | 'always'
     readonly maxSegmentBytes: number
+    /** When the channel for summaries is told of the week before; null: never. */
+    readonly digest: DigestSchedule | null
   }
   readonly holds: {
     /** How long one request of a held call waits before its client gets an answer that brings it back. */

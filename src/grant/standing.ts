@@ -77,6 +77,11 @@ export function standingGrantIdOf(id: ApprovalId): GrantId {
   return id.replace(/^apr_/, 'stg_') as GrantId
 }
 
+/** Tells it from a single-use one where nothing but the id is known. */
+export function isStandingGrantId(id: GrantId): boolean {
+  return id.startsWith('stg_')
+}
+
 /** The grant that an approval opens, or makes end later. */
 export function standingGrantOf({ id, access }: Approval): GrantId {
   return access?.extends ?? standingGrantIdOf(id)

@@ -4,6 +4,7 @@
  */
 import { choice, duration, flag, integer, matching, oneOrMore, strict, text } from '../config/fields.ts'
 import { say } from '../config/problems.ts'
+import { zone } from '../config/zone.ts'
 import { placeIn } from './place.ts'
 
 /** An approval that asks more people than this asks nobody. */
@@ -79,9 +80,7 @@ const hours = strict({
   days,
   from: timeOfDay,
   to: timeOfDay,
-  zone: text('Europe/Berlin').refine(isZone, {
-    error: say('is not a time zone', 'Write a name of the IANA time zone database, like Europe/Berlin or UTC.'),
-  }),
+  zone: zone(),
   otherwise: groups(),
 })
 
@@ -100,14 +99,3 @@ export const approvalBlock = strict({
   escalate: oneOrMore(escalation, STEPS_MAX).default([]),
   hours: hours.optional(),
 })
-
-/** An offset such as `+01:00`, which Intl takes too, knows no summer time. */
-function isZone(name: string): boolean {
-  if (!/^[A-Za-z]/.test(name)) return false
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name })
-    return true
-  } catch {
-    return false
-  }
-}

@@ -6,8 +6,9 @@ import { SIGN_IN_LIFE_MS } from '../../bots/console/sign-ins.ts'
 import { PREVIEW_MAX_CHARS } from '../../bots/console/view.ts'
 import { epochMs } from '../../src/brands.ts'
 import { startBrowser } from '../support/browser.ts'
-import { aSummary, type ConsoleRig, startConsoleRig } from '../support/console-rig.ts'
+import { type ConsoleRig, startConsoleRig } from '../support/console-rig.ts'
 import { aReviewer } from '../support/examples.ts'
+import { aSummary } from '../support/summaries.ts'
 
 const WAIT_MS = 20_000
 let browser: Browser
@@ -234,7 +235,10 @@ test('[REQ-CARD-2] what an agent writes stays text, wherever it lands', async ()
   const denied = rig.ask({ tool: hostile })
   await rig.reviewElsewhere(denied.id, { id: 'slack:T:U', email: null, name: hostile }, 'deny', hostile)
   await rig.console.channel.summarise(
-    aSummary({ upstream: hostile, approvals: [{ tool: hostile, state: 'denied', reviewers: [hostile] }] }),
+    aSummary({
+      upstream: hostile,
+      approvals: [{ tool: hostile, state: 'denied', reviewers: [hostile], decidedAfterMs: 42_000, isHasty: false }],
+    }),
     'console',
   )
   const page = await openConsole()

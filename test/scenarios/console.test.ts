@@ -8,16 +8,9 @@ import { wholeDigest } from '../../src/approval/shown.ts'
 import type { ApprovalId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import type { MessageRef } from '../../src/ports.ts'
-import {
-  aSummary,
-  type ConsoleRig,
-  click,
-  cookieOf,
-  type RigOptions,
-  redeem,
-  startConsoleRig,
-} from '../support/console-rig.ts'
+import { type ConsoleRig, click, cookieOf, type RigOptions, redeem, startConsoleRig } from '../support/console-rig.ts'
 import { aReviewer } from '../support/examples.ts'
+import { aSummary } from '../support/summaries.ts'
 
 let rig: ConsoleRig
 afterEach(() => rig?.stop())

@@ -64,6 +64,7 @@ async function run(args: readonly string[], { isTTY = false, env = {} } = {}) {
   const program = new Command().exitOverride().configureOutput({ writeOut: say, writeErr: complain })
   registerAudit(program, {
     recordingsDirectory: async (file) => join(file, '..', 'whole'),
+    digestZone: async () => 'Europe/Berlin',
     output: { isTTY, write: say },
     env,
     setExitCode,
@@ -220,5 +221,42 @@ describe('audit', () => {
 
   test.each([['list'], ['show']])('%s has help with an example', async (name) => {
     expect((await run([name, '--help'])).text).toContain(`Example:\n  $ countersign audit ${name}`)
+  })
+})
+
+describe('audit digest', () => {
+  const digest = (...args: string[]) => run(['digest', '--week', '2026-W31', ...args])
+
+  test('[REQ-DIGEST-1] prints what a week was, by the zone of the settings', async () => {
+    const { lines, exitCode } = await digest('--config', join(root, 'countersign.yaml'))
+    expect(exitCode).toBe(0)
+    expect(lines.slice(0, 8)).toEqual([
+      'Week 2026-W31: 1 approval asked for, 3 calls',
+      '2026-07-26 22:00:00Z to 2026-08-02 22:00:00Z',
+      '',
+      'Decisions',
+      '  1 approved, 0 denied, 0 expired, 0 cancelled',
+      '  half of the reviews came within 1 s',
+      '',
+      'Reviewers',
+    ])
+    expect(lines.join('\n')).not.toContain('\u202e')
+  })
+
+  test('speaks JSON to machines', async () => {
+    const { lines } = await digest('--dir', whole, '--json')
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ week: '2026-W31', zone: 'UTC', calls: 3 }])
+  })
+
+  test('ends with 1 and says so where the chain is broken', async () => {
+    const { text, exitCode } = await digest('--dir', broken)
+    expect(exitCode).toBe(1)
+    expect(text).toContain('The chain of 1 recording file is broken')
+  })
+
+  test.each(['2026-47', '2026-W54', '2026-W00', 'now'])('%s is no week', async (week) => {
+    const { errors, exitCode } = await run(['digest', '--dir', whole, '--week', week])
+    expect(exitCode).toBe(2)
+    expect(errors).toContain('--week takes a week like 2026-W47')
   })
 })

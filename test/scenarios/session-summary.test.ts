@@ -18,7 +18,7 @@ import type { SessionSummary } from '../../src/audit/summary.ts'
 import type { SessionId } from '../../src/brands.ts'
 import { epochMs, principalId } from '../../src/brands.ts'
 import type { PrincipalSummary } from '../../src/identity/principal.ts'
-import { type Channel, ChannelBusy, type Log, type MessageRef } from '../../src/ports.ts'
+import { type Channel, ChannelBusy, ChannelRefused, type Log, type MessageRef } from '../../src/ports.ts'
 import { ALICE, intent, outcome } from '../support/audit-events.ts'
 import { randomIds } from '../support/random-ids.ts'
 import { silentLog, startTestRedis, systemClock, type TestRedis } from '../support/redis.ts'
@@ -89,6 +89,34 @@ function channel(name: Channel['name'], answer: (nth: number) => void = () => un
     },
   }
   return { self, posted, asked }
+}
+
+/** A channel with threads. Of each message in turn `fate` says whether its poster hears of it. */
+function threads(fate: (nth: number) => 'heard' | 'lost' | 'refused' = () => 'heard') {
+  const shown: string[] = []
+  let attempts = 0
+  const show = (text: string): MessageRef => {
+    const became = fate(attempts++)
+    if (became === 'refused') throw new ChannelRefused('no', { code: 'not_now' })
+    shown.push(text)
+    if (became === 'lost') throw new Error('socket hang up')
+    return JSON.stringify(text) as MessageRef
+  }
+  const refOf = (text: string) => (shown.includes(text) ? (JSON.stringify(text) as MessageRef) : null)
+  const unused = () => Promise.reject(new Error('not asked for'))
+  const self: Channel = {
+    name: 'slack',
+    post: unused,
+    update: unused,
+    notify: unused,
+    summarise: async ({ sessionId }) => show(`summary of ${sessionId}`),
+    detail: async (ref) => void show(`details below ${ref}`),
+    async find(sent) {
+      if (sent.kind === 'summary') return refOf(`summary of ${sent.sessionId}`)
+      return sent.kind === 'reply' ? refOf(`details below ${sent.ref}`) : null
+    },
+  }
+  return { self, shown }
 }
 
 async function recorded(): Promise<AuditEvent[]> {
@@ -316,16 +344,39 @@ describe('the end of a session', () => {
     expect(await countOf('session.ended')).toBe(1)
   })
 
-  test('is not told twice where a worker died while telling it', async () => {
+  test('is not told twice where a worker of an earlier version died while telling it', async () => {
     const id = await gateway().touch(ALICE, 'files')
-    await redis.call('HSET', sessionKeys(redis).session(id), 'posted:slack', 'posting')
-    const warnings: string[] = []
-    const log: Log = { ...silentLog, warn: (message) => void warnings.push(message) }
-    const slack = channel('slack')
-    jobs({ channels: [slack.self], log })
-    await until('the warning', () => warnings.some((message) => message.includes('cut off while posting')))
-    expect(slack.asked).toEqual([])
+    const session = sessionKeys(redis).session(id)
+    await redis.call('HSET', session, 'posted:slack', 'posting')
+    const slack = threads()
+    jobs({ channels: [slack.self] })
+    await until('it is done with', async () => (await redis.call('HGET', session, 'posted:slack:details')) === 'posted')
+    expect(slack.shown).toEqual([])
   })
+
+  test.each<[string, number, string]>([
+    ['before it was posted', 0, 'never shown'],
+    ['when it was posted, and nobody had heard so', 0, 'shown'],
+    ['between it and its details', 1, 'never shown'],
+    ['when its details were posted, and nobody had heard so', 1, 'shown'],
+  ])(
+    '[REQ-SUMMARY-2] is one message with its details below it, once each, where a worker died %s',
+    async (_when, nth, how) => {
+      const slack = threads((attempt) => {
+        if (attempt === nth) return how === 'shown' ? 'lost' : 'refused'
+        return 'heard'
+      })
+      jobs({ channels: [slack.self] })
+      jobs({ channels: [slack.self] })
+      const id = await gateway().touch(ALICE, 'files')
+      const session = sessionKeys(redis).session(id)
+      await until(
+        'it is done with',
+        async () => (await redis.call('HGET', session, 'posted:slack:details')) === 'posted',
+      )
+      expect(slack.shown).toEqual([`summary of ${id}`, `details below "summary of ${id}"`])
+    },
+  )
 
   test('comes although its starter died before it could schedule it', async () => {
     const keys = sessionKeys(redis)

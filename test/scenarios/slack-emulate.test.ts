@@ -10,11 +10,12 @@ import { messageView } from '../../bots/slack/more-view.ts'
 import { BOT_SCOPES } from '../../bots/slack/scopes.ts'
 import type { Approval } from '../../src/approval/approval.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
-import type { ApprovalId, SessionId } from '../../src/brands.ts'
+import type { ApprovalId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import type { MessageRef, Place } from '../../src/ports.ts'
 import { type EmulatedSlack, startEmulatedSlack } from '../support/emulated-slack.ts'
-import { pendingApproval, type SlackGateway, startSlackGateway } from '../support/slack-gateway.ts'
+import { type SlackGateway, startSlackGateway } from '../support/slack-gateway.ts'
+import { aSummary } from '../support/summaries.ts'
 import { until } from '../support/until.ts'
 
 /** docs.slack.dev: a workspace's id; emulate has one workspace. */
@@ -162,17 +163,9 @@ describe('in a Slack that nobody here wrote', () => {
   })
 
   it('a session’s summary goes into its channel', async () => {
-    await gateway.channel.summarise(
-      {
-        ...{ sessionId: 'ses_1' as SessionId, principal: pendingApproval().principal, upstream: 'files' },
-        ...{ startedAt: epochMs(Date.now() - 60_000), endedAt: epochMs(Date.now()), calls: { succeeded: 2 } },
-        ...{ unknownOutcomes: 0, unknownResolved: 0, approvals: [], masked: [], recordingId: 'rec_1' },
-        recordingHash: 'ab'.repeat(32),
-      },
-      'slack',
-    )
+    await gateway.channel.summarise(aSummary({ upstream: 'pg-prod' }), 'slack')
     const [summary] = await messages(slack.channel('summaries'))
-    expect(JSON.stringify(summary?.blocks)).toContain('2 succeeded')
+    expect(JSON.stringify(summary?.blocks)).toContain('agent on pg-prod: 16 calls')
   })
 
   it('a scope less is refused as Slack refuses it, and named', async () => {

@@ -16,12 +16,12 @@ import {
 import { ACK_WITHIN_MS, CLICK_API_TIMEOUT_MS } from '../../bots/slack/limits.ts'
 import type { Approval } from '../../src/approval/approval.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
-import type { SessionSummary } from '../../src/audit/summary.ts'
-import type { ApprovalId, CallId, SessionId } from '../../src/brands.ts'
+import type { ApprovalId, CallId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { ChannelBusy, type MessageRef } from '../../src/ports.ts'
 import type { FakeView } from '../support/fake-slack-world.ts'
 import { ALICE, BOB, CAROL, pendingApproval, type SlackGateway, startSlackGateway } from '../support/slack-gateway.ts'
+import { aSummary } from '../support/summaries.ts'
 
 let gateway: SlackGateway
 afterEach(() => gateway.close())
@@ -359,25 +359,14 @@ describe('posting', () => {
     await expect(gateway.channel.update('{}' as MessageRef, cardOf(pendingApproval()), 'slack')).rejects.toThrow()
   })
 
-  it('a summary goes to its own channel', async () => {
+  it('a summary goes to its own channel, its details below it', async () => {
     gateway = await startSlackGateway()
-    const summary: SessionSummary = {
-      sessionId: 'ses_1' as SessionId,
-      principal: pendingApproval().principal,
-      upstream: 'files',
-      startedAt: epochMs(Date.now() - 60_000),
-      endedAt: epochMs(Date.now()),
-      calls: { succeeded: 2 },
-      unknownOutcomes: 0,
-      unknownResolved: 0,
-      approvals: [],
-      masked: [],
-      recordingId: 'rec_1',
-      recordingHash: 'ab'.repeat(32),
-    }
-    await gateway.channel.summarise(summary, 'slack')
+    const summary = aSummary({ calls: { succeeded: 2 }, recordingId: 'rec_1' })
+    const ref = await gateway.channel.summarise(summary, 'slack')
     const message = await gateway.slack.waitForMessage(({ channel }) => channel === 'C0SUMMARIES')
-    const json = JSON.stringify(message.blocks)
-    for (const part of ['2 calls', '2 succeeded', 'rec_1', summary.recordingHash]) expect(json).toContain(part)
+    for (const part of ['2 calls', 'rec_1']) expect(JSON.stringify(message.blocks)).toContain(part)
+    await gateway.channel.detail?.(ref as MessageRef, summary)
+    const details = await gateway.slack.waitForMessage(({ threadTs }) => threadTs === message.ts)
+    for (const part of ['2 succeeded', summary.recordingHash]) expect(JSON.stringify(details.blocks)).toContain(part)
   })
 })

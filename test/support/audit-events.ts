@@ -139,6 +139,11 @@ export function reviewed(
   }
 }
 
+/** Faster than what was shown can be read. */
+export function hasty(event: AuditEvent): AuditEvent {
+  return event.type === 'approval.reviewed' ? { ...event, review: { ...event.review, isHasty: true } } : event
+}
+
 export function resolved(
   at: number,
   approval: string,
@@ -162,6 +167,36 @@ export function grantEnded(at: number, approval: string): AuditEvent {
     approval_id: `apr_${approval}` as ApprovalId,
     state: 'consumed',
   }
+}
+
+/** A standing grant: what it passes, a call under it, and its end. */
+export function standingOpened(at: number, grant: string, tools: readonly string[]): AuditEvent {
+  return {
+    type: 'grant.opened',
+    ...ofGrant(at, grant),
+    expires_at: epochMs(at + 3_600_000),
+    standing: { holder: { kind: 'agent', principal: ALICE }, upstream: 'files', tools, rule: 'writers' },
+  }
+}
+
+export function intentUnder(at: number, call: string, grant: string, tool = 'write_file'): AuditEvent {
+  const event = intent(at, call, tool)
+  return event.type === 'call.intent' ? { ...event, grant_id: `stg_${grant}` as GrantId } : event
+}
+
+export function standingEnded(
+  at: number,
+  grant: string,
+  state: 'expired' | 'revoked',
+  by: string | null = null,
+): AuditEvent {
+  const who = by === null ? null : aReviewer(`${by}@example.com`)
+  return { type: 'grant.ended', ...ofGrant(at, grant), state, by: who, uses: {} }
+}
+
+function ofGrant(at: number, grant: string) {
+  const [grant_id, approval_id] = [`stg_${grant}` as GrantId, `apr_${grant}` as ApprovalId]
+  return { at: epochMs(at), session_id: SESSION, grant_id, approval_id } as const
 }
 
 /** A whole segment, as its lines: the header first. */

@@ -8,12 +8,11 @@ import { type Console, createConsole } from '../../bots/console/console.ts'
 import { type Approval, transition } from '../../src/approval/approval.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import type { AuditEvent } from '../../src/audit/events.ts'
-import type { SessionSummary } from '../../src/audit/summary.ts'
-import { type ApprovalId, epochMs, type SessionId } from '../../src/brands.ts'
+import { type ApprovalId, epochMs } from '../../src/brands.ts'
 import type { Reviewer } from '../../src/people/reviewer.ts'
 import type { Log, ReviewOutcome, Reviews } from '../../src/ports.ts'
 import { createReviews } from '../../src/review/review.ts'
-import { anApproval, aPrincipal, aReview } from './examples.ts'
+import { anApproval, aReview } from './examples.ts'
 import { createMemoryApprovalStore, type MemoryApprovalStore } from './memory-approval-store.ts'
 
 export type Click = Parameters<Reviews['submit']>[0]
@@ -255,26 +254,4 @@ function logInto(lines: string[]): Log {
 export function decided(approval: Approval, reviewer: Reviewer, choice: 'approve' | 'deny', at: number): Approval {
   const review = aReview({ reviewer, choice, channel: 'slack', at: epochMs(at) })
   return transition(approval, { type: 'reviewed', review, at: epochMs(at) }).approval
-}
-
-export function aSummary(change: Partial<SessionSummary> = {}): SessionSummary {
-  const { id, issuer, subject, client, email } = aPrincipal()
-  return {
-    sessionId: 'ses_example' as SessionId,
-    principal: { id, issuer, subject, client, email },
-    upstream: 'files',
-    startedAt: epochMs(Date.now() - 31 * MINUTES),
-    endedAt: epochMs(Date.now()),
-    calls: { succeeded: 14, denied_by_policy: 1, denied_by_reviewer: 1 },
-    unknownOutcomes: 0,
-    unknownResolved: 0,
-    approvals: [
-      { tool: 'write_file', state: 'approved', reviewers: ['bob@example.com'] },
-      { tool: 'move_file', state: 'denied', reviewers: ['carol@example.com'] },
-    ],
-    masked: [{ detector: 'aws-access-key', count: 2 }],
-    recordingId: 'rec_example',
-    recordingHash: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
-    ...change,
-  }
 }

@@ -36,8 +36,18 @@ const richText = z.strictObject({
 })
 const richLink = z.strictObject({ type: z.literal('link'), url: z.url(), text: z.string().optional() })
 const richInline = z.discriminatedUnion('type', [richText, richLink])
+const richSection = z.strictObject({ type: z.literal('rich_text_section'), elements: z.array(richInline).min(1) })
 const richElement = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('rich_text_section'), elements: z.array(richInline).min(1) }),
+  richSection,
+  /** reference/block-kit/block-elements/rich-text-list-element */
+  z.strictObject({
+    type: z.literal('rich_text_list'),
+    style: z.enum(['bullet', 'ordered']),
+    elements: z.array(richSection).min(1),
+    indent: z.int().min(0).max(8).optional(),
+    offset: z.int().min(0).optional(),
+    border: z.union([z.literal(0), z.literal(1)]).optional(),
+  }),
   z.strictObject({
     type: z.literal('rich_text_preformatted'),
     elements: z.array(richInline).min(1),

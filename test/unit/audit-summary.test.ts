@@ -4,7 +4,7 @@ import type { AuditEvent } from '../../src/audit/events.ts'
 import { summariseSession } from '../../src/audit/summarise.ts'
 import type { SessionSummary } from '../../src/audit/summary.ts'
 import { addToOverview, type SessionOverview, timelineLine } from '../../src/audit/timeline.ts'
-import type { CallId, SessionId } from '../../src/brands.ts'
+import type { CallId, GrantId, SessionId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import {
   ALICE,
@@ -12,7 +12,9 @@ import {
   agentBack,
   ended,
   grantEnded,
+  hasty,
   intent,
+  intentUnder,
   outcome,
   outcomeUnknown,
   requested,
@@ -21,6 +23,8 @@ import {
   runResolved,
   SESSION,
   segmentOf,
+  standingEnded,
+  standingOpened,
   started,
 } from '../support/audit-events.ts'
 
@@ -144,16 +148,77 @@ describe('the summary of a session', () => {
       ],
       {
         approvals: [
-          { tool: 'write_file', state: 'approved', reviewers: ['bob', 'carol'] },
-          { tool: 'move_file', state: 'denied', reviewers: ['bob'] },
-          { tool: 'edit_file', state: 'pending', reviewers: [] },
+          { tool: 'write_file', state: 'approved', reviewers: ['bob', 'carol'], decidedAfterMs: 2, isHasty: false },
+          { tool: 'move_file', state: 'denied', reviewers: ['bob'], decidedAfterMs: 1, isHasty: false },
+          { tool: 'edit_file', state: 'pending', reviewers: [], decidedAfterMs: null, isHasty: false },
+        ],
+      },
+    ],
+    [
+      'how long the last review took, and whether one was faster than it can be read',
+      [
+        requested(1_000, 'x', 'write_file'),
+        hasty(reviewed(1_500, 'x', 'bob')),
+        reviewed(31_000, 'x', 'carol'),
+        reviewed(31_000, 'x', 'carol'),
+        resolved(31_000, 'x', 'approved'),
+        requested(2_000, 'y', 'move_file'),
+        reviewed(3_000, 'y', 'bob'),
+        resolved(62_000, 'y', 'expired'),
+        ended(99_000),
+      ],
+      {
+        approvals: [
+          { tool: 'write_file', state: 'approved', reviewers: ['bob', 'carol'], decidedAfterMs: 30_000, isHasty: true },
+          { tool: 'move_file', state: 'expired', reviewers: ['bob'], decidedAfterMs: null, isHasty: false },
+        ],
+      },
+    ],
+    [
+      'what each tool did, those called most first',
+      [
+        outcome(1, 'a', 'denied_by_policy', { tool: 'write_file' }),
+        outcome(2, 'b'),
+        outcome(3, 'c', 'pending'),
+        intent(4, 'c'),
+        outcome(5, 'c', 'tool_error'),
+        intent(6, 'd', 'move_file'),
+        outcome(7, 'e', 'succeeded', { method: 'tools/list', tool: null }),
+        ended(9),
+      ],
+      {
+        tools: [
+          { tool: 'read_file', calls: { succeeded: 1, tool_error: 1 }, unknownOutcomes: 0 },
+          { tool: 'move_file', calls: {}, unknownOutcomes: 1 },
+          { tool: 'write_file', calls: { denied_by_policy: 1 }, unknownOutcomes: 0 },
+        ],
+      },
+    ],
+    [
+      'standing grants with what they passed and how they ended, and none that were for one call',
+      [
+        standingOpened(1, 'x', ['write_file']),
+        intentUnder(2, 'a', 'x'),
+        intentUnder(3, 'b', 'x'),
+        intentUnder(4, 'c', 'elsewhere'),
+        grantEnded(5, 'single'),
+        standingOpened(6, 'y', ['*']),
+        standingEnded(7, 'x', 'revoked', 'bob'),
+        standingEnded(8, 'elsewhere', 'expired'),
+        ended(9),
+      ],
+      {
+        grants: [
+          { id: 'stg_x' as GrantId, tools: ['write_file'], used: 2, ended: 'revoked', endedBy: 'bob@example.com' },
+          { id: 'stg_y' as GrantId, tools: ['*'], used: 0, ended: null, endedBy: null },
+          { id: 'stg_elsewhere' as GrantId, tools: null, used: 1, ended: 'expired', endedBy: null },
         ],
       },
     ],
     [
       'a review that another clock put before the question',
       [reviewed(1, 'x', 'bob'), resolved(1, 'x', 'approved'), requested(2, 'x'), ended(9)],
-      { approvals: [{ tool: 'write_file', state: 'approved', reviewers: ['bob'] }] },
+      { approvals: [{ tool: 'write_file', state: 'approved', reviewers: ['bob'], decidedAfterMs: 0, isHasty: false }] },
     ],
     [
       'what was masked, by detector',

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { count, duration, instant, timeOfDay } from '../../src/cli/terminal.ts'
+import { spanInWords } from '../../src/approval/in-words.ts'
+import { count, instant, timeOfDay } from '../../src/cli/terminal.ts'
 
 test.each([
   ['nothing', 0, '0 s'],
@@ -9,7 +10,7 @@ test.each([
   ['whole hours', 7_200_000, '2 h 0 m'],
   ['days and hours, no more', 2 * 86_400_000 + 3_600_000 + 61_000, '2 d 1 h'],
 ])('a duration: %s', (_what, ms, text) => {
-  expect(duration(ms)).toBe(text)
+  expect(spanInWords(ms)).toBe(text)
 })
 
 test('times are UTC, and what is no time does not end the command', () => {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { PREVIEW_MAX_CHARS, PREVIEW_MAX_ROWS, previewView, summaryView, wholeView } from '../../bots/console/view.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
-import { aSummary } from '../support/console-rig.ts'
 import { anApproval } from '../support/examples.ts'
+import { aSummary } from '../support/summaries.ts'
 
 function previewOf(args: unknown) {
   const approval = anApproval({ argumentsJson: JSON.stringify(args) })
@@ -52,13 +52,13 @@ test('a summary’s untrusted texts are made visible', () => {
     ...rest,
     principal: { ...principal, email: hostile },
     upstream: hostile,
-    approvals: [{ tool: hostile, state: 'approved', reviewers: [hostile] }],
+    approvals: [{ tool: hostile, state: 'approved', reviewers: [hostile], decidedAfterMs: 42_000, isHasty: false }],
   })
   const shown = 'a⟨U+202E⟩b'
   expect([view.who, view.upstream, view.approvals]).toEqual([
     shown,
     shown,
-    [{ tool: shown, state: 'approved', reviewers: [shown] }],
+    [{ tool: shown, state: 'approved', reviewers: [shown], decidedAfter: '42 s', isHasty: false }],
   ])
 })
 

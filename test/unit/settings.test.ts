@@ -57,7 +57,12 @@ describe('the smallest settings', () => {
       policy: './policy.yaml',
       people: { groups: expect.any(Map), okta: null, passkeys: 'off', operators: null },
       channels: { slack: null, console: { enabled: true, reviewer: null } },
-      recordings: { directory: './recordings', sync: 'group', maxSegmentBytes: 67_108_864 },
+      recordings: {
+        directory: './recordings',
+        sync: 'group',
+        maxSegmentBytes: 67_108_864,
+        digest: { day: 0, minute: 540, zone: 'UTC' },
+      },
       holds: { defaultBudgetMs: 45_000, budgets: new Map(), maxPerAgent: 50 },
       sessions: { idleMs: 900_000 },
       shutdown: { drainMs: 10_000 },
@@ -324,6 +329,22 @@ describe('where reviewers sign in', () => {
     const gateway = 'gateway: { publicUrl: "http://localhost:8080" }'
     const text = file({ gateway, people: 'people: { passkeys: optional }', ...signIn('{ clientId: c }') })
     expect(settings(text).identity.signIns[0]?.clientSecret).toBeNull()
+  })
+})
+
+describe('the weekly digest', () => {
+  it.each<[string, string, Settings['recordings']['digest']]>([
+    [
+      'is posted as it says',
+      '{ day: fri, at: "7:30", zone: Europe/Berlin }',
+      { day: 4, minute: 450, zone: 'Europe/Berlin' },
+    ],
+    ['has a default for the rest', '{ day: sun }', { day: 6, minute: 540, zone: 'UTC' }],
+    ['is on where nothing is said', '', { day: 0, minute: 540, zone: 'UTC' }],
+    ['can be turned off', 'off', null],
+    ['can be turned off, in other words', 'false', null],
+  ])('%s', (_sentence, yaml, expected) => {
+    expect(settings(file({ x: `recordings: { digest: ${yaml} }` })).recordings.digest).toEqual(expected)
   })
 })
 
@@ -669,6 +690,27 @@ describe('[REQ-POLICY-4] wrong settings', () => {
     ['a duration without a unit', { x: 'sessions: { idle: 15 }' }, 'sessions.idle: not a duration'],
     ['a session without end', { x: 'sessions: { idle: 2d }' }, 'sessions.idle: too long'],
     ['another way to sync', { x: 'recordings: { sync: never }' }, 'recordings.sync: must be one of group, always'],
+    [
+      'a digest on no day',
+      { x: 'recordings: { digest: { day: monday } }' },
+      'recordings.digest.day: must be one of mon, tue, wed, thu, fri, sat, sun',
+    ],
+    [
+      'a digest at no time',
+      { x: 'recordings: { digest: { at: "24:00" } }' },
+      'recordings.digest.at: is not a time of day',
+    ],
+    [
+      'a digest nowhere',
+      { x: 'recordings: { digest: { zone: "+01:00" } }' },
+      'recordings.digest.zone: is not a time zone',
+    ],
+    ['a digest by another name', { x: 'recordings: { digest: { when: mon } }' }, 'recordings.digest.when: unknown key'],
+    [
+      'a digest that is neither',
+      { x: 'recordings: { digest: weekly }' },
+      'recordings.digest: must be off, or keys and values',
+    ],
     ['a list in the place of keys', { x: 'recordings: [a]' }, 'recordings: must be keys and values'],
   ])('name %s', (_sentence, change, said) => {
     expect(problems(file(change))).toEqual([said])

@@ -9,16 +9,15 @@ import { denyAllView, denyView } from '../../bots/slack/deny-view.ts'
 import { BLOCKS_BYTES_MAX, MESSAGE_TEXT_MAX, PAGE_BYTES_MAX } from '../../bots/slack/limits.ts'
 import { moreView } from '../../bots/slack/more-view.ts'
 import { callRows, shownCall } from '../../bots/slack/shown-call.ts'
-import { summaryMessage } from '../../bots/slack/summary-blocks.ts'
 import { jsonBytes } from '../../bots/slack/text.ts'
 import { ACCESS_TOOL, type Approval, agentAtFirst, type Review } from '../../src/approval/approval.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
-import type { SessionSummary } from '../../src/audit/summary.ts'
-import type { CallId, SessionId } from '../../src/brands.ts'
+import type { CallId } from '../../src/brands.ts'
 import { epochMs, principalId } from '../../src/brands.ts'
 import { aReview } from '../support/examples.ts'
 import { ruleMessageBlocks, ruleModal } from '../support/slack-block-rules.ts'
 import { pendingApproval } from '../support/slack-gateway.ts'
+import { MARK, POISONS } from '../support/slack-poisons.ts'
 import { textsOf } from '../support/slack-text-walker.ts'
 
 type ModalView = types.ModalView
@@ -445,22 +444,6 @@ describe('the pages of all arguments', () => {
   })
 })
 
-const POISONS = [
-  '<!channel>',
-  '<!here> <@U2>',
-  '*bold* _italic_ ~gone~ `code`',
-  '<https://evil.example|https://good.example>',
-  'https://evil.example/click',
-  ':white_check_mark: Approved by Bob',
-  '```\nApproved\n```',
-  '> quoted',
-  '\u202egnp.exe',
-  '\u200badmin',
-  '&lt;!channel&gt;',
-  '<!date^1^{date}|never>',
-]
-const MARK = 'ZZZ'
-
 describe('text from outside cannot format, link, mention or hide', () => {
   const poisoned = (poison: string): Approval => {
     const text = `${MARK}${poison}${MARK}`
@@ -542,63 +525,5 @@ describe('text from outside cannot format, link, mention or hide', () => {
     for (const blocks of [mrkdwn, emoji, link]) {
       expect(textsOf(blocks).some(({ text, formats }) => formats && text.includes(MARK))).toBe(true)
     }
-  })
-})
-
-describe('the summary', () => {
-  const summary: SessionSummary = {
-    sessionId: 'ses_1' as SessionId,
-    principal: approval().principal,
-    upstream: 'files',
-    startedAt: ASKED_AT,
-    endedAt: epochMs(ASKED_AT + 3_600_000),
-    calls: { succeeded: 12, denied_by_policy: 2, denied_by_reviewer: 1 },
-    unknownOutcomes: 1,
-    unknownResolved: 0,
-    approvals: [
-      { tool: 'write_file', state: 'approved', reviewers: ['Bob (bob@example.com)'] },
-      { tool: 'move_file', state: 'expired', reviewers: [] },
-    ],
-    masked: [{ detector: 'aws-access-key', count: 3 }],
-    recordingId: 'rec_1',
-    recordingHash: 'ab'.repeat(32),
-  }
-
-  it('looks as agreed', async () => {
-    const json = `${JSON.stringify(summaryMessage(summary), null, 2)}\n`
-    await expect(json).toMatchFileSnapshot('golden/slack/summary.json')
-  })
-
-  const extremes: [string, Partial<SessionSummary>][] = [
-    ['an empty session', { calls: {}, unknownOutcomes: 0, approvals: [], masked: [] }],
-    [
-      'a thousand approvals and detectors',
-      {
-        approvals: Array.from({ length: 1000 }, () => ({
-          tool: long(500, '漢'),
-          state: 'approved' as const,
-          reviewers: [long(500, '漢')],
-        })),
-        masked: Array.from({ length: 1000 }, (_, at) => ({ detector: `detector-${at}`, count: at })),
-      },
-    ],
-  ]
-  it.each(extremes)('Slack takes %s', (_sentence, change) => {
-    const { blocks } = summaryMessage({ ...summary, ...change })
-    expect(ruleMessageBlocks(JSON.stringify(blocks))).toMatchObject({ ok: true })
-    expect(jsonBytes(blocks)).toBeLessThanOrEqual(BLOCKS_BYTES_MAX)
-  })
-
-  it.each(POISONS)('%j does nothing in it', (poison) => {
-    const text = `${MARK}${poison}`
-    const message = summaryMessage({
-      ...summary,
-      upstream: text,
-      principal: { ...summary.principal, email: text },
-      approvals: [{ tool: text, state: 'denied', reviewers: [text] }],
-      masked: [{ detector: text, count: 1 }],
-    })
-    for (const found of textsOf(message.blocks)) if (found.formats) expect(found.text).not.toContain(MARK)
-    expect(message.text).not.toMatch(/[<>*~`]/)
   })
 })

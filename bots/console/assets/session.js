@@ -11,9 +11,11 @@ export function sessionElement(summary) {
     const found = summary.unknownResolved === 0 ? '' : ` (${summary.unknownResolved} found out since)`
     calls.push(`${summary.unknownOutcomes} with unknown outcome${found}`)
   }
-  const approvals = summary.approvals.map(({ tool, state, reviewers }) =>
-    reviewers.length === 0 ? `${tool} ${state}` : `${tool} ${state} by ${reviewers.join(' and ')}`,
-  )
+  const approvals = summary.approvals.map(({ tool, state, reviewers, decidedAfter, isHasty }) => {
+    const by = reviewers.length === 0 ? '' : ` by ${reviewers.join(' and ')}`
+    const after = decidedAfter === null ? '' : ` after ${decidedAfter}`
+    return `${tool} ${state}${by}${after}${isHasty ? ', faster than it can be read' : ''}`
+  })
   const masked = summary.masked.map(({ detector, count }) => `${count} × ${detector}`)
   const element = el(
     'article',
