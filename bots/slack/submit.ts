@@ -70,8 +70,8 @@ async function denyAll(options: ClicksOptions, submission: Submission, team: str
   const reason = textOf(submission, REASON_BLOCK, REASON_INPUT)
   const click = { approvalId: subject.id, reviewer: who.reviewer, reason, channel: 'slack' } as const
   const { denied, refused: kept } = await options.reviews.denyAll(click)
-  if (denied === 0 && kept > 0) return refused(`Nothing was denied: ${count(kept, 'call')} waits for others to decide.`)
-  const rest = kept === 0 ? '' : ` ${count(kept, 'more')} waits for others, or was decided meanwhile.`
+  if (denied === 0 && kept > 0) return refused(`Nothing was denied: others have to decide ${count(kept, 'call')}.`)
+  const rest = kept === 0 ? '' : ` Of ${kept.toLocaleString('en')} more others decide, or have decided meanwhile.`
   return done(`Denied ${count(denied, 'call')}.${rest}`)
 }
 

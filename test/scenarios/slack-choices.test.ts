@@ -261,7 +261,7 @@ describe('the other choices', () => {
     const view = await more(ts, DENY_ALL_ACTION)
     expect(json(view.modal)).toContain('3 calls')
     await submit(view, { [REASON_BLOCK]: { [REASON_INPUT]: 'It runs wild.' } })
-    expect(json(view.modal)).toContain('Denied 2 calls. 1 more waits for others')
+    expect(json(view.modal)).toContain('Denied 2 calls. Of 1 more others decide')
     expect(await stored()).toMatchObject({ state: 'denied', reviews: [{ reason: 'It runs wild.' }] })
     expect(await stored('apr_two' as ApprovalId)).toMatchObject({ state: 'denied' })
     expect(await stored('apr_carols' as ApprovalId)).toMatchObject({ state: 'pending' })
