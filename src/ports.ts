@@ -387,7 +387,7 @@ export interface ReviewClick {
   readonly strength?: ReviewStrength
   /** Left out or null: this call alone. */
   readonly allowForMs?: number | null
-  /** Left out: the channel shows everything, always. */
+  /** Left out: nobody knows what was shown, so that it counts as incomplete. */
   readonly shown?: {
     /** SHA-256, hexadecimal, of what the clicked copy showed; null where an earlier version painted it and nobody knows. */
     readonly digest: string | null

@@ -7,8 +7,7 @@ import { visible } from '../approval/visible.ts'
 import type { EpochMs } from '../brands.ts'
 import { suggestion } from '../config/problems.ts'
 import type { StandingGrant } from '../grant/standing.ts'
-import type { PrincipalSummary } from '../identity/principal.ts'
-import type { JsonObject } from '../json/value.ts'
+import { namesOf, type PrincipalSummary } from '../identity/principal.ts'
 import type { Reviewer } from '../people/reviewer.ts'
 
 export type FreezeScope =
@@ -47,7 +46,8 @@ export interface Freezable {
   readonly upstream: string
 }
 
-type FrozenPrincipal = Pick<PrincipalSummary, 'email' | 'subject'> & { readonly claims?: JsonObject }
+/** Whoever stops `alice@example.com` means all that goes by that name: to stop one too many is the safe side. */
+type FrozenPrincipal = Parameters<typeof namesOf>[0]
 
 export function isFrozenBy(scope: FreezeScope, call: Freezable): boolean {
   switch (scope.kind) {
@@ -58,18 +58,6 @@ export function isFrozenBy(scope: FreezeScope, call: Freezable): boolean {
     case 'agent':
       return call.principal !== undefined && namesOf(call.principal).includes(scope.owner)
   }
-}
-
-/** What issuers call a person by, mapped to the owner's e-mail or not: see claims.ts. */
-const NAMING_CLAIMS = ['email', 'preferred_username', 'upn'] as const
-
-/**
- * Also what no issuer vouches for: whoever stops `alice@example.com` means all that goes by that name, and to stop one too
- * many is the safe side. A grant, by contrast, follows only a vouched address.
- */
-function namesOf({ email, subject, claims = {} }: FrozenPrincipal): readonly string[] {
-  const names = [email, subject, ...NAMING_CLAIMS.map((claim) => claims[claim])]
-  return names.flatMap((name) => (typeof name === 'string' ? [name.toLowerCase()] : []))
 }
 
 /** Whether a standing grant passes calls that this scope is about. */

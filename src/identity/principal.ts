@@ -32,9 +32,39 @@ export interface PrincipalSummary {
   readonly subject: string
   readonly client: string | null
   readonly email: string | null
+  /** What else the token calls its owner, lower-cased; left out where there is nothing else. See namesOf. */
+  readonly otherNames?: readonly string[]
 }
 
 export function summarisePrincipal(principal: Principal): PrincipalSummary {
   const { id, issuer, subject, client, email } = principal
-  return { id, issuer, subject, client, email }
+  const known = [email?.toLowerCase(), subject.toLowerCase()]
+  const otherNames = claimedNames(principal.claims).filter((name) => !known.includes(name))
+  return { id, issuer, subject, client, email, ...(otherNames.length === 0 ? {} : { otherNames }) }
+}
+
+/** What issuers call a person by, mapped to the owner's e-mail or not, vouched for or not: see claims.ts. */
+const NAMING_CLAIMS = ['email', 'preferred_username', 'upn'] as const
+
+function claimedNames(claims: JsonObject): readonly string[] {
+  return NAMING_CLAIMS.flatMap((claim) => {
+    const name = claims[claim]
+    return typeof name === 'string' && name !== '' ? [name.toLowerCase()] : []
+  })
+}
+
+/**
+ * Every name that the token gives its owner, lower-cased. For the safe side alone: whoever goes by one of them may not
+ * review, and is stopped with the agent. A grant, by contrast, follows only a vouched address.
+ */
+export function namesOf(
+  principal: Pick<PrincipalSummary, 'email' | 'subject' | 'otherNames'> & { readonly claims?: JsonObject },
+): readonly string[] {
+  const { email, subject, otherNames = [], claims = {} } = principal
+  return [
+    ...(email === null ? [] : [email.toLowerCase()]),
+    subject.toLowerCase(),
+    ...otherNames,
+    ...claimedNames(claims),
+  ]
 }

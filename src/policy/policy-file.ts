@@ -24,13 +24,14 @@ export const ACCESS_RULES_MAX = 1_000
 const ACCESS_LONGEST_DEFAULT_MS = 8 * 3_600_000
 const ACCESS_BOUNDS = { minMs: 60_000, maxMs: 7 * 86_400_000 }
 
-const globs = (example: string) =>
+const someGlobs = (example: string) =>
   oneOrMore(
     text(example).refine((value) => value.length <= GLOB_CHARS_MAX, {
       error: say('is too long', `Keep it to ${GLOB_CHARS_MAX} characters.`),
     }),
     1000,
-  ).optional()
+  )
+const globs = (example: string) => someGlobs(example).optional()
 
 const effect = choice('allow', 'deny', 'require_approval')
 
@@ -57,9 +58,12 @@ const rule = strict({
   approval: approvalBlock.optional(),
 })
 
+/** Opens a door, so that how wide must be written: `*` where everything is meant. */
+const accessMatch = strict({ upstream: someGlobs('pg-*'), tool: someGlobs('delete_*') })
+
 const accessRule = strict({
   id: ruleId,
-  match: strict({ upstream: globs('pg-*'), tool: globs('delete_*') }).default({}),
+  match: accessMatch,
   for: oneOrMore(text('dba'), 50).default([]),
   approval: approvalBlock.optional(),
   longest: duration(ACCESS_BOUNDS).default(ACCESS_LONGEST_DEFAULT_MS),

@@ -12,6 +12,7 @@ import type { EpochMs } from '../brands.ts'
 import { epochMs } from '../brands.ts'
 import { grantIdOf } from '../grant/grant.ts'
 import { GRANTS_PER_HOLDER_MAX, openStandingGrant } from '../grant/standing.ts'
+import { namesOf } from '../identity/principal.ts'
 import { type Reviewer, samePerson } from '../people/reviewer.ts'
 import type {
   ApprovalStore,
@@ -97,7 +98,7 @@ async function isTooWeak(
 ): Promise<Refusal | null> {
   if (shown?.isOutdated === true) return 'card_changed'
   if (allowForMs !== null && !approval.allowForMs.includes(allowForMs)) return 'not_offered'
-  const isWhole = shown?.isComplete ?? true
+  const isWhole = shown?.isComplete ?? false
   if (approval.readAll && !isWhole && !(await readings.hasSeenAll(approval.id, reviewer.id))) return 'not_all_read'
   if (STRENGTHS[strength] >= NEEDED[approval.strength]) return null
   return approval.strength === 'step_up' ? 'step_up_needed' : 'confirm_needed'
@@ -289,14 +290,13 @@ export function ownerOf({ principal: { email, subject } }: Approval): string | n
 }
 
 /**
- * The person behind the agent, or who asks for access. Both of a token's names count, since an issuer may call an e-mail
- * unverified and still use it as the login.
+ * The person behind the agent, or who asks for access. All of a token's names count: an issuer may call an e-mail
+ * unverified and still use it as the login, and a login may be another of the person's addresses.
  */
 export function isRequester({ principal, access }: Approval, reviewer: Reviewer): boolean {
   if (access !== null && samePerson(access.requester, reviewer)) return true
   if (reviewer.email === null) return false
-  const email = reviewer.email.toLowerCase()
-  return email === principal.email?.toLowerCase() || email === principal.subject.toLowerCase()
+  return namesOf(principal).includes(reviewer.email.toLowerCase())
 }
 
 function trimmed(written: string | null, lengthMax: number): string | null {

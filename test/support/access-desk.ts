@@ -28,7 +28,7 @@ access:
     approval: { from: dba, quorum: 2, deadline: 1h }
     reason: "Two of the DBAs say yes."
   - id: editors-all
-    match: { upstream: files }
+    match: { upstream: files, tool: "*" }
     for: editors
     longest: 1d
 `

@@ -23,43 +23,48 @@ describe('an entry of `access`', () => {
   it.each<[string, string, string]>([
     [
       'without an id',
-      '  - { match: { upstream: files } }',
+      '  - { match: { upstream: files, tool: "*" } }',
       'access[0].id: is missing | Add it. Use small letters, digits and -, up to 63.',
     ],
     [
       'of an unknown upstream',
-      '  - { id: a, match: { upstream: file } }',
+      '  - { id: a, match: { upstream: file, tool: "*" } }',
       'access[0].match.upstream[0]: unknown upstream file | Did you mean files?',
     ],
-    ['for an unknown group', '  - { id: a, for: dbas }', 'access[0].for[0]: unknown group dbas | Did you mean dba?'],
+    ['that doesn’t say to what', '  - { id: a }', 'access[0].match: is missing | Add it. Known here: upstream, tool.'],
+    [
+      'for an unknown group',
+      '  - { id: a, match: { upstream: "*", tool: "*" }, for: dbas }',
+      'access[0].for[0]: unknown group dbas | Did you mean dba?',
+    ],
     [
       'on the approval of an unknown group',
-      '  - { id: a, approval: { from: dbas } }',
+      '  - { id: a, match: { upstream: "*", tool: "*" }, approval: { from: dbas } }',
       'access[0].approval.from[0]: unknown group dbas | Did you mean dba?',
     ],
     [
       'for longer than a week',
-      '  - { id: a, longest: 8d }',
+      '  - { id: a, match: { upstream: "*", tool: "*" }, longest: 8d }',
       'access[0].longest: too long | Choose a duration between 1m and 7d.',
     ],
     [
       'for seconds',
-      '  - { id: a, longest: 30s }',
+      '  - { id: a, match: { upstream: "*", tool: "*" }, longest: 30s }',
       'access[0].longest: too short | Choose a duration between 1m and 7d.',
     ],
     [
       'with a condition, which nobody could judge before there is a call',
-      '  - { id: a, when: "true" }',
+      '  - { id: a, match: { upstream: "*", tool: "*" }, when: "true" }',
       'access[0].when: unknown key | Known here: id, match, for, approval, longest, reason.',
     ],
     [
       'with an effect',
-      '  - { id: a, effect: allow }',
+      '  - { id: a, match: { upstream: "*", tool: "*" }, effect: allow }',
       'access[0].effect: unknown key | Known here: id, match, for, approval, longest, reason.',
     ],
     [
       'about a method',
-      '  - { id: a, match: { method: resources/read } }',
+      '  - { id: a, match: { upstream: files, tool: x, method: resources/read } }',
       'access[0].match.method: unknown key | Known here: upstream, tool.',
     ],
   ])('%s is refused', (_sentence, access, problem) => {
@@ -67,20 +72,20 @@ describe('an entry of `access`', () => {
   })
 
   it('may not have the id of a rule', () => {
-    expect(problems(file('  - { id: a }', '[{ id: a, effect: allow }]'))).toEqual([
+    expect(problems(file('  - { id: a, match: { upstream: "*", tool: "*" } }', '[{ id: a, effect: allow }]'))).toEqual([
       'access[0].id: another rule has this id | Give each rule its own.',
     ])
   })
 
   it('asks like a rule, for a working day, where it says nothing', () => {
-    const [rule] = policy(file('  - { id: a }')).access
+    const [rule] = policy(file('  - { id: a, match: { upstream: "*", tool: "*" } }')).access
     expect(rule).toMatchObject({ for: [], longestMs: 8 * 3_600_000, reason: null })
     expect(rule?.terms).toMatchObject({ from: [], quorum: 1, deadlineMs: 900_000 })
   })
 
   it('changes the policy’s version, since fingerprints of requests name it', () => {
-    expect(policy(file('  - { id: a, longest: 1h }')).version).not.toBe(
-      policy(file('  - { id: a, longest: 2h }')).version,
+    expect(policy(file('  - { id: a, match: { upstream: "*", tool: "*" }, longest: 1h }')).version).not.toBe(
+      policy(file('  - { id: a, match: { upstream: "*", tool: "*" }, longest: 2h }')).version,
     )
   })
 })
@@ -90,7 +95,7 @@ describe('which entries are about a wish', () => {
     file(`
   - { id: reading, match: { upstream: "pg-*", tool: "read_*" } }
   - { id: writing, match: { upstream: files, tool: [write_file, edit_file] } }
-  - { id: all-of-files, match: { upstream: files } }`),
+  - { id: all-of-files, match: { upstream: files, tool: "*" } }`),
   )
   it.each<[string, string, string[], string[]]>([
     ['one tool, in the order of the file', 'files', ['write_file'], ['writing', 'all-of-files']],

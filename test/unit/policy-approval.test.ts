@@ -307,7 +307,7 @@ describe('an approval block of access', () => {
     ['an offer for later calls', 'allow_for: 15m', 'allow_for'],
     ['whether grants count', 'accepts_grants: true', 'accepts_grants'],
   ])('says nothing of %s', (_sentence, key, field) => {
-    const text = `version: 1\nrules: []\naccess: [{ id: a, approval: { from: dba, strength: confirm, ${key} } }]`
+    const text = `version: 1\nrules: []\naccess: [{ id: a, match: { upstream: '*', tool: '*' }, approval: { from: dba, strength: confirm, ${key} } }]`
     const result = loadPolicy(text, surroundings)
     expect(result.ok ? [] : result.problems).toMatchObject([
       { path: `access[0].approval.${field}`, message: 'is for calls, and this is about access' },
