@@ -371,7 +371,9 @@ test('a session’s summary appears by itself', async () => {
   const text = await session.innerText()
   expect(text).toContain('alice@example.com on files')
   expect(text).toContain('14 succeeded, 1 denied by policy, 1 denied by reviewer, 1 with unknown outcome')
-  expect(text).toContain('write_file approved by bob@example.com; move_file denied by carol@example.com')
+  expect(text).toContain(
+    'write_file approved by bob@example.com after 42 s; move_file denied by carol@example.com after 3 m 10 s',
+  )
   expect(text).toContain('2 × aws-access-key')
   expect(text).toContain('rec_example')
 })
