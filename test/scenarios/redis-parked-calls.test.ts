@@ -27,6 +27,7 @@ const CALL: Call = {
   rpcId: 7,
   bytes: Buffer.from(text),
   rejoins: 'apr_1' as ApprovalId,
+  statedReason: null,
   continues: null,
 }
 const parked = parkedCallOf({

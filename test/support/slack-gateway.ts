@@ -5,6 +5,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import express from 'express'
 import { createSlackChannel, type SlackOptions } from '../../bots/slack/slack-channel.ts'
 import type { Approval } from '../../src/approval/approval.ts'
@@ -16,7 +17,16 @@ import { epochMs, principalId } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { createFreezeDesk, operatorsMay } from '../../src/freeze/desk.ts'
 import { type Freeze, scopeName } from '../../src/freeze/freeze.ts'
-import type { Clock, Log, MessageRef, People, Place, Readings, Reviews } from '../../src/ports.ts'
+import {
+  ChannelBusy,
+  type Clock,
+  type Log,
+  type MessageRef,
+  type People,
+  type Place,
+  type Readings,
+  type Reviews,
+} from '../../src/ports.ts'
 import { createReviews } from '../../src/review/review.ts'
 import { Secret } from '../../src/secret.ts'
 import { anApproval } from './examples.ts'
@@ -216,7 +226,7 @@ export async function startSlackGateway({
     async ask(change: Partial<Approval> = {}, place: Place = 'slack'): Promise<string> {
       const approval = pendingApproval(change)
       approvals.open(approval)
-      const ref = await post(cardOf(approval), place)
+      const ref = await inTurn(() => post(cardOf(approval), place))
       refs.set(approval.id, [...(refs.get(approval.id) ?? []), ref])
       return (JSON.parse(ref) as { ts: string }).ts
     },
@@ -277,4 +287,15 @@ function linesLog(lines: string[]): Log {
     lines.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`)
   }
   return { info: write('info'), warn: write('warn'), error: write('error') }
+}
+
+/** As the outbox does where a room has had its messages of this second. */
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof ChannelBusy)) throw error
+    await pause(error.retryAfterMs)
+    return inTurn(work)
+  }
 }
