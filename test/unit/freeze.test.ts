@@ -11,6 +11,7 @@ import type { Freeze, FreezeScope } from '../../src/freeze/freeze.ts'
 import { freezeText, isFrozenBy, parseScope, scopeName } from '../../src/freeze/freeze.ts'
 import { grantIdOf } from '../../src/grant/grant.ts'
 import type { StandingGrant } from '../../src/grant/standing.ts'
+import { summarisePrincipal } from '../../src/identity/principal.ts'
 import { peopleOf } from '../../src/people/people.ts'
 import type { Notice } from '../../src/ports.ts'
 import { anApproval, aPrincipal, aReviewer } from '../support/examples.ts'
@@ -51,6 +52,17 @@ describe('which calls a freeze stops', () => {
       ALICE,
       call({ subject: '00u1', email: null, claims: { note: 'alice@example.com', email: ['alice@example.com'] } }),
       false,
+    ],
+    [
+      'those of whom only the names are kept, as of a stored approval',
+      ALICE,
+      {
+        ...call(),
+        principal: summarisePrincipal(
+          aPrincipal({ subject: '00u1', email: 'a.smith@example.com', claims: { upn: 'Alice@example.com' } }),
+        ),
+      } as unknown as ReturnType<typeof call>,
+      true,
     ],
     ['none of another owner', ALICE, call({ subject: 'bob@example.com', email: 'bob@example.com' }), false],
     [

@@ -6,10 +6,11 @@ import type { AuditEvent } from '../../src/audit/events.ts'
 import type { CallId, GrantId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
+import { summarisePrincipal } from '../../src/identity/principal.ts'
 import { peopleOf } from '../../src/people/people.ts'
 import type { Reviewer } from '../../src/people/reviewer.ts'
 import { createReviews, mayReview } from '../../src/review/review.ts'
-import { anApproval, aReviewer } from '../support/examples.ts'
+import { anApproval, aPrincipal, aReviewer } from '../support/examples.ts'
 import { createMemoryApprovalStore } from '../support/memory-approval-store.ts'
 import { anAccessApproval } from '../support/standing-grants.ts'
 
@@ -36,6 +37,16 @@ describe('who may review', () => {
       'not the owner by the token’s subject',
       of(null, 'Alice@example.com'),
       aReviewer('alice@example.com'),
+      'self_review',
+    ],
+    [
+      'not the owner by another of the token’s names',
+      {
+        principal: summarisePrincipal(
+          aPrincipal({ subject: '00u1', email: 'a.smith@example.com', claims: { upn: 'Bob@example.com' } }),
+        ),
+      },
+      BOB,
       'self_review',
     ],
     ['not the owner, although a member', { from: ['dba'], ...of('bob@example.com', '00u2') }, BOB, 'self_review'],
