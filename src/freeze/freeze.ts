@@ -7,7 +7,7 @@ import { visible } from '../approval/visible.ts'
 import type { EpochMs } from '../brands.ts'
 import { suggestion } from '../config/problems.ts'
 import type { StandingGrant } from '../grant/standing.ts'
-import { namesOf, type PrincipalSummary } from '../identity/principal.ts'
+import { namesOf } from '../identity/principal.ts'
 import type { Reviewer } from '../people/reviewer.ts'
 
 export type FreezeScope =
