@@ -103,7 +103,11 @@ interface Clearance {
 }
 
 const WITHOUT_APPROVAL = {
-  ...{ fingerprint: null, approvalId: null, grantId: null, approvedBy: [], isStanding: false },
+  fingerprint: null,
+  approvalId: null,
+  grantId: null,
+  approvedBy: [],
+  isStanding: false,
 } as const
 
 /** The approval of this very call; null where there is none. */

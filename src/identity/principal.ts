@@ -36,7 +36,18 @@ export interface PrincipalSummary {
   readonly otherNames?: readonly string[]
 }
 
+/** Every call asks for it, and a token's principal is one object for as long as the token is remembered. */
+const summaries = new WeakMap<Principal, PrincipalSummary>()
+
 export function summarisePrincipal(principal: Principal): PrincipalSummary {
+  const known = summaries.get(principal)
+  if (known !== undefined) return known
+  const summary = summaryOf(principal)
+  summaries.set(principal, summary)
+  return summary
+}
+
+function summaryOf(principal: Principal): PrincipalSummary {
   const { id, issuer, subject, client, email } = principal
   const known = [email?.toLowerCase(), subject.toLowerCase()]
   const otherNames = claimedNames(principal.claims).filter((name) => !known.includes(name))
