@@ -563,7 +563,11 @@ export function credentialsOf(settings: Settings): ReadonlyMap<string, StaticCre
 }
 
 export function channelNames({ channels }: Settings): readonly ChannelName[] {
-  return [...(channels.slack ? (['slack'] as const) : []), ...(channels.console.enabled ? (['console'] as const) : [])]
+  return [
+    ...(channels.slack ? (['slack'] as const) : []),
+    ...(channels.teams ? (['teams'] as const) : []),
+    ...(channels.console.enabled ? (['console'] as const) : []),
+  ]
 }
 
 /** What is asked over the network about groups and people. The same for the service and for `doctor`. */

@@ -329,6 +329,34 @@ export interface Channel {
   find?(sent: Sent, at: EpochMs): Promise<MessageRef | null>
 }
 
+/** A conversation of Teams that the bot is in, and how it is reached. */
+export interface Conversation {
+  /** `19:…@thread.tacv2` a channel, `19:…@thread.v2` a group chat, `a:…` a talk of two. Never with `;messageid=`. */
+  readonly id: string
+  readonly kind: 'channel' | 'groupChat' | 'personal'
+  readonly tenantId: string
+  /** Where the connector answers for it; Microsoft may move it, so that the newest counts. */
+  readonly serviceUrl: string
+  /** The person of a personal talk, by Entra's object id; else null. */
+  readonly oid: string | null
+  /** The team's group id in Entra, where the conversation is a channel and Teams named it; else null. */
+  readonly teamGroupId: string | null
+}
+
+/**
+ * The conversations that Teams told of: a bot can write only where it was installed. jobs/conversations implements it.
+ * Rejects with `store_unavailable`.
+ */
+export interface Conversations {
+  /** Durable when it resolves. */
+  remember(conversation: Conversation): Promise<void>
+  get(id: string): Promise<Conversation | null>
+  /** The personal talk with this person. */
+  withPerson(tenantId: string, oid: string): Promise<Conversation | null>
+  /** The bot was taken out of it. */
+  forget(id: string): Promise<void>
+}
+
 /** What names a message of ours among all others. */
 export type Sent =
   | { readonly kind: 'card'; readonly approvalId: ApprovalId; readonly place: Place }

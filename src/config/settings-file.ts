@@ -23,6 +23,7 @@ import {
   text,
 } from './fields.ts'
 import { nearest, type Path, say, suggestion } from './problems.ts'
+import { teams } from './teams-file.ts'
 import { zone } from './zone.ts'
 
 /** What passes is recorded, as one line at most: half of audit/chain.ts' LINE_MAX_BYTES, because JSON grows. */
@@ -217,16 +218,15 @@ const slack = z.preprocess(
 const channels = strict(
   {
     slack,
+    teams,
     console: strict({ enabled: flag().default(true), reviewer: email().optional() }).prefault({}),
   },
   {
-    refused: {
-      teams: say('Microsoft Teams is not supported yet', 'Remove it; use slack or console.'),
-    },
     check: (value, add) => {
       const isConsoleOff = isRecord(value.console) && value.console.enabled === false
-      if (isConsoleOff && value.slack === undefined) {
-        add([], say('there is no channel to ask people in', 'Enable channels.console or configure channels.slack.'))
+      if (isConsoleOff && value.slack === undefined && value.teams === undefined) {
+        const cure = 'Enable channels.console, or configure channels.slack or channels.teams.'
+        add([], say('there is no channel to ask people in', cure))
       }
     },
   },

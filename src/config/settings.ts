@@ -43,6 +43,7 @@ export interface Settings {
   }
   readonly channels: {
     readonly slack: SlackSettings | null
+    readonly teams: TeamsSettings | null
     readonly console: { readonly enabled: boolean; readonly reviewer: string | null }
   }
   readonly recordings: {
@@ -158,6 +159,42 @@ export interface SlackWorkspaceSettings {
   readonly summaries: string | null
 }
 
+export interface TeamsSettings {
+  /** Of the bot's app registration in Entra; lower-case GUIDs. */
+  readonly appId: string
+  readonly tenantId: string
+  readonly appType: 'SingleTenant' | 'UserAssignedMSI'
+  /** Null only with a managed identity. */
+  readonly appPassword: Secret | null
+  /** Ids of the conversations for cards and for summaries: `19:…@thread.tacv2`. */
+  readonly approvals: string
+  readonly summaries: string
+  /** Which library speaks the protocol; see bots/teams/transport.ts. */
+  readonly library: 'botbuilder' | 'agents-hosting'
+  /** Which of Entra's addresses is the person's: the one that their agents' tokens carry. */
+  readonly email: 'mail' | 'userPrincipalName'
+  /** The app may read people, groups and the channel's messages by Microsoft Graph. */
+  readonly graph: boolean
+  /** Another cloud's, or a test's; null: the public cloud's. */
+  readonly endpoints: TeamsEndpoints | null
+}
+
+/** Without a trailing slash. */
+export interface TeamsEndpoints {
+  /** `https://login.microsoftonline.com` */
+  readonly login: string
+  /** `https://login.botframework.com/v1/.well-known/openidconfiguration` */
+  readonly openIdMetadata: string
+  /** Of the connector's tokens: `https://api.botframework.com`. */
+  readonly issuer: string
+  /** What the bot asks a token for: `https://api.botframework.com/.default`. */
+  readonly scope: string
+  /** `https://graph.microsoft.com` */
+  readonly graph: string
+  /** Origins at which the connector may answer: `https://smba.trafficmanager.net`. */
+  readonly connectors: readonly string[]
+}
+
 export type ParsedSettings =
   | { readonly ok: true; readonly settings: Settings; readonly warnings: readonly Problem[] }
   | { readonly ok: false; readonly problems: readonly Problem[] }
@@ -197,7 +234,11 @@ function build(file: SettingsFile): Settings {
       passkeys: file.people.passkeys,
       operators: file.people.operators ?? null,
     },
-    channels: { slack: buildSlack(file.channels.slack), console: buildConsole(file.channels.console) },
+    channels: {
+      slack: buildSlack(file.channels.slack),
+      teams: buildTeams(file.channels.teams),
+      console: buildConsole(file.channels.console),
+    },
     recordings: file.recordings,
     holds: {
       defaultBudgetMs: file.holds.defaultBudget,
@@ -313,6 +354,16 @@ function buildWorkspace([name, item]: [string, WorkspaceFile]): [string, SlackWo
   if (item === undefined) return []
   const { botToken, approvals, summaries } = item
   return [[name, { botToken: new Secret(botToken), approvals, summaries: summaries || null }]]
+}
+
+function buildTeams(teams: SettingsFile['channels']['teams']): TeamsSettings | null {
+  if (teams === undefined) return null
+  return {
+    ...teams,
+    appPassword: teams.appPassword === '' ? null : new Secret(teams.appPassword),
+    summaries: teams.summaries || teams.approvals,
+    endpoints: teams.endpoints ?? null,
+  }
 }
 
 function buildConsole(item: SettingsFile['channels']['console']): Settings['channels']['console'] {

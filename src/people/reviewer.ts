@@ -1,7 +1,7 @@
 /** A person who reviews or asks, as their channel vouches for them. */
 /** A person as a channel verified them. Two reviewers with one e-mail are one person. */
 export interface Reviewer {
-  /** `slack:<team>:<user>`, `console:<e-mail>`. */
+  /** `slack:<team>:<user>`, `teams:<tenant>:<object id>`, `console:<e-mail>`. */
   readonly id: string
   /** Verified by the channel, lower-cased; null where the channel can't tell. */
   readonly email: string | null

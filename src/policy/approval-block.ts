@@ -27,7 +27,7 @@ const groups = () => oneOrMore(text('dba'), GROUPS_MAX)
 
 function places() {
   const cure =
-    'Write slack or console, a room by its id like slack:C0123ABCD, or slack/acme:C0123ABCD in a named workspace.'
+    'Write slack, teams or console; a room by its id, like slack:C0123ABCD or teams:19:…@thread.tacv2; or slack/acme:C0123ABCD in a named workspace.'
   return oneOrMore(
     matching(
       /^[^#]*$/,

@@ -1,7 +1,7 @@
 /**
  * A place as a policy names it: a channel, or a room of it, each perhaps of a named workspace; see Place in ports.ts.
  *
- *   slack   slack:C0123ABCD   slack/acme   slack/acme:C0123ABCD   console
+ *   slack   slack:C0123ABCD   slack/acme   slack/acme:C0123ABCD   console   teams   teams:19:…@thread.tacv2
  *
  * A room goes by its id, because names can be given to another room.
  */
@@ -18,9 +18,14 @@ export interface ParsedPlace {
 /** Slack's conversations: C for channels, G for older private ones. D is a talk of two, where nobody else could decide. */
 const SLACK = /^slack(?:\/([a-z0-9][a-z0-9-]{0,62}))?(?::([CG][A-Z0-9]{2,31}))?$/
 
+/** Teams' channels and group chats. A talk of two has another form, and nobody else could decide in it. */
+const TEAMS = /^teams(?::(19:[A-Za-z0-9_-]{1,200}@(?:thread\.tacv2|thread\.skype|thread\.v2|unq\.gbl\.spaces)))?$/
+
 /** Null where the text names no place. */
 export function placeIn(text: string): ParsedPlace | null {
-  if (text === 'console' || text === 'teams') return { channel: text, workspace: null, room: null }
+  if (text === 'console') return { channel: text, workspace: null, room: null }
+  const teams = TEAMS.exec(text)
+  if (teams !== null) return { channel: 'teams', workspace: null, room: teams[1] ?? null }
   const parts = SLACK.exec(text)
   if (parts === null) return null
   return { channel: 'slack', workspace: parts[1] ?? null, room: parts[2] ?? null }

@@ -56,6 +56,8 @@ const homes: Readonly<Record<string, string>> = {
   '@slack/bolt': 'bots/slack/',
   '@slack/web-api': 'bots/slack/',
   '@slack/types': 'bots/slack/',
+  'botframework-connector': 'bots/teams/',
+  '@microsoft/agents-hosting': 'bots/teams/',
   botbuilder: 'bots/teams/',
   'openid-client': 'bots/step-up/sign-in.ts',
   '@simplewebauthn/server': 'bots/step-up/passkey-checks.ts',

@@ -32,7 +32,7 @@ function terms(block: string, more: Partial<PolicySurroundings> = {}): ApprovalT
 
 const OFFICE = 'days: mon-fri, from: "09:00", to: "18:00", zone: Europe/Berlin, otherwise: [editors]'
 const PLACE_CURE =
-  'Write slack or console, a room by its id like slack:C0123ABCD, or slack/acme:C0123ABCD in a named workspace.'
+  'Write slack, teams or console; a room by its id, like slack:C0123ABCD or teams:19:…@thread.tacv2; or slack/acme:C0123ABCD in a named workspace.'
 
 describe('[REQ-POLICY-4] an approval block', () => {
   it.each<[string, string, string]>([

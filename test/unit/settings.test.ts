@@ -56,7 +56,7 @@ describe('the smallest settings', () => {
       upstreams: expect.any(Map),
       policy: './policy.yaml',
       people: { groups: expect.any(Map), okta: null, passkeys: 'off', operators: null },
-      channels: { slack: null, console: { enabled: true, reviewer: null } },
+      channels: { slack: null, teams: null, console: { enabled: true, reviewer: null } },
       recordings: {
         directory: './recordings',
         sync: 'group',
@@ -671,7 +671,6 @@ describe('[REQ-POLICY-4] wrong settings', () => {
     ],
     ['operators that are nobody', { x: 'people: { operators: [] }' }, 'people.operators: is an empty list'],
     ['a group named like an address', { x: 'people: { groups: { "a@b": [] } }' }, 'people.groups.a@b: not a name'],
-    ['Teams', { x: 'channels: { teams: { appId: x } }' }, 'channels.teams: Microsoft Teams is not supported yet'],
     [
       'no channel',
       { x: 'channels: { console: { enabled: false } }' },
@@ -788,7 +787,7 @@ identity: { issuers: [{ issuer: http://a.example }] }
 upstreams:
   files: { url: http://a.example }
   local: { command: npx }
-channels: { teams: {} }
+channels: { slak: {} }
 sessions: { idle: 5 }`)
     if (parsed.ok) throw new Error('these settings are wrong')
     expect(parsed.problems.map(({ path, line }) => `${line} ${path}`).sort()).toEqual([
@@ -796,7 +795,7 @@ sessions: { idle: 5 }`)
       '2 identity.issuers[0].issuer',
       '4 upstreams.files.url',
       '5 upstreams.local.command',
-      '6 channels.teams',
+      '6 channels.slak',
       '7 sessions.idle',
       'null policy',
     ])
