@@ -4,6 +4,9 @@
  */
 import { type Logger, LogLevel } from '@slack/bolt'
 import type { Log } from '../../src/ports.ts'
+import { errorName } from '../chat/error-name.ts'
+
+export { errorName } from '../chat/error-name.ts'
 
 const LINE_MAX = 300
 
@@ -22,10 +25,4 @@ export function boltLogger(log: Log): Logger {
 function sentence(parts: readonly unknown[]): string {
   const text = parts.find((part) => typeof part === 'string')
   return `slack: ${typeof text === 'string' ? text.slice(0, LINE_MAX) : errorName(parts[0])}`
-}
-
-/** What may be logged of an error: Slack's code for it, or its name; never its message, which may quote a request. */
-export function errorName(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown error'
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }

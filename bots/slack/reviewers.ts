@@ -6,16 +6,12 @@
  * An e-mail address is needed: without one nobody can tell whether the agent acts for whoever clicks. An unconfirmed
  * address is none, because whoever sets it could become somebody else.
  */
-import type { Reviewer } from '../../src/people/reviewer.ts'
 import type { Clock, Log } from '../../src/ports.ts'
+import type { WhoClicked } from '../chat/who-clicked.ts'
 import { REVIEWER_CACHED_MS, REVIEWERS_CACHED_MAX } from './limits.ts'
 import { errorName } from './log.ts'
 import type { SlackUser } from './workspace.ts'
 import type { WebOf } from './workspaces.ts'
-
-export type WhoClicked =
-  | { readonly ok: true; readonly reviewer: Reviewer }
-  | { readonly ok: false; readonly message: string }
 
 export interface Reviewers {
   /** `teamId` is one of ours, as the delivery was authorised for; never rejects. */
