@@ -9,6 +9,7 @@ import { cardOf } from '../../src/approval/card-of.ts'
 import { visible } from '../../src/approval/visible.ts'
 import type { StandingGrant } from '../../src/grant/standing.ts'
 import type { EndedSession } from '../../src/ports.ts'
+import { subjectText } from '../chat/shown-call.ts'
 import {
   HOME_EXTEND_ACTION,
   HOME_PAGE_ACTION,
@@ -19,7 +20,7 @@ import {
 } from './actions.ts'
 import { cardMessage } from './card-blocks.ts'
 import { HEADER_MAX, HOME_ROWS_MAX, NAME_BYTES_MAX, OUTCOME_BYTES_MAX, REASON_BYTES_MAX } from './limits.ts'
-import { shownCall, subjectText } from './shown-call.ts'
+import { shownCall } from './shown-call.ts'
 import { clipped, count, date, label, line, linkTo, note, plain, plainSection, quoted } from './text.ts'
 
 export const SECTIONS = ['waiting', 'requests', 'grants', 'sessions'] as const

@@ -1,13 +1,9 @@
-/**
- * All of a call, page by page, in a modal: what did not fit on the card can be read before deciding. The page is cut
- * anew from the approval at each turn, so that nothing but its id and a number travels through Slack.
- */
+/** All of a call, page by page, in a modal. */
 import type { types } from '@slack/bolt'
 import type { Card } from '../../src/approval/card.ts'
 import { ARGUMENTS_VIEW, NEXT_PAGE_ACTION, PREVIOUS_PAGE_ACTION } from './actions.ts'
-import { NAME_BYTES_MAX, PAGE_BYTES_MAX, ROW_BYTES } from './limits.ts'
-import { callRows } from './shown-call.ts'
-import { clip, clipped, code, jsonBytes, line, note, plain, preformatted } from './text.ts'
+import { pageOf, pageRowElements, pagesOf } from './shown-call.ts'
+import { line, note, plain } from './text.ts'
 
 type RichElement = types.RichTextBlockElement
 
@@ -31,10 +27,8 @@ export function argumentsView(card: Card, wanted: number, subject: string = card
 
 /** A number out of range shows the nearest page. */
 export function pageBlocks(card: Card, wanted: number): Paged {
-  const all = argumentPages(card)
-  const pages = Math.max(1, all.length)
-  const page = Math.min(Math.max(1, wanted), pages)
-  const elements = all[page - 1] ?? [line(note('No arguments.'))]
+  const { rows, page, pages } = pageOf(card, wanted)
+  const elements = rows.length === 0 ? [line(note('No arguments.'))] : rows.flatMap(pageRowElements)
   const blocks: types.KnownBlock[] = [{ type: 'rich_text', elements }]
   const turns = buttons(page, pages)
   if (turns.length > 0) {
@@ -56,29 +50,5 @@ function turn(text: string, action: string, page: number): types.Button {
 }
 
 export function argumentPages(card: Card): RichElement[][] {
-  const pages: RichElement[][] = []
-  let page: RichElement[] = []
-  let left = PAGE_BYTES_MAX
-  const turnPage = () => {
-    pages.push(page)
-    page = []
-    left = PAGE_BYTES_MAX
-  }
-  for (const { name, value } of callRows(card)) {
-    let rest: string = value
-    let continued = false
-    do {
-      if (left < 2 * ROW_BYTES) turnPage()
-      const cut = clip(rest, left - ROW_BYTES)
-      const suffix = continued ? ' (continued)' : value === '' ? ' (empty)' : ''
-      const row: RichElement[] = [line(code(clipped(name, NAME_BYTES_MAX)), ...(suffix === '' ? [] : [note(suffix)]))]
-      if (cut.text !== '') row.push(preformatted(cut.text))
-      page.push(...row)
-      left -= jsonBytes(row)
-      rest = rest.slice(cut.text.length)
-      continued = true
-    } while (rest !== '')
-  }
-  if (page.length > 0) pages.push(page)
-  return pages
+  return pagesOf(card).map((rows) => rows.flatMap(pageRowElements))
 }

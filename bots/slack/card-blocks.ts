@@ -6,6 +6,7 @@
 import type { types } from '@slack/bolt'
 import type { Card, CardNote } from '../../src/approval/card.ts'
 import { visible } from '../../src/approval/visible.ts'
+import { type ShownCall, subjectText } from '../chat/shown-call.ts'
 import {
   APPROVE_ACTION,
   DENY_ACTION,
@@ -16,7 +17,7 @@ import {
   SHOW_ALL_ACTION,
 } from './actions.ts'
 import { ADDED_SHOWN, BLOCKS_BYTES_MAX, NAME_BYTES_MAX, REASON_BYTES_MAX, REMARK_BYTES_MAX } from './limits.ts'
-import { type ShownCall, shownCall, subjectText } from './shown-call.ts'
+import { callElements, shownCall } from './shown-call.ts'
 import {
   clipped,
   contextLine,
@@ -63,7 +64,7 @@ function cardBlocks(card: Card, shown: ShownCall, added: Added): types.KnownBloc
     { type: 'header', text: plain(shown.headline) },
     ...richText(decision(card, added)),
     ...richText(stakes(card, shown)),
-    { type: 'rich_text', elements: shown.elements },
+    { type: 'rich_text', elements: callElements(shown) },
     ...richText(remarks(card)),
     { type: 'context', elements: [mrkdwn(when(card))] },
   ]

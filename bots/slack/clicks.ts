@@ -13,6 +13,7 @@ import type { Approval } from '../../src/approval/approval.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import { visible } from '../../src/approval/visible.ts'
 import type { Log } from '../../src/ports.ts'
+import { readSubject } from '../chat/shown-call.ts'
 import {
   APPROVE_VIEW,
   ARGUMENTS_VIEW,
@@ -28,7 +29,6 @@ import { type Answer, answerBlocks, guarded, inTime, NOT_UNDERSTOOD } from './cl
 import { act, Click, type ClicksOptions } from './decide.ts'
 import { errorName } from './log.ts'
 import { messageView } from './more-view.ts'
-import { readSubject } from './shown-call.ts'
 import { SUBMISSIONS, Submission, type SubmittedView } from './submit.ts'
 import { fallbackText } from './text.ts'
 import type { SlackWeb } from './web.ts'

@@ -12,6 +12,7 @@ import type { ApprovalId } from '../../src/brands.ts'
 import { standingGrantOf } from '../../src/grant/standing.ts'
 import type { Reviewer } from '../../src/people/reviewer.ts'
 import type { AccessDesk, ApprovalStore, Log, Readings, ReviewClick, Reviews } from '../../src/ports.ts'
+import { readSubject, type Subject } from '../chat/shown-call.ts'
 import {
   APPROVE_ACTION,
   APPROVE_FOR_ACTION,
@@ -39,7 +40,7 @@ import { type Answer, answerOf, done, GONE, NOT_UNDERSTOOD, refused, SAID_NOTHIN
 import { denyAllView, denyView } from './deny-view.ts'
 import { moreView } from './more-view.ts'
 import type { Reviewers } from './reviewers.ts'
-import { readSubject, type Subject, shownBy } from './shown-call.ts'
+import { shownBy } from './shown-call.ts'
 import { platformError } from './web.ts'
 import type { WebOf } from './workspaces.ts'
 

@@ -1,5 +1,6 @@
 /** What each window does when it is submitted. What it refuses stands beside the window's input. */
 import { z } from 'zod'
+import { readSubject } from '../chat/shown-call.ts'
 import {
   APPROVE_VIEW,
   ASK_VIEW,
@@ -17,7 +18,6 @@ import {
 import { chosenMs } from './approve-view.ts'
 import { type Answer, answerOf, done, GONE, NOT_UNDERSTOOD, refused } from './click-answers.ts'
 import { type ClicksOptions, submit, Values } from './decide.ts'
-import { readSubject } from './shown-call.ts'
 import { count } from './text.ts'
 
 export const Submission = z.object({
