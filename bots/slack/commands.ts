@@ -8,10 +8,9 @@
  */
 import type { App } from '@slack/bolt'
 import { z } from 'zod'
-import { visible } from '../../src/approval/visible.ts'
-import { GatewayError } from '../../src/errors.ts'
 import type { Reviewer } from '../../src/people/reviewer.ts'
 import type { Log } from '../../src/ports.ts'
+import { answerLines, chooseCommand, failureText, type NamedCommand, type Said } from '../chat/commands.ts'
 import { COMMAND } from './actions.ts'
 import { COMMAND_ANSWER_MAX } from './limits.ts'
 import { errorName } from './log.ts'
@@ -30,18 +29,8 @@ export interface Asked {
   readonly words: string
 }
 
-export interface Said {
-  /** For this person alone; null: nothing, a modal says it. */
-  readonly message: string | null
-  /** What is to be said once all is done. */
-  readonly later?: Promise<string>
-}
-
-export interface Subcommand {
-  readonly name: string
-  /** What follows its name: `@agent | upstream | all`. */
-  readonly usage: string
-  readonly does: string
+export interface Subcommand extends NamedCommand {
+  /** What it says is for this person alone. */
   run(asked: Asked): Promise<Said>
 }
 
@@ -117,23 +106,14 @@ async function answer(
   }
 }
 
-/** A fault ends as a sentence to the person, never as a command that seems to have worked. */
 function failure(error: unknown, log: Log): string {
   log.error('slack command failed', { channel: 'slack', error: errorName(error) })
-  const cure = error instanceof GatewayError ? error.cure : 'The gateway’s log has the details.'
-  return `That failed: ${cure} Please try again, or use the countersign command in a shell.`
+  return failureText(error)
 }
 
 function toOne(message: string) {
-  const text = visibleLines(message)
+  const text = answerLines(message, COMMAND_ANSWER_MAX)
   return { response_type: 'ephemeral' as const, text: fallbackText(text), blocks: [plainSection(text)] }
-}
-
-/** Line breaks are ours; Slack takes so many characters in one section. */
-function visibleLines(message: string): string {
-  const lines = message.split('\n').map((line) => visible(line))
-  const text = lines.join('\n')
-  return text.length <= COMMAND_ANSWER_MAX ? text : `${text.slice(0, COMMAND_ANSWER_MAX - 1)}…`
 }
 
 async function tellInChannel(
@@ -150,14 +130,6 @@ async function tellInChannel(
 // ---- /countersign
 
 async function runSubcommand(subcommands: readonly Subcommand[], asked: Asked): Promise<Said> {
-  const [, name = '', words = ''] = /^(\S*)\s*(.*)$/s.exec(asked.words) ?? []
-  const wanted = subcommands.find((subcommand) => subcommand.name === name.toLowerCase())
-  if (wanted !== undefined) return wanted.run({ ...asked, words })
-  const isHelp = name === '' || name.toLowerCase() === 'help'
-  return { message: `${isHelp ? '' : `There is no “${name.slice(0, 40)}”.\n`}${helpText(subcommands)}` }
-}
-
-function helpText(subcommands: readonly Subcommand[]): string {
-  const lines = subcommands.map(({ name, usage, does }) => `${COMMAND} ${name}${usage && ` ${usage}`}: ${does}`)
-  return [...lines, `${COMMAND} help: shows this`].join('\n')
+  const chosen = chooseCommand(subcommands, asked.words, `${COMMAND} `)
+  return chosen.ok ? chosen.command.run({ ...asked, words: chosen.words }) : { message: chosen.message }
 }

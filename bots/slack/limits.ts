@@ -127,10 +127,6 @@ export const PREVIEW_SENTENCES_MAX = 60
 
 /** docs.slack.dev/reference/block-kit/blocks/section-block: the text of one section. */
 export const COMMAND_ANSWER_MAX = 3000
-/** What of a status a person reads in a chat. */
-export const STATUS_ROWS_MAX = 10
-/** After a freeze stands: who it is and the write have had their time of ACK_WITHIN_MS already. */
-export const FREEZE_PATIENCE_MS = 500
 /** A signed delivery is fresh for SIGNATURE_AGE_MAX_MS, by a clock that may be SIGNATURE_SKEW_MAX_MS off. */
 export const DELIVERY_ONCE_MS = SIGNATURE_AGE_MAX_MS + 2 * SIGNATURE_SKEW_MAX_MS
 

@@ -21,7 +21,7 @@ import { type CheckLine, type CheckSurroundings, checkSlack } from './check.ts'
 import { registerClicks } from './clicks.ts'
 import { type CommandsOptions, registerSubcommands } from './commands.ts'
 import type { ClicksOptions } from './decide.ts'
-import { type FreezeCommandsOptions, freezeCommands } from './freeze-commands.ts'
+import { type SlackFreezeOptions, slackFreezeCommands } from './freeze-commands.ts'
 import { createGate } from './gate.ts'
 import { ACK_WITHIN_MS, CLICK_API_TIMEOUT_MS, REQUEST_BYTES_MAX } from './limits.ts'
 import { boltLogger, errorName } from './log.ts'
@@ -57,7 +57,7 @@ export interface SlackOptions {
   readonly home: HomeParts | null
   /** See ClicksOptions. */
   readonly stepUpLink: ClicksOptions['stepUpLink']
-  readonly freezing: Omit<FreezeCommandsOptions, 'webOf' | 'listPending'>
+  readonly freezing: Omit<SlackFreezeOptions, 'webOf' | 'listPending'>
   /** See CommandsOptions. */
   readonly isFirst: CommandsOptions['isFirst']
   readonly clock: Clock
@@ -93,7 +93,7 @@ export function createSlackChannel(options: SlackOptions): SlackChannel {
     webOf,
     log,
   })
-  registerSubcommands(app, freezeCommands({ ...options.freezing, listPending: options.listPending, webOf }), {
+  registerSubcommands(app, slackFreezeCommands({ ...options.freezing, listPending: options.listPending, webOf }), {
     ...{ reviewers, isFirst: options.isFirst, webOf, log },
   })
   registerRequester(app, { reviews: options.reviews, get: options.get, reviewers, webOf, log })
