@@ -10,6 +10,7 @@ import { type FreezeScope, freezeText, parseScope, scopeName, scopeText } from '
 import type { Reviewer } from '../../src/people/reviewer.ts'
 import type { FreezeDesk, FreezeOutcome, Freezes } from '../../src/ports.ts'
 import { isRequester } from '../../src/review/review.ts'
+import { count } from './clip.ts'
 import type { NamedCommand, Said } from './commands.ts'
 import { FREEZE_PATIENCE_MS, STATUS_ROWS_MAX } from './limits.ts'
 
@@ -157,10 +158,6 @@ async function frozenNow({ list }: FreezeCommandsOptions, { isPrivate }: FreezeA
 
 function moreThan(all: readonly unknown[], shown: readonly unknown[]): readonly string[] {
   return all.length > shown.length ? [`… and ${all.length - shown.length} more`] : []
-}
-
-function count(number: number, thing: string): string {
-  return `${number.toLocaleString('en')} ${thing}${number === 1 ? '' : 's'}`
 }
 
 const utc = (at: number) => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`

@@ -22,6 +22,12 @@ const planted: readonly [sentence: string, rule: Rule, files: Record<string, str
     { 'bots/slack/a.ts': `import type { X } from '../../proxy/x.ts'` },
   ],
   ['jobs imports bots', 'layers meet in src', { 'jobs/a.ts': `import { x } from '../bots/x.ts'` }],
+  ['Teams imports Slack', 'channels meet in chat', { 'bots/teams/a.ts': `import { x } from '../slack/x.ts'` }],
+  [
+    'what chats share knows one',
+    'channels meet in chat',
+    { 'bots/chat/a.ts': `import type { X } from '../teams/x.ts'` },
+  ],
   ['proxy imports main', 'nobody imports a composition root', { 'proxy/a.ts': `import { x } from '../src/main.ts'` }],
   ['src imports the cli', 'nobody imports a composition root', { 'src/a.ts': `import { x } from './cli/x.ts'` }],
   [
@@ -93,6 +99,10 @@ const allowed: readonly [sentence: string, files: Record<string, string>][] = [
     { 'proxy/a.ts': `import type { B } from '../src/b.ts'\nimport { c } from './c.ts'` },
   ],
   [
+    'a channel uses what chats share, and itself',
+    { 'bots/slack/a.ts': `import { c } from '../chat/c.ts'\nimport { b } from './b.ts'` },
+  ],
+  [
     'packages at home',
     { 'jobs/redis.ts': `import { Redis } from 'ioredis'`, 'jobs/q.ts': `import { Queue } from 'bullmq'` },
   ],
@@ -117,6 +127,7 @@ describe('each rule finds its breach', () => {
     const rules = {
       'src is pure': true,
       'layers meet in src': true,
+      'channels meet in chat': true,
       'nobody imports a composition root': true,
       'runtime code imports runtime code': true,
       'one home a package': true,

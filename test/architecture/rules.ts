@@ -10,6 +10,7 @@ import { parseSync, Visitor } from 'vite'
 export type Rule =
   | 'src is pure'
   | 'layers meet in src'
+  | 'channels meet in chat'
   | 'nobody imports a composition root'
   | 'runtime code imports runtime code'
   | 'one home a package'
@@ -114,6 +115,9 @@ function insideBreaches(path: string, target: string, add: Add): void {
   else if (isRoot(path)) return
   else if (from === 'src' && to !== 'src') add('src is pure', target)
   else if (edgeFolders.includes(from) && to !== from && to !== 'src') add('layers meet in src', target)
+  else if (from === 'bots' && to === 'bots' && !mayShare(channelOf(path), channelOf(target))) {
+    add('channels meet in chat', target)
+  }
 }
 
 function outsideBreaches(path: string, specifier: string, dependencies: ReadonlySet<string>, add: Add): void {
@@ -240,6 +244,16 @@ function parse(path: string, text: string): Module {
 
 function folderOf(path: string): string {
   return path.split('/', 1)[0] ?? ''
+}
+
+/** `bots/slack/text.ts` -> `slack`. */
+function channelOf(path: string): string {
+  return path.split('/', 2)[1] ?? ''
+}
+
+/** What two channels share is in bots/chat, which knows neither. */
+function mayShare(from: string, to: string): boolean {
+  return from === to || to === 'chat'
 }
 
 function isRuntime(path: string): boolean {
