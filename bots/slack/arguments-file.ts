@@ -4,7 +4,7 @@
  * reorder or hide what they say. Each line of a value is indented, so that no value can imitate another row.
  */
 import type { Card } from '../../src/approval/card.ts'
-import type { Pace } from './pace.ts'
+import type { Pace } from '../chat/pace.ts'
 import { callRows, shownCall } from './shown-call.ts'
 import type { SlackWeb } from './web.ts'
 

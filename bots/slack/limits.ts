@@ -83,10 +83,6 @@ export const CLICK_API_TIMEOUT_MS = 1200
  */
 export const POST_EVERY_MS = 1000
 export const POST_BURST_MAX = 5
-/** Methods and conversations whose pace is remembered; one that is forgotten starts anew. */
-export const LANES_MAX = 2000
-/** Nobody in a queue is told to wait longer than this before asking again. */
-export const QUEUE_WAIT_MAX_MS = 60_000
 
 /**
  * Around the instant at which a message was tried: our clock against Slack's, and what a request may take on its way. The

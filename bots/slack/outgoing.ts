@@ -21,13 +21,15 @@ import {
   type Sent,
   SUMMARY_DETAILS,
 } from '../../src/ports.ts'
+import { isGone } from '../chat/gone.ts'
+import type { Requesters } from '../chat/requesters.ts'
 import { attachArguments } from './arguments-file.ts'
 import { cardMessage, type SlackMessage } from './card-blocks.ts'
 import { digestMessage } from './digest-blocks.ts'
 import { noticeMessage } from './notice-blocks.ts'
 import { replyMessage } from './reply-blocks.ts'
 import { requesterMessage } from './requester.ts'
-import { createRequesters, type Requesters, type Talk } from './requesters.ts'
+import { createRequesters, type Talk } from './requesters.ts'
 import { findSent, metadataOf, readRef, refIn, workspaceOf } from './sent.ts'
 import { summaryDetails, summaryMessage } from './summary-blocks.ts'
 import type { SlackWorkspace, Workspaces } from './workspaces.ts'
@@ -40,7 +42,7 @@ export interface OutgoingOptions {
 }
 
 interface Outgoing extends OutgoingOptions {
-  readonly requesters: Requesters
+  readonly requesters: Requesters<Talk>
 }
 
 const REQUESTER = placeOfRequester('slack')
@@ -72,7 +74,7 @@ export function createOutgoing(options: OutgoingOptions): Channel {
       const sent = { kind: 'reply', ref, replyId: reply.id } as const
       const thread = { ts, isBroadcast }
       await post({ workspace, conversation: channel, message: shown, sent, thread }).catch(
-        isGone(outgoing, { approval_id: about.card.approvalId }),
+        unlessGone(outgoing, { approval_id: about.card.approvalId }),
       )
     },
     async attach(ref, card) {
@@ -97,7 +99,7 @@ export function createOutgoing(options: OutgoingOptions): Channel {
       const sent = { kind: 'reply', ref, replyId: SUMMARY_DETAILS } as const
       const thread = { ts, isBroadcast: false }
       await post({ workspace, conversation: channel, message: summaryDetails(summary), sent, thread }).catch(
-        isGone(outgoing, { session_id: summary.sessionId }),
+        unlessGone(outgoing, { session_id: summary.sessionId }),
       )
     },
     async digest(digest, place) {
@@ -125,7 +127,6 @@ async function post({ workspace, conversation, message, sent, thread }: Post): P
   return refIn(workspace, { channel, ts })
 }
 
-/** A message that someone deleted, or that Slack lets nobody change or answer any more, stays as it is. */
 const GONE = new Set([
   'message_not_found',
   'thread_not_found',
@@ -134,12 +135,7 @@ const GONE = new Set([
   'cannot_reply_to_message',
 ])
 
-function isGone({ log }: Outgoing, fields: LogFields): (error: unknown) => void {
-  return (error) => {
-    if (!(error instanceof ChannelRefused) || !GONE.has(error.code)) throw error
-    log.warn('slack message is gone; nothing to repaint or answer', { ...fields, error: error.code })
-  }
-}
+const unlessGone = ({ log }: Outgoing, fields: LogFields) => isGone(GONE, { chat: 'slack', log, fields })
 
 async function update(
   outgoing: Outgoing,
@@ -155,7 +151,7 @@ async function update(
     .run({ method: 'chat.update' }, () =>
       web.chat.update({ channel, ts, ...message, parse: 'none', link_names: false }),
     )
-    .catch(isGone(outgoing, { approval_id: card.approvalId }))
+    .catch(unlessGone(outgoing, { approval_id: card.approvalId }))
 }
 
 /** Null: the approval is kept no longer. */

@@ -7,18 +7,12 @@
  * refuses to be asked at all, its token revoked for instance, has no say in it; while one only can't be reached nobody is
  * told, because the next one's answer could make it two messages.
  */
-import type { Approval } from '../../src/approval/approval.ts'
 import { ChannelRefused, type Clock } from '../../src/ports.ts'
-import { ownerOf } from '../../src/review/review.ts'
+import { createRequesters as createChatRequesters, type Requesters } from '../chat/requesters.ts'
 import { REVIEWER_CACHED_MS, REVIEWERS_CACHED_MAX } from './limits.ts'
 import { judge } from './reviewers.ts'
 import { platformError } from './web.ts'
 import type { SlackWorkspace, Workspaces } from './workspaces.ts'
-
-export interface Requesters {
-  /** Null: nobody is to be found. Rejects where that can't be told. */
-  conversationWith(approval: Approval): Promise<Talk | null>
-}
 
 export interface Talk {
   readonly workspace: SlackWorkspace
@@ -26,26 +20,16 @@ export interface Talk {
   readonly conversation: string
 }
 
-export function createRequesters({ all }: Pick<Workspaces, 'all'>, clock: Clock): Requesters {
-  const known = new Map<string, { readonly talk: Talk; readonly until: number }>()
-  const remember = (who: string, talk: Talk) => {
-    if (known.size >= REVIEWERS_CACHED_MAX) known.delete(known.keys().next().value ?? '')
-    known.set(who, { talk, until: clock.now() + REVIEWER_CACHED_MS })
-  }
-  return {
-    async conversationWith(approval) {
-      const who = approval.access?.requester.id ?? ownerOf(approval)?.toLowerCase() ?? null
-      if (who === null) return null
-      const cached = known.get(who)
-      if (cached !== undefined && cached.until > clock.now()) return cached.talk
-      known.delete(who)
-      const talk = await firstTalk(all, (workspace) =>
-        approval.access === null ? byEmail(workspace, who) : byReviewerId(workspace, who),
-      )
-      if (talk !== null) remember(who, talk)
-      return talk
-    },
-  }
+export function createRequesters({ all }: Pick<Workspaces, 'all'>, clock: Clock): Requesters<Talk> {
+  return createChatRequesters({
+    clock,
+    cachedMs: REVIEWER_CACHED_MS,
+    cachedMax: REVIEWERS_CACHED_MAX,
+    find: (who) =>
+      firstTalk(all, (workspace) =>
+        who.kind === 'email' ? byEmail(workspace, who.email) : byReviewerId(workspace, who.id),
+      ),
+  })
 }
 
 async function firstTalk(
@@ -70,8 +54,6 @@ async function firstTalk(
 
 /** docs.slack.dev/reference/methods/users.lookupByEmail */
 async function byEmail({ web, pace, ours }: SlackWorkspace, email: string): Promise<string | null> {
-  // An owner may be known by a login that is no address.
-  if (!email.includes('@')) return null
   const found = await orNull(['users_not_found'], () =>
     pace.run({ method: 'users.lookupByEmail' }, () => web.users.lookupByEmail({ email })),
   )

@@ -9,6 +9,7 @@ import type { types, webApi } from '@slack/bolt'
 import { z } from 'zod'
 import type { EpochMs } from '../../src/brands.ts'
 import { ChannelRefused, type MessageRef, type Sent } from '../../src/ports.ts'
+import { nameOfSent } from '../chat/sent-name.ts'
 import { FIND_AFTER_MS, FIND_BEFORE_MS, FIND_PAGE, FIND_PAGES_MAX } from './limits.ts'
 import type { SlackWeb } from './web.ts'
 import type { SlackWorkspace } from './workspaces.ts'
@@ -22,21 +23,8 @@ export const writeRef = (ref: SlackRef): MessageRef => JSON.stringify(ref) as Me
 export const workspaceOf = ({ workspace }: SlackRef): string | null => workspace ?? null
 
 export function metadataOf(sent: Sent): types.MessageMetadata {
-  switch (sent.kind) {
-    case 'card':
-      return {
-        event_type: 'countersign_card',
-        event_payload: { approval_id: sent.approvalId, place: sent.place },
-      }
-    case 'reply':
-      return { event_type: 'countersign_reply', event_payload: { reply_id: sent.replyId } }
-    case 'notice':
-      return { event_type: 'countersign_notice', event_payload: { notice_id: sent.id } }
-    case 'summary':
-      return { event_type: 'countersign_summary', event_payload: { session_id: sent.sessionId } }
-    case 'digest':
-      return { event_type: 'countersign_digest', event_payload: { week: sent.week } }
-  }
+  const { type, payload } = nameOfSent(sent)
+  return { event_type: type, event_payload: payload }
 }
 
 interface Search {
