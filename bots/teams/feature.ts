@@ -11,6 +11,7 @@
  *   choices as typed Data.Query { dataset: NAME }                                            → choices
  */
 import type { JsonObject } from '../../src/json/value.ts'
+import type { Reviewer } from '../../src/people/reviewer.ts'
 import type { Conversation } from '../../src/ports.ts'
 import type { AdaptiveCard } from './card-elements.ts'
 
@@ -28,6 +29,16 @@ export interface Asked {
   readonly conversation: Conversation
   /** Of the message whose card was clicked; null where there is none. */
   readonly messageId: string | null
+  /**
+   * In a channel or group chat: only they and we see what they wrote (`recipient.isTargeted`), and only they may see the
+   * answer. learn.microsoft.com/microsoftteams/platform/agents-in-teams/targeted-messages
+   */
+  readonly isTargeted?: boolean
+}
+
+/** Nobody else reads the answer. */
+export function isPrivate({ conversation, isTargeted }: Asked): boolean {
+  return conversation.kind === 'personal' || isTargeted === true
 }
 
 export type ExecuteAnswer =
@@ -60,13 +71,18 @@ export interface Feature {
   ): Promise<readonly { readonly title: string; readonly value: string }[]>
 }
 
+/** Who typed a command: commands.ts has looked them up, also for help. */
+export interface CommandAsked extends Asked {
+  readonly reviewer: Reviewer
+}
+
 /** A message to the bot, in its personal talk or with its mention: the first word is the command's name. */
 export interface Command {
   readonly name: string
   /** What follows its name: `agent | upstream | all`. */
   readonly usage: string
   readonly does: string
-  run(asked: Asked, words: CommandWords): Promise<CommandAnswer>
+  run(asked: CommandAsked, words: CommandWords): Promise<CommandAnswer>
 }
 
 export interface CommandWords {
@@ -76,7 +92,7 @@ export interface CommandWords {
 }
 
 export interface CommandAnswer {
-  /** Lines for whoever wrote it, where they wrote it; null: the card says it. */
+  /** Lines for whoever wrote it, where they wrote it: see isPrivate for who reads them. Null: the card says it. */
   readonly message: string | null
   readonly card?: AdaptiveCard
   /** What is to be said once all is done. */

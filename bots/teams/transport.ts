@@ -46,7 +46,15 @@ export interface Transport {
   /** Rejects with Unauthenticated where the signature, issuer, audience, expiry, endorsement or serviceUrl is not right. */
   verify(authorization: string | undefined, activity: JsonObject): Promise<VerifiedActivity>
   /** Answers the new message's id. */
-  send(to: Conversation, message: TeamsMessage, options?: { readonly replyTo?: string }): Promise<string>
+  send(
+    to: Conversation,
+    message: TeamsMessage,
+    options?: {
+      readonly replyTo?: string
+      /** The MRI of the one member of a channel or group chat who sees it (`?isTargetedActivity=true`). */
+      readonly onlyTo?: string
+    },
+  ): Promise<string>
   update(to: Conversation, messageId: string, message: TeamsMessage): Promise<void>
   /** The private talk with one person; made where there is none yet. Null: they can't be written to. */
   openPersonal(person: { readonly oid: string; readonly serviceUrl: string }): Promise<Conversation | null>
