@@ -24,6 +24,7 @@ import type {
 } from '../../src/ports.ts'
 import { ChannelBusy } from '../../src/ports.ts'
 import { isRequester, mayReview } from '../../src/review/review.ts'
+import { refused } from '../chat/private-answer.ts'
 import type { OpenExtension } from './access-clicks.ts'
 import {
   HOME_EXTEND_ACTION,
@@ -44,7 +45,7 @@ import {
   readPages,
   reviewView,
 } from './app-home-view.ts'
-import { answerBlocks, inTime, refused } from './click-answers.ts'
+import { answerBlocks, inTime } from './click-answers.ts'
 import type { WindowClick } from './decide.ts'
 import {
   HOME_EVERY_MS,

@@ -4,7 +4,7 @@
  */
 import type { types } from '@slack/bolt'
 import type { Card } from '../../src/approval/card.ts'
-import { inWords } from '../../src/approval/in-words.ts'
+import { APPROVE_WORDS, durationChoices } from '../chat/forms.ts'
 import { APPROVE_VIEW, DURATION_BLOCK, DURATION_INPUT, NOTE_BLOCK, NOTE_INPUT } from './actions.ts'
 import { pageBlocks } from './arguments-view.ts'
 import { DURATIONS_SHOWN_MAX, HEADER_MAX, REASON_BYTES_MAX } from './limits.ts'
@@ -21,8 +21,8 @@ export function approveView(card: Card, { subject, page, allowForMs }: ApproveFo
   return {
     type: 'modal',
     callback_id: APPROVE_VIEW,
-    title: plain('Approve'),
-    submit: plain('Confirm'),
+    title: plain(APPROVE_WORDS.title),
+    submit: plain(APPROVE_WORDS.submit),
     close: plain('Back'),
     private_metadata: subject,
     blocks: [
@@ -35,32 +35,16 @@ export function approveView(card: Card, { subject, page, allowForMs }: ApproveFo
   }
 }
 
-const ONCE = 'once'
-
-/** What the chosen option says: null is this call alone; undefined is no option of ours. */
-export function chosenMs(value: string | undefined): number | null | undefined {
-  if (value === undefined || value === ONCE) return null
-  return /^\d{1,12}$/.test(value) ? Number(value) : undefined
-}
-
-function durationInput({ allowForMs, isAccess }: Card, chosen: number | null): types.InputBlock[] {
-  if (isAccess || allowForMs.length === 0) return []
-  const once = { text: plain('This call only'), value: ONCE }
-  const times = allowForMs
-    .slice(0, DURATIONS_SHOWN_MAX)
-    .map((ms) => ({ text: plain(`Calls like it for ${inWords(ms)}`), value: String(ms) }))
-  const initial = times.find(({ value }) => value === String(chosen)) ?? once
+function durationInput(card: Card, chosen: number | null): types.InputBlock[] {
+  const options = durationChoices(card, DURATIONS_SHOWN_MAX).map(({ text, value }) => ({ text: plain(text), value }))
+  const initial = options.find(({ value }) => value === String(chosen)) ?? options[0]
+  if (initial === undefined) return []
   return [
     {
       type: 'input',
       block_id: DURATION_BLOCK,
-      label: plain('Let pass'),
-      element: {
-        type: 'radio_buttons',
-        action_id: DURATION_INPUT,
-        options: [once, ...times],
-        initial_option: initial,
-      },
+      label: plain(APPROVE_WORDS.duration),
+      element: { type: 'radio_buttons', action_id: DURATION_INPUT, options, initial_option: initial },
     },
   ]
 }
@@ -69,7 +53,7 @@ function noteInput(): types.InputBlock {
   return {
     type: 'input',
     block_id: NOTE_BLOCK,
-    label: plain('Note (on the card and in the recording)'),
+    label: plain(APPROVE_WORDS.note),
     optional: true,
     element: { type: 'plain_text_input', action_id: NOTE_INPUT, multiline: true, max_length: REASON_BYTES_MAX },
   }

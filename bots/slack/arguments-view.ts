@@ -1,6 +1,7 @@
 /** All of a call, page by page, in a modal. */
 import type { types } from '@slack/bolt'
 import type { Card } from '../../src/approval/card.ts'
+import { argumentsTitle } from '../chat/forms.ts'
 import { ARGUMENTS_VIEW, NEXT_PAGE_ACTION, PREVIOUS_PAGE_ACTION } from './actions.ts'
 import { pageOf, pageRowElements, pagesOf } from './shown-call.ts'
 import { line, note, plain } from './text.ts'
@@ -18,7 +19,7 @@ export function argumentsView(card: Card, wanted: number, subject: string = card
   return {
     type: 'modal',
     callback_id: ARGUMENTS_VIEW,
-    title: plain(card.isAccess ? 'All of it' : 'All arguments'),
+    title: plain(argumentsTitle(card)),
     close: plain('Close'),
     private_metadata: subject,
     blocks: pageBlocks(card, wanted).blocks,

@@ -1,18 +1,19 @@
 /**
  * Takes clicks and submitted windows, in the only safe order: verify (Bolt) → authorise (who is it?) → durable write (the
- * review) → ack. What a click does is in decide.ts; here is how it comes and how its answer goes.
+ * review) → ack. What a click does is in bots/chat/review-clicks.ts; here is how it comes and how its answer goes.
  *
  * The acknowledgement comes last on purpose: a click that Slack shows as accepted has been stored. Where storing
  * fails, the person is told and the buttons stay. An accepted review paints nothing here: the outbox repaints every
  * copy of the card from its state. Only a copy that was clicked too late is repainted at once, because a copy that
  * still asks may be one that nobody else knows of.
  */
-import type { App, SlackViewAction, ViewResponseAction } from '@slack/bolt'
+import type { App, ViewResponseAction } from '@slack/bolt'
 import type { z } from 'zod'
 import type { Approval } from '../../src/approval/approval.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import { visible } from '../../src/approval/visible.ts'
 import type { Log } from '../../src/ports.ts'
+import { guarded, NOT_UNDERSTOOD, type PrivateAnswer } from '../chat/private-answer.ts'
 import { readSubject } from '../chat/shown-call.ts'
 import {
   APPROVE_VIEW,
@@ -25,11 +26,10 @@ import {
   REVIEW_VIEW,
 } from './actions.ts'
 import { cardMessage } from './card-blocks.ts'
-import { type Answer, answerBlocks, guarded, inTime, NOT_UNDERSTOOD } from './click-answers.ts'
-import { act, Click, type ClicksOptions } from './decide.ts'
+import { answerBlocks, inTime } from './click-answers.ts'
+import { Click, type ClicksOptions, clicked, SUBMISSIONS, Submission, type SubmittedView, submitted } from './decide.ts'
 import { errorName } from './log.ts'
 import { messageView } from './more-view.ts'
-import { SUBMISSIONS, Submission, type SubmittedView } from './submit.ts'
 import { fallbackText } from './text.ts'
 import type { SlackWeb } from './web.ts'
 
@@ -38,11 +38,12 @@ const OURS = /^countersign_(?!home_|access_)/
 
 export function registerClicks(app: App, options: ClicksOptions): void {
   const { log, webOf } = options
+  const where = { log, channel: 'slack' } as const
 
   app.action(OURS, async ({ ack, body, context, respond }) => {
     const click = Click.safeParse(body).data
     const team = String(context.teamId)
-    const answer = click === undefined ? NOT_UNDERSTOOD : await guarded(() => act(options, click, team), log)
+    const answer = click === undefined ? NOT_UNDERSTOOD : await guarded(() => clicked(options, click, team), where)
     await inTime(ack(), log)
     if (answer.message !== null) await tell(answer, click ?? null, respond, { web: webOf(team), log })
     if (answer.stale !== null && click !== undefined) await repaint(webOf(team), click, answer.stale, log)
@@ -54,7 +55,12 @@ export function registerClicks(app: App, options: ClicksOptions): void {
 
   for (const view of [APPROVE_VIEW, DENY_VIEW, DENY_ALL_VIEW, ASK_VIEW] as const) {
     app.view(view, async ({ ack, body, context }) => {
-      const answer = await submitted(options, view, body, String(context.teamId))
+      const submission = Submission.safeParse(body).data
+      const team = String(context.teamId)
+      const answer =
+        submission === undefined
+          ? NOT_UNDERSTOOD
+          : await guarded(() => submitted(options, view, submission, team), where)
       const response = responseTo(view, answer)
       await inTime(response === null ? ack() : ack(response), log)
     })
@@ -63,19 +69,8 @@ export function registerClicks(app: App, options: ClicksOptions): void {
   for (const view of [ARGUMENTS_VIEW, MORE_VIEW, MESSAGE_VIEW]) app.view(view, async ({ ack }) => ack())
 }
 
-async function submitted(
-  options: ClicksOptions,
-  view: SubmittedView,
-  body: SlackViewAction,
-  team: string,
-): Promise<Answer> {
-  const submission = Submission.safeParse(body).data
-  if (submission === undefined) return NOT_UNDERSTOOD
-  return guarded(() => SUBMISSIONS[view].run(options, submission, team), options.log)
-}
-
 /** A refusal stands beside the input, so that what was written is not lost; what is done closes all windows. */
-function responseTo(view: SubmittedView, answer: Answer): ViewResponseAction | null {
+function responseTo(view: SubmittedView, answer: PrivateAnswer): ViewResponseAction | null {
   if (answer.message === null) return { response_action: 'clear' }
   if (answer.isDone) return { response_action: 'update', view: messageView(answerBlocks(answer)) }
   return { response_action: 'errors', errors: { [SUBMISSIONS[view].input]: visible(answer.message) } }
@@ -90,7 +85,7 @@ type Respond = (message: {
 
 /** Where the click was: in the window, or to this person alone in the channel. */
 async function tell(
-  answer: Answer,
+  answer: PrivateAnswer,
   click: z.infer<typeof Click> | null,
   respond: Respond | undefined,
   { web, log }: { readonly web: SlackWeb; readonly log: Log },

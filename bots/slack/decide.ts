@@ -1,42 +1,42 @@
 /**
- * What each button does. Whoever clicks is looked up first; what decides goes through the reviews, which know who may.
- * A window is opened only for what needs one: its trigger lives three seconds, and works once.
+ * A click or a submitted window as Slack tells of it, brought to bots/chat/review-clicks.ts, which knows what each does; and
+ * the windows that it opens.
  */
 import type { types } from '@slack/bolt'
 import { z } from 'zod'
-import type { Approval } from '../../src/approval/approval.ts'
-import type { Card } from '../../src/approval/card.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
-import { inWords } from '../../src/approval/in-words.ts'
 import type { ApprovalId } from '../../src/brands.ts'
-import { standingGrantOf } from '../../src/grant/standing.ts'
-import type { Reviewer } from '../../src/people/reviewer.ts'
-import type { AccessDesk, ApprovalStore, Log, Readings, ReviewClick, Reviews } from '../../src/ports.ts'
+import type { ApprovalStore, Log } from '../../src/ports.ts'
+import type { Form, Submitted } from '../chat/forms.ts'
+import { GONE, NOT_UNDERSTOOD, type PrivateAnswer } from '../chat/private-answer.ts'
+import {
+  act,
+  type Clicked,
+  type OpenForm,
+  type ReviewClicksOptions,
+  submitForm,
+  turnPage,
+} from '../chat/review-clicks.ts'
 import { readSubject, type Subject } from '../chat/shown-call.ts'
 import {
-  APPROVE_ACTION,
-  APPROVE_FOR_ACTION,
   APPROVE_VIEW,
-  APPROVE_WITH_NOTE_ACTION,
-  ASK_ACTION,
-  DENY_ACTION,
-  DENY_ALL_ACTION,
-  DENY_WITH_REASON_ACTION,
+  ASK_VIEW,
+  DENY_ALL_VIEW,
+  DENY_VIEW,
   DURATION_BLOCK,
   DURATION_INPUT,
-  IT_DID_NOT_RUN_ACTION,
-  IT_RAN_ACTION,
-  MORE_ACTION,
   NEXT_PAGE_ACTION,
+  NOTE_BLOCK,
+  NOTE_INPUT,
   PREVIOUS_PAGE_ACTION,
-  REMIND_ACTION,
-  REVOKE_ACTION,
-  SHOW_ALL_ACTION,
+  QUESTION_BLOCK,
+  QUESTION_INPUT,
+  REASON_BLOCK,
+  REASON_INPUT,
 } from './actions.ts'
-import { type ApproveForm, approveView, chosenMs } from './approve-view.ts'
-import { argumentPages, argumentsView, pageBlocks } from './arguments-view.ts'
+import { approveView } from './approve-view.ts'
+import { argumentPages, argumentsView } from './arguments-view.ts'
 import { askView } from './ask-view.ts'
-import { type Answer, answerOf, done, GONE, NOT_UNDERSTOOD, refused, SAID_NOTHING } from './click-answers.ts'
 import { denyAllView, denyView } from './deny-view.ts'
 import { moreView } from './more-view.ts'
 import type { Reviewers } from './reviewers.ts'
@@ -44,14 +44,8 @@ import { shownBy } from './shown-call.ts'
 import { platformError } from './web.ts'
 import type { WebOf } from './workspaces.ts'
 
-export interface ClicksOptions {
-  readonly reviews: Reviews
-  readonly readings: Pick<Readings, 'seen'>
+export interface ClicksOptions extends Omit<ReviewClicksOptions, 'channel' | 'approvals'> {
   readonly approvals: Pick<ApprovalStore, 'get' | 'listPending'>
-  /** Null: grants are taken back elsewhere. */
-  readonly access: Pick<AccessDesk, 'revoke'> | null
-  /** Where this reviewer signs in for this approval; null: the gateway has no such page. */
-  readonly stepUpLink: ((approvalId: ApprovalId, reviewer: Reviewer) => Promise<string>) | null
   /** After a click on a card that stands in a window: nothing else paints that. */
   readonly inWindow: (click: WindowClick) => void
   readonly reviewers: Reviewers
@@ -70,7 +64,8 @@ const Input = z.object({
   value: z.string().nullish(),
   selected_option: z.object({ value: z.string() }).nullish(),
 })
-export const Values = z.record(z.string(), z.record(z.string(), Input))
+const Values = z.record(z.string(), z.record(z.string(), Input))
+type Values = z.infer<typeof Values>
 
 export const Click = z.object({
   user: z.object({ id: z.string() }),
@@ -90,192 +85,130 @@ export const Click = z.object({
 })
 type Click = z.infer<typeof Click>
 
-/** One click on something of ours, with all that it needs. */
-interface Taken {
-  readonly options: ClicksOptions
-  readonly click: Click
-  readonly team: string
-  readonly subject: Subject
-  readonly approval: Approval
-  readonly card: Card
-  /** The subject as it travels on, to the window's submission. */
-  readonly metadata: string
-}
+export const Submission = z.object({
+  user: z.object({ id: z.string() }),
+  view: z.object({ private_metadata: z.string(), state: z.object({ values: Values }) }),
+})
+type Submission = z.infer<typeof Submission>
 
-export async function act(options: ClicksOptions, click: Click, team: string): Promise<Answer> {
+const neutral = (options: ClicksOptions): ReviewClicksOptions => ({
+  ...options,
+  channel: { name: 'slack', pagesOf: (card) => Math.max(1, argumentPages(card).length) },
+})
+
+export async function clicked(options: ClicksOptions, click: Click, team: string): Promise<PrivateAnswer> {
   const [{ action_id: action, value }] = click.actions
-  if (action === PREVIOUS_PAGE_ACTION || action === NEXT_PAGE_ACTION)
-    return turnPage(options, click, team, Number(value))
-  const subject = readSubject(value)
-  if (subject === null) return NOT_UNDERSTOOD
-  const approval = await options.approvals.get(subject.id)
-  if (approval === null) return GONE
-  const taken = { options, click, team, subject, approval, card: cardOf(approval), metadata: value }
-  const forMs = action.startsWith(APPROVE_FOR_ACTION) ? Number(action.slice(APPROVE_FOR_ACTION.length)) : null
-  return forMs === null ? actOn(taken, action) : approve(taken, forMs)
+  const isTurn = action === PREVIOUS_PAGE_ACTION || action === NEXT_PAGE_ACTION
+  const metadata = isTurn ? (click.view?.private_metadata ?? '') : value
+  const subject = readSubject(metadata)
+  if (subject === null) return isTurn ? GONE : NOT_UNDERSTOOD
+  const about = await on(options, subject, { userId: click.user.id, team })
+  if (about === null) return GONE
+  const { view } = click
+  if (!isTurn) return act(neutral(options), about, action, opening(options, click, team, metadata))
+  if (view === undefined) return GONE
+  const form = view.callback_id === APPROVE_VIEW ? 'approve' : 'arguments'
+  const duration = chosen(view.state?.values)
+  const turn = { form, page: Number(value), duration } as const
+  return turnPage(neutral(options), about, turn, turning(options, view, team))
 }
 
-async function actOn(taken: Taken, action: string): Promise<Answer> {
-  const { card, metadata } = taken
-  switch (action) {
-    case APPROVE_ACTION:
-      return approve(taken, null)
-    case APPROVE_WITH_NOTE_ACTION:
-      return askToConfirm(taken, null)
-    case DENY_ACTION:
-      return deny(taken)
-    case DENY_WITH_REASON_ACTION:
-      return open(taken, denyView(metadata))
-    case DENY_ALL_ACTION:
-      return open(taken, denyAllView(metadata, await waitingOf(taken)))
-    case MORE_ACTION:
-      return open(taken, moreView(card, metadata))
-    case ASK_ACTION:
-      return open(taken, askView(card, metadata))
-    case REMIND_ACTION:
-      return remind(taken)
-    case IT_RAN_ACTION:
-    case IT_DID_NOT_RUN_ACTION:
-      return resolveRun(taken, action === IT_RAN_ACTION)
-    case SHOW_ALL_ACTION:
-      return showAll(taken)
-    case REVOKE_ACTION:
-      return revoke(taken)
-    default:
-      return NOT_UNDERSTOOD
-  }
-}
-
-/** One tap where that is enough; else the window that confirms, or the way to sign in. */
-async function approve(taken: Taken, allowForMs: number | null): Promise<Answer> {
-  const { options, approval, subject, card, click, team } = taken
-  const isOpen = approval.state === 'pending' && shownBy(subject, card).isOutdated !== true
-  if (isOpen && approval.strength === 'confirm') return askToConfirm(taken, allowForMs)
-  if (isOpen && approval.strength === 'step_up') return sendToSignIn(taken)
-  const who = await options.reviewers.whoClicked(click.user.id, team)
-  if (!who.ok) return refused(who.message)
-  return submit(options, { approval, subject, reviewer: who.reviewer, choice: 'approve', reason: null, allowForMs })
-}
-
-async function deny({ options, approval, subject, click, team }: Taken): Promise<Answer> {
-  const who = await options.reviewers.whoClicked(click.user.id, team)
-  if (!who.ok) return refused(who.message)
-  return submit(options, { approval, subject, reviewer: who.reviewer, choice: 'deny', reason: null })
-}
-
-export async function submit(
-  { reviews }: Pick<ClicksOptions, 'reviews'>,
-  wanted: Pick<ReviewClick, 'reviewer' | 'choice' | 'reason' | 'strength' | 'allowForMs'> & {
-    readonly approval: Approval
-    readonly subject: Subject
-  },
-): Promise<Answer> {
-  const { approval, subject, ...click } = wanted
+async function on(
+  { approvals, reviewers }: ClicksOptions,
+  subject: Subject,
+  { userId, team }: { readonly userId: string; readonly team: string },
+): Promise<Clicked | null> {
+  const approval = await approvals.get(subject.id)
+  if (approval === null) return null
   const shown = shownBy(subject, cardOf(approval))
-  const outcome = await reviews.submit({ ...click, approvalId: subject.id, channel: 'slack', shown })
-  return answerOf(outcome, click.allowForMs == null || !outcome.ok ? null : sentence(outcome.approval))
+  return { approval, shown, who: () => reviewers.whoClicked(userId, team) }
 }
 
-/** For whoever chose in a window, where no card is in sight. */
-function sentence({ state, reviews, quorum, allowedForMs }: Approval): string {
-  if (state === 'pending') return `Your approval counts: ${reviews.length} of ${quorum}.`
-  return allowedForMs === null ? 'Approved, this call alone.' : `Approved for ${inWords(allowedForMs)}.`
-}
+// ---- windows
 
-/** The window shows what is asked once more, and to the end: each page that was opened is remembered. */
-async function askToConfirm(taken: Taken, allowForMs: number | null): Promise<Answer> {
-  const { card, metadata } = taken
-  const form: ApproveForm = { subject: metadata, page: 1, allowForMs }
-  return openPage(taken, approveView(card, form))
-}
-
-async function showAll(taken: Taken): Promise<Answer> {
-  return openPage(taken, argumentsView(taken.card, 1, taken.metadata))
-}
-
-/**
- * Whoever can see the card may read all of it. Only for a reviewer is it remembered; in what order doesn't matter, since
- * whoever isn't known yet reads it again.
- */
-async function openPage(taken: Taken, view: types.ModalView): Promise<Answer> {
-  const { options, click, team, card } = taken
-  const [who] = await Promise.all([options.reviewers.whoClicked(click.user.id, team), open(taken, view)])
-  if (who.ok) await remember(options, card, who.reviewer, 1)
-  return SAID_NOTHING
-}
-
-async function remember({ readings }: ClicksOptions, card: Card, reviewer: Reviewer, page: number): Promise<void> {
-  const pages = Math.max(1, argumentPages(card).length)
-  await readings.seen({ approvalId: card.approvalId, reviewerId: reviewer.id, page, pages })
-}
-
-async function turnPage(options: ClicksOptions, { view, user }: Click, team: string, wanted: number): Promise<Answer> {
-  const subject = readSubject(view?.private_metadata)
-  const approval = subject === null ? null : await options.approvals.get(subject.id)
-  if (approval === null || view === undefined || !Number.isSafeInteger(wanted)) return GONE
-  const card = cardOf(approval)
-  const { page } = pageBlocks(card, wanted)
-  const chosen = view.state?.values[DURATION_BLOCK]?.[DURATION_INPUT]?.selected_option?.value
-  const metadata = view.private_metadata
-  const next =
-    view.callback_id === APPROVE_VIEW
-      ? approveView(card, { subject: metadata, page, allowForMs: chosenMs(chosen) ?? null })
-      : argumentsView(card, page, metadata)
-  const { views } = options.webOf(team)
-  const turned = views.update({ view_id: view.id, hash: view.hash, view: next }).catch((error: unknown) => {
-    // Two quick clicks: the later page is the one that stays.
-    if (platformError(error) !== 'hash_conflict') throw error
-    return null
-  })
-  const [who, shown] = await Promise.all([options.reviewers.whoClicked(user.id, team), turned])
-  if (who.ok && shown !== null) await remember(options, card, who.reviewer, page)
-  return SAID_NOTHING
+function viewOf(form: Form, metadata: string): types.ModalView {
+  switch (form.form) {
+    case 'approve':
+      return approveView(form.card, { ...form, subject: metadata })
+    case 'arguments':
+      return argumentsView(form.card, form.page, metadata)
+    case 'deny':
+      return denyView(metadata)
+    case 'deny_all':
+      return denyAllView(metadata, form.waiting)
+    case 'ask':
+      return askView(form.card, metadata)
+    case 'more':
+      return moreView(form.card, metadata)
+  }
 }
 
 /** On top of the window that was clicked in, so that Back leads back; else a first one. */
-async function open({ options, click, team }: Taken, view: types.ModalView): Promise<Answer> {
-  const web = options.webOf(team)
-  const { trigger_id } = click
-  await (click.view === undefined ? web.views.open({ trigger_id, view }) : web.views.push({ trigger_id, view }))
-  return SAID_NOTHING
-}
-
-async function waitingOf({ options, approval }: Taken): Promise<number> {
-  const pending = await options.approvals.listPending()
-  return pending.filter(({ principal }) => principal.id === approval.principal.id).length
-}
-
-async function sendToSignIn({ options, approval, click, team }: Taken): Promise<Answer> {
-  if (options.stepUpLink === null) {
-    return refused('The rule asks you to sign in for this one, and the gateway has no page for that: ask its operator.')
+function opening({ webOf }: ClicksOptions, click: Click, team: string, metadata: string): OpenForm {
+  return async (form) => {
+    const web = webOf(team)
+    const opened = { trigger_id: click.trigger_id, view: viewOf(form, metadata) }
+    await (click.view === undefined ? web.views.open(opened) : web.views.push(opened))
+    return true
   }
-  const who = await options.reviewers.whoClicked(click.user.id, team)
-  if (!who.ok) return refused(who.message)
-  const url = await options.stepUpLink(approval.id, who.reviewer)
-  const message = 'This one needs more than a tap: sign in at the gateway, look at it again there, and approve.'
-  return { ...done(message), link: { url, text: 'Sign in to approve' } }
 }
 
-async function remind({ options, approval, click, team }: Taken): Promise<Answer> {
-  const who = await options.reviewers.whoClicked(click.user.id, team)
-  if (!who.ok) return refused(who.message)
-  const outcome = await options.reviews.remind({ approvalId: approval.id, reviewer: who.reviewer })
-  return answerOf(outcome, 'They were reminded.')
+/** In its place. Of two quick clicks the later page is the one that stays. */
+function turning({ webOf }: ClicksOptions, view: NonNullable<Click['view']>, team: string): OpenForm {
+  return async (form) => {
+    try {
+      const web = webOf(team)
+      const next = viewOf(form, view.private_metadata)
+      await web.views.update({ view_id: view.id, hash: view.hash, view: next })
+      return true
+    } catch (error) {
+      if (platformError(error) !== 'hash_conflict') throw error
+      return false
+    }
+  }
 }
 
-async function resolveRun({ options, approval, click, team }: Taken, ran: boolean): Promise<Answer> {
-  const who = await options.reviewers.whoClicked(click.user.id, team)
-  if (!who.ok) return refused(who.message)
-  const outcome = await options.reviews.resolveRun({ approvalId: approval.id, reviewer: who.reviewer, ran })
-  if (outcome.ok) return SAID_NOTHING
-  return refused(outcome.message, outcome.refusal === 'run_known' ? outcome.approval : null)
+// ---- submitted windows
+
+export type SubmittedView = typeof APPROVE_VIEW | typeof DENY_VIEW | typeof DENY_ALL_VIEW | typeof ASK_VIEW
+
+interface Submitting {
+  /** The block beside which a refusal stands. */
+  readonly input: string
+  read(values: Values): Submitted
 }
 
-async function revoke({ options, approval, click, team }: Taken): Promise<Answer> {
-  if (options.access === null)
-    return refused('Nothing can be revoked here. An operator can: countersign grants revoke.')
-  const who = await options.reviewers.whoClicked(click.user.id, team)
-  if (!who.ok) return refused(who.message)
-  const outcome = await options.access.revoke({ grantId: standingGrantOf(approval), by: who.reviewer })
-  return outcome.ok ? done('Revoked: its calls ask again from now on.') : refused(outcome.message)
+const reasonIn = (values: Values) => textOf(values, REASON_BLOCK, REASON_INPUT)
+
+export const SUBMISSIONS: Readonly<Record<SubmittedView, Submitting>> = {
+  [APPROVE_VIEW]: {
+    input: NOTE_BLOCK,
+    read: (values) => ({ form: 'approve', note: textOf(values, NOTE_BLOCK, NOTE_INPUT), duration: chosen(values) }),
+  },
+  [DENY_VIEW]: { input: REASON_BLOCK, read: (values) => ({ form: 'deny', reason: reasonIn(values) }) },
+  [DENY_ALL_VIEW]: { input: REASON_BLOCK, read: (values) => ({ form: 'deny_all', reason: reasonIn(values) }) },
+  [ASK_VIEW]: {
+    input: QUESTION_BLOCK,
+    read: (values) => ({ form: 'ask', question: textOf(values, QUESTION_BLOCK, QUESTION_INPUT) }),
+  },
+}
+
+export async function submitted(
+  options: ClicksOptions,
+  name: SubmittedView,
+  { user, view }: Submission,
+  team: string,
+): Promise<PrivateAnswer> {
+  const subject = readSubject(view.private_metadata)
+  const about = subject === null ? null : await on(options, subject, { userId: user.id, team })
+  if (about === null) return GONE
+  return submitForm(neutral(options), about, SUBMISSIONS[name].read(view.state.values))
+}
+
+function chosen(values: Values | undefined): string | undefined {
+  return values?.[DURATION_BLOCK]?.[DURATION_INPUT]?.selected_option?.value
+}
+
+function textOf(values: Values, block: string, input: string): string | null {
+  return values[block]?.[input]?.value ?? null
 }

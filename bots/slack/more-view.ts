@@ -4,70 +4,34 @@
  */
 import type { types } from '@slack/bolt'
 import type { Card } from '../../src/approval/card.ts'
-import { inWords } from '../../src/approval/in-words.ts'
-import {
-  APPROVE_FOR_ACTION,
-  APPROVE_WITH_NOTE_ACTION,
-  ASK_ACTION,
-  DENY_ALL_ACTION,
-  DENY_WITH_REASON_ACTION,
-  MESSAGE_VIEW,
-  MORE_VIEW,
-  REMIND_ACTION,
-  SHOW_ALL_ACTION,
-} from './actions.ts'
+import { MORE_WORDS, type MoreChoice, moreChoices } from '../chat/forms.ts'
+import { MESSAGE_VIEW, MORE_VIEW } from './actions.ts'
 import { DURATIONS_SHOWN_MAX, HEADER_MAX } from './limits.ts'
 import { clipped, plain, plainSection } from './text.ts'
 
-type Choice = readonly [text: string, action: string, style?: 'danger']
-
 export function moreView(card: Card, subject: string): types.ModalView {
-  const groups = card.outcome === null ? choices(card) : [SHOW_ALL]
   return {
     type: 'modal',
     callback_id: MORE_VIEW,
-    title: plain('More'),
+    title: plain(MORE_WORDS.title),
     close: plain('Close'),
     private_metadata: subject,
     blocks: [
       plainSection(clipped(card.headline, HEADER_MAX)),
-      ...groups.filter((group) => group.length > 0).map((group) => row(group, subject)),
+      ...moreChoices(card, DURATIONS_SHOWN_MAX).map((group) => row(group, subject)),
     ],
   }
 }
 
-const SHOW_ALL: readonly Choice[] = [['Show all arguments', SHOW_ALL_ACTION]]
-
-function choices({ strength, isAccess, allowForMs }: Card): readonly (readonly Choice[])[] {
-  const times = isAccess ? [] : allowForMs.slice(0, DURATIONS_SHOWN_MAX)
-  const approve: Choice[] = [
-    ...times.map((ms): Choice => [`Approve for ${inWords(ms)}`, `${APPROVE_FOR_ACTION}${ms}`]),
-    ['Approve with a note…', APPROVE_WITH_NOTE_ACTION],
-  ]
-  return [
-    // Where people sign in to approve, the gateway's own page offers the choices.
-    strength === 'step_up' ? [] : approve,
-    [
-      ['Deny with a reason…', DENY_WITH_REASON_ACTION],
-      [isAccess ? 'Deny all from this person…' : 'Deny all from this agent…', DENY_ALL_ACTION, 'danger'],
-    ],
-    [
-      ['Ask the requester…', ASK_ACTION],
-      ['Remind everybody', REMIND_ACTION],
-    ],
-    SHOW_ALL,
-  ]
-}
-
-function row(group: readonly Choice[], value: string): types.ActionsBlock {
+function row(group: readonly MoreChoice[], value: string): types.ActionsBlock {
   return {
     type: 'actions',
-    elements: group.map(([text, action, style]) => ({
+    elements: group.map(({ text, action, isDangerous }) => ({
       type: 'button',
       text: plain(text),
       action_id: action,
       value,
-      ...(style && { style }),
+      ...(isDangerous && { style: 'danger' as const }),
     })),
   }
 }

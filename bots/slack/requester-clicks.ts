@@ -1,42 +1,24 @@
-/**
- * What the person behind an agent clicks in their private talk: remind, cancel, answer. In the same order as a review:
- * who is it → durable write → ack. Whether it is theirs to do is decided by src/review, from the address that Slack
- * vouches for; nothing here trusts that only one person sees the buttons.
- */
+/** What the person behind an agent clicks in their private talk, as Slack tells of it: see bots/chat/requester-clicks.ts. */
 import type { App } from '@slack/bolt'
 import { z } from 'zod'
 import { visible } from '../../src/approval/visible.ts'
 import type { ApprovalId } from '../../src/brands.ts'
-import type { Reviewer } from '../../src/people/reviewer.ts'
-import type { ApprovalStore, Log, ReviewOutcome, Reviews } from '../../src/ports.ts'
+import type { Log } from '../../src/ports.ts'
+import { errorName } from '../chat/error-name.ts'
+import { guarded, NOT_UNDERSTOOD, type PrivateAnswer } from '../chat/private-answer.ts'
 import {
-  ANSWER_BLOCK,
-  ANSWER_INPUT,
-  ANSWER_VIEW,
-  REQUESTER_ANSWER_ACTION,
-  REQUESTER_CANCEL_ACTION,
-  REQUESTER_REMIND_ACTION,
-} from './actions.ts'
+  actAsRequester,
+  answerAsRequester,
+  type RequesterClicksOptions as Requesters,
+} from '../chat/requester-clicks.ts'
+import { ANSWER_BLOCK, ANSWER_INPUT, ANSWER_VIEW } from './actions.ts'
 import { answerView } from './answer-view.ts'
-import {
-  type Answer,
-  answerBlocks,
-  answerOf,
-  GONE,
-  guarded,
-  inTime,
-  NOT_UNDERSTOOD,
-  refused,
-  SAID_NOTHING,
-} from './click-answers.ts'
-import { errorName } from './log.ts'
+import { answerBlocks, inTime } from './click-answers.ts'
 import type { Reviewers } from './reviewers.ts'
 import { fallbackText } from './text.ts'
 import type { WebOf } from './workspaces.ts'
 
-export interface RequesterClicksOptions {
-  readonly reviews: Pick<Reviews, 'remind' | 'cancel' | 'answer'>
-  readonly get: ApprovalStore['get']
+export interface RequesterClicksOptions extends Requesters {
   readonly reviewers: Reviewers
   readonly webOf: WebOf
   readonly log: Log
@@ -68,10 +50,11 @@ const Submission = z.object({
 
 export function registerRequester(app: App, options: RequesterClicksOptions): void {
   const { log } = options
+  const where = { log, channel: 'slack' } as const
   app.action(/^requester_/, async ({ ack, body, context, respond }) => {
     const click = Click.safeParse(body).data
     const team = String(context.teamId)
-    const answer = click === undefined ? NOT_UNDERSTOOD : await guarded(() => act(options, click, team), log)
+    const answer = click === undefined ? NOT_UNDERSTOOD : await guarded(() => acted(options, click, team), where)
     await inTime(ack(), log)
     if (answer.message === null) return
     const message = { text: fallbackText(answer.message), blocks: answerBlocks(answer) }
@@ -84,60 +67,29 @@ export function registerRequester(app: App, options: RequesterClicksOptions): vo
     const submission = Submission.safeParse(body).data
     const team = String(context.teamId)
     const answer =
-      submission === undefined ? NOT_UNDERSTOOD : await guarded(() => submit(options, submission, team), log)
+      submission === undefined ? NOT_UNDERSTOOD : await guarded(() => answered(options, submission, team), where)
     // A refusal stands beside the input, so that what was written is not lost.
     const errors = { [ANSWER_BLOCK]: visible(answer.message ?? '') }
     await inTime(answer.message === null ? ack() : ack({ response_action: 'errors', errors }), log)
   })
 }
 
-async function act(options: RequesterClicksOptions, click: Click, team: string): Promise<Answer> {
-  const { reviews } = options
+async function acted(options: RequesterClicksOptions, click: Click, team: string): Promise<PrivateAnswer> {
+  const { reviewers, webOf } = options
   const [{ action_id: action, value: approvalId }] = click.actions
-  switch (action) {
-    case REQUESTER_REMIND_ACTION:
-      return asWhoever(options, click.user.id, team, (reviewer) => reviews.remind({ approvalId, reviewer }))
-    case REQUESTER_CANCEL_ACTION:
-      return asWhoever(options, click.user.id, team, (reviewer) => reviews.cancel({ approvalId, reviewer }))
-    case REQUESTER_ANSWER_ACTION:
-      return openAnswer(options, click, { approvalId, team })
-    default:
-      return NOT_UNDERSTOOD
-  }
-}
-
-/** The window opens at once: a trigger lives three seconds. Whose answer counts is asked when it is sent. */
-async function openAnswer(
-  { get, webOf }: RequesterClicksOptions,
-  click: Click,
-  { approvalId, team }: { readonly approvalId: ApprovalId; readonly team: string },
-): Promise<Answer> {
-  const approval = await get(approvalId)
-  if (approval === null) return GONE
-  if (approval.state !== 'pending') {
-    return refused('It is decided already, so that nobody waits for an answer any more.')
-  }
-  await webOf(team).views.open({ trigger_id: click.trigger_id, view: answerView(approval) })
-  return SAID_NOTHING
-}
-
-async function submit(
-  options: RequesterClicksOptions,
-  { user, view }: z.infer<typeof Submission>,
-  team: string,
-): Promise<Answer> {
-  const text = view.state.values[ANSWER_BLOCK][ANSWER_INPUT].value
-  return asWhoever(options, user.id, team, (reviewer) =>
-    options.reviews.answer({ approvalId: view.private_metadata, reviewer, text }),
+  const who = () => reviewers.whoClicked(click.user.id, team)
+  // A trigger lives three seconds.
+  return actAsRequester(options, { approvalId, who }, action, (approval) =>
+    webOf(team).views.open({ trigger_id: click.trigger_id, view: answerView(approval) }),
   )
 }
 
-async function asWhoever(
-  { reviewers }: RequesterClicksOptions,
-  userId: string,
+async function answered(
+  options: RequesterClicksOptions,
+  { user, view }: z.infer<typeof Submission>,
   team: string,
-  work: (reviewer: Reviewer) => Promise<ReviewOutcome>,
-): Promise<Answer> {
-  const who = await reviewers.whoClicked(userId, team)
-  return who.ok ? answerOf(await work(who.reviewer)) : refused(who.message)
+): Promise<PrivateAnswer> {
+  const text = view.state.values[ANSWER_BLOCK][ANSWER_INPUT].value
+  const who = () => options.reviewers.whoClicked(user.id, team)
+  return answerAsRequester(options, { approvalId: view.private_metadata, who }, text)
 }
