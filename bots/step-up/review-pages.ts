@@ -7,8 +7,7 @@
 import type { Request, Response } from 'express'
 import { z } from 'zod'
 import type { Approval } from '../../src/approval/approval.ts'
-import type { Reviewer } from '../../src/people/reviewer.ts'
-import type { ChannelName } from '../../src/policy/decision.ts'
+import { channelOf } from '../../src/people/reviewer.ts'
 import {
   challengeOf,
   type Passkey,
@@ -222,9 +221,4 @@ function toldOf({ state, reviews, quorum }: Approval, choice: DecideForm['choice
   if (choice === 'deny') return 'Denied'
   const approvals = reviews.filter((review) => review.choice === 'approve').length
   return state === 'pending' ? `Your approval counts. ${quorum - approvals} more needed.` : 'Approved'
-}
-
-/** A reviewer's id begins with the channel that vouches for them. */
-function channelOf({ id }: Reviewer): ChannelName {
-  return id.startsWith('slack:') ? 'slack' : id.startsWith('teams:') ? 'teams' : 'console'
 }

@@ -176,11 +176,12 @@ async function forecasts(
   return all ? ['And whatever it lists later, as the policy’s rules then say.', ...sentences] : sentences
 }
 
-/** A person is a principal of the channel that verified them: `slack:T0123` says so of U0456. */
-function asPrincipal({ id, email }: Reviewer): PrincipalSummary {
+/** A person is a principal of the channel that verified them: `slack:T0123` says so of U0456, `teams:<tenant>` of <oid>. */
+function asPrincipal({ id, email, otherAddresses = [] }: Reviewer): PrincipalSummary {
   const colon = id.lastIndexOf(':')
   const [issuer, subject] = [id.slice(0, colon), id.slice(colon + 1)]
-  return { id: principalId(issuer, subject), issuer, subject, client: null, email }
+  const others = otherAddresses.length === 0 ? {} : { otherNames: otherAddresses }
+  return { id: principalId(issuer, subject), issuer, subject, client: null, email, ...others }
 }
 
 // ---- asking

@@ -13,7 +13,7 @@ import type { ApprovalId } from '../brands.ts'
 import { GatewayError } from '../errors.ts'
 import { grantIdOf } from '../grant/grant.ts'
 import type { StandingGrant } from '../grant/standing.ts'
-import type { Reviewer } from '../people/reviewer.ts'
+import { addressesOf, type Reviewer } from '../people/reviewer.ts'
 import type {
   ApprovalStore,
   Clock,
@@ -67,7 +67,7 @@ export function createFreezeDesk(options: FreezeDeskOptions): FreezeDesk {
 export function operatorsMay(people: Pick<People, 'isMember'>, operators: readonly string[] | null): FreezeAuthority {
   return async (action, { scope, by }) => {
     if (operators === null) return action === 'freeze' ? null : NO_OPERATORS
-    if (action === 'freeze' && scope.kind === 'agent' && scope.owner === by.email) return null
+    if (action === 'freeze' && scope.kind === 'agent' && addressesOf(by).includes(scope.owner)) return null
     if (await people.isMember(by, operators, 'click')) return null
     const own = action === 'freeze' ? ' You may freeze your own agents.' : ''
     return `Only ${operators.join(', ')} (people.operators) may ${action}.${own}`

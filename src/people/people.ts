@@ -9,15 +9,12 @@
 import type { GroupSettings } from '../config/settings.ts'
 import { GatewayError } from '../errors.ts'
 import type { GroupSource, LookUpLimits, People, PersonSource } from '../ports.ts'
-import type { Reviewer } from './reviewer.ts'
+import { channelOf, type Reviewer } from './reviewer.ts'
 
 /** Slack shows a click as failed after three seconds, and who clicked is looked up before, the review stored after. */
 const AT_CLICK: LookUpLimits = { maxAgeMs: 30_000, patienceMs: 1_200 }
 /** Now. An agent waits, which has patience; tasks try again by themselves. */
 const AT_RUN: LookUpLimits = { maxAgeMs: 0, patienceMs: 8_000 }
-
-/** Ids of a channel that can tell who left. Where none of its workspaces is configured any more, nobody can. */
-const CHANNEL_WITH_PERSONS = 'slack:'
 
 export interface Directories {
   readonly groups: readonly GroupSource[]
@@ -35,7 +32,8 @@ export function peopleOf(groups: ReadonlyMap<string, GroupSettings>, directories
     },
     async current(reviewer) {
       const channel = persons.filter((source) => source.knows(reviewer))
-      if (channel.length === 0) return reviewer.id.startsWith(CHANNEL_WITH_PERSONS) ? null : reviewer
+      // Slack and Teams can tell who left. Where none of their workspaces or tenants is configured any more, nobody can.
+      if (channel.length === 0) return channelOf(reviewer) === 'console' ? reviewer : null
       return firstOf(channel, reviewer)
     },
   }
@@ -77,7 +75,7 @@ async function anyHas(members: readonly string[], has: (member: string) => Promi
 
 const NOT_IN_IT = new Error('is not in this group')
 
-/** Of several workspaces one knows the person. */
+/** Of several workspaces or tenants one knows the person. */
 async function firstOf(channel: readonly PersonSource[], reviewer: Reviewer): Promise<Reviewer | null> {
   const answers = await Promise.allSettled(channel.map((source) => source.current(reviewer, AT_RUN)))
   for (const answer of answers) if (answer.status === 'fulfilled' && answer.value !== null) return answer.value

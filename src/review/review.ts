@@ -13,7 +13,7 @@ import { epochMs } from '../brands.ts'
 import { grantIdOf } from '../grant/grant.ts'
 import { GRANTS_PER_HOLDER_MAX, openStandingGrant } from '../grant/standing.ts'
 import { namesOf } from '../identity/principal.ts'
-import { type Reviewer, samePerson } from '../people/reviewer.ts'
+import { addressesOf, type Reviewer, samePerson } from '../people/reviewer.ts'
 import type {
   ApprovalStore,
   Clock,
@@ -290,13 +290,13 @@ export function ownerOf({ principal: { email, subject } }: Approval): string | n
 }
 
 /**
- * The person behind the agent, or who asks for access. All of a token's names count: an issuer may call an e-mail
- * unverified and still use it as the login, and a login may be another of the person's addresses.
+ * The person behind the agent, or who asks for access. All of a token's names count, and all of a person's addresses: an
+ * issuer may call an e-mail unverified and still use it as the login, and a login may be another of their addresses.
  */
 export function isRequester({ principal, access }: Approval, reviewer: Reviewer): boolean {
   if (access !== null && samePerson(access.requester, reviewer)) return true
-  if (reviewer.email === null) return false
-  return namesOf(principal).includes(reviewer.email.toLowerCase())
+  const names = namesOf(principal)
+  return addressesOf(reviewer).some((address) => names.includes(address))
 }
 
 function trimmed(written: string | null, lengthMax: number): string | null {

@@ -74,6 +74,18 @@ describe('an approval', () => {
       } as ApprovalEvent,
       'already_reviewed',
     ],
+    [
+      'the same person by a second account that has the first one’s address beside its own',
+      having(twoNeeded, reviewed('bob@example.com', 'approve')),
+      {
+        ...reviewed('b.jones@example.com', 'approve'),
+        review: {
+          ...reviewOf('b.jones@example.com'),
+          reviewer: { id: 'teams:t:1', email: 'b.jones@example.com', name: 'B', otherAddresses: ['bob@example.com'] },
+        },
+      } as ApprovalEvent,
+      'already_reviewed',
+    ],
     ['a cancellation after expiry', having(pending, deadline(DEADLINE)), cancelled, 'already_resolved'],
   ])('refuses %s, and changes nothing', (_sentence, approval, event, refusal) => {
     expect(transition(approval, event)).toEqual({ ok: false, refusal, approval })

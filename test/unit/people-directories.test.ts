@@ -122,6 +122,7 @@ describe('who reviewed, before the call runs', () => {
     ['is found in the one of several workspaces that has them', BOB, [workspace(null), workspace(now)], now],
     ['is found although another workspace is away', BOB, [workspace(AWAY), workspace(now)], now],
     ['is nobody where no workspace is connected any more', BOB, [], null],
+    ['is nobody where no tenant of Teams is connected any more', { ...BOB, id: 'teams:t:1' }, [workspace(now)], null],
     ['is who they were, where the channel has no people of its own', CAROL, [workspace(null)], CAROL],
   ])('%s', async (_sentence, reviewer, persons, expected) => {
     expect(await peopleOf(new Map(), { persons }).current(reviewer)).toEqual(expected)

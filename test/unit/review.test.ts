@@ -12,7 +12,7 @@ import type { Reviewer } from '../../src/people/reviewer.ts'
 import { createReviews, mayReview } from '../../src/review/review.ts'
 import { anApproval, aPrincipal, aReviewer } from '../support/examples.ts'
 import { createMemoryApprovalStore } from '../support/memory-approval-store.ts'
-import { anAccessApproval } from '../support/standing-grants.ts'
+import { anAccessApproval, anAccessRequest } from '../support/standing-grants.ts'
 
 const people = peopleOf(
   new Map([['dba', { emails: new Set(['bob@example.com']), reviewerIds: new Set(['slack:T1:U7']), lookedUp: [] }]]),
@@ -48,6 +48,29 @@ describe('who may review', () => {
       },
       BOB,
       'self_review',
+    ],
+    [
+      'not the owner by another of the person’s addresses',
+      { from: ['dba'] },
+      { ...BOB, otherAddresses: ['carol@example.com', 'Alice@example.com'] },
+      'self_review',
+    ],
+    [
+      'not who asks for access, by an address that two accounts share',
+      {
+        from: ['dba'],
+        access: anAccessRequest({
+          requester: { id: 'teams:t:1', email: 'b@corp.example', name: 'B', otherAddresses: ['bob@example.com'] },
+        }),
+      },
+      BOB,
+      'self_review',
+    ],
+    [
+      'not a member by another of the person’s addresses',
+      { from: ['dba'] },
+      { ...CAROL, otherAddresses: ['bob@example.com'] },
+      'not_a_reviewer',
     ],
     ['not the owner, although a member', { from: ['dba'], ...of('bob@example.com', '00u2') }, BOB, 'self_review'],
     ['not who is in no named group', { from: ['dba'] }, CAROL, 'not_a_reviewer'],
