@@ -3,7 +3,7 @@
  * a chat has of its own (how it is called, how it names people, who sees the answer) is the channel's.
  */
 import { visible } from '../../src/approval/visible.ts'
-import { GatewayError } from '../../src/errors.ts'
+import { cureOf } from './fault.ts'
 import { COMMAND_NAME_SHOWN_MAX } from './limits.ts'
 
 export interface Said {
@@ -42,8 +42,7 @@ function helpText(commands: readonly NamedCommand[], call: string): string {
 
 /** A fault ends as a sentence to the person, never as a command that seems to have worked. */
 export function failureText(error: unknown): string {
-  const cure = error instanceof GatewayError ? error.cure : 'The gateway’s log has the details.'
-  return `That failed: ${cure} Please try again, or use the countersign command in a shell.`
+  return `That failed: ${cureOf(error)} Please try again, or use the countersign command in a shell.`
 }
 
 /** Line breaks are ours; whatever else cannot be seen is not. */

@@ -6,10 +6,10 @@
  * A fault ends as a sentence too. Nothing here ever looks like success that was none.
  */
 import type { Approval } from '../../src/approval/approval.ts'
-import { GatewayError } from '../../src/errors.ts'
 import type { ChannelName } from '../../src/policy/decision.ts'
 import type { Log, ReviewOutcome } from '../../src/ports.ts'
 import { errorName } from './error-name.ts'
+import { cureOf } from './fault.ts'
 
 export interface PrivateAnswer {
   /** Null: nothing, the repainted card or the opened form says it. May quote people: untrusted. */
@@ -51,7 +51,6 @@ export async function guarded(
     return await work()
   } catch (error) {
     log.error(`${channel} click failed`, { channel, error: errorName(error) })
-    const cure = error instanceof GatewayError ? error.cure : 'The gateway’s log has the details.'
-    return refused(`That failed: ${cure} If the card still asks, please click again.`)
+    return refused(`That failed: ${cureOf(error)} If the card still asks, please click again.`)
   }
 }

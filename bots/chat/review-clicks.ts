@@ -33,6 +33,7 @@ import {
 import { count } from './clip.ts'
 import { chosenMs, type Form, type Submitted } from './forms.ts'
 import { answerOf, done, NOT_UNDERSTOOD, type PrivateAnswer, refused, SAID_NOTHING } from './private-answer.ts'
+import { revokeGrant } from './revoke.ts'
 import type { WhoClicked } from './who-clicked.ts'
 
 export interface ReviewClicksOptions {
@@ -281,9 +282,7 @@ async function resolveRun(
 }
 
 async function revoke({ access }: ReviewClicksOptions, { approval }: Clicked, by: Reviewer): Promise<PrivateAnswer> {
-  if (access === null) return refused('Nothing can be revoked here. An operator can: countersign grants revoke.')
-  const outcome = await access.revoke({ grantId: standingGrantOf(approval), by })
-  return outcome.ok ? done('Revoked: its calls ask again from now on.') : refused(outcome.message)
+  return revokeGrant(access, { grantId: standingGrantOf(approval), by })
 }
 
 async function withWho(

@@ -7,22 +7,28 @@
  */
 import type { App } from '@slack/bolt'
 import { z } from 'zod'
-import { visible } from '../../src/approval/visible.ts'
 import type { GrantId } from '../../src/brands.ts'
-import { GatewayError } from '../../src/errors.ts'
-import type { Reviewer } from '../../src/people/reviewer.ts'
-import type { AccessDesk, AccessInput, AccessOffer, Log, StandingGrants } from '../../src/ports.ts'
+import type { AccessDesk, Log, StandingGrants } from '../../src/ports.ts'
 import {
-  type AccessForm,
+  type AccessAsking,
+  type AccessChoice,
+  type AccessProblem,
+  type AccessScreen,
+  createAccessAsking,
+  NO_DESK,
+  problemText,
+} from '../chat/access-asking.ts'
+import type { Choice } from '../chat/access-form.ts'
+import { errorName } from '../chat/error-name.ts'
+import { grantIdIn } from '../chat/ids.ts'
+import {
   accessView,
   askedView,
-  DIGEST_PREFIX,
   extensionView,
-  matchingOptions,
+  foundOptions,
   refusalView,
   skeletonView,
   toolsBlockId,
-  toolValue,
 } from './access-view.ts'
 import {
   ACCESS_COMMAND,
@@ -37,11 +43,10 @@ import {
   ACCESS_UPSTREAM_INPUT,
   ACCESS_VIEW,
 } from './actions.ts'
-import { REASON_BYTES_MAX } from './limits.ts'
-import { errorName } from './log.ts'
 import type { Reviewers } from './reviewers.ts'
-import { clipped, plainSection } from './text.ts'
+import { plainSection } from './text.ts'
 import { platformError } from './web.ts'
+import { WORDS } from './words.ts'
 import type { WebOf } from './workspaces.ts'
 
 export interface AccessOptions {
@@ -54,7 +59,7 @@ export interface AccessOptions {
 }
 
 type Options = AccessOptions & {
-  readonly desk: NonNullable<AccessOptions['desk']>
+  readonly asking: AccessAsking
   readonly latest: Latest
 }
 
@@ -67,9 +72,10 @@ export type OpenExtension = (click: {
 }) => Promise<void>
 
 export function registerAccess(app: App, options: AccessOptions): OpenExtension {
-  const { desk, log } = options
+  const { desk, grants, log } = options
   const latest = createLatest()
-  const withDesk = desk === null ? null : { ...options, desk, latest }
+  const asking = desk === null ? null : createAccessAsking({ desk, grants, channel: 'slack', words: WORDS, log })
+  const withDesk = asking === null ? null : { ...options, asking, latest }
 
   app.command(ACCESS_COMMAND, async ({ ack, command, context }) => {
     const person = { userId: command.user_id, team: String(context.teamId) }
@@ -85,7 +91,7 @@ export function registerAccess(app: App, options: AccessOptions): OpenExtension 
   app.action(/^countersign_access_/, async ({ ack, body, context }) => {
     // Nothing is decided by a choice.
     await inTime(ack(), log)
-    const choice = Choice.safeParse(body).data
+    const choice = Choosing.safeParse(body).data
     if (withDesk === null || choice === undefined) return
     const person = { userId: choice.user.id, team: String(context.teamId) }
     await paintChoice(withDesk, choice.view, person, chosenIn(choice.view.state.values))
@@ -93,17 +99,13 @@ export function registerAccess(app: App, options: AccessOptions): OpenExtension 
 
   app.options(ACCESS_TOOLS_INPUT, async ({ ack, body, context }) => {
     const asked = Suggestion.safeParse(body).data
-    const offer =
-      withDesk === null || asked === undefined ? null : await offerOf(withDesk, asked, String(context.teamId))
-    await inTime(ack({ options: offer === null ? [] : matchingOptions(offer, asked?.value ?? '') }), log)
+    const found = withDesk === null || asked === undefined ? [] : await find(withDesk, asked, String(context.teamId))
+    await inTime(ack({ options: foundOptions(found) }), log)
   })
 
   app.view(ACCESS_VIEW, async ({ ack, body, context }) => {
     const submission = Submission.safeParse(body).data
-    const done =
-      withDesk === null || submission === undefined
-        ? problem('reason', NOT_UNDERSTOOD)
-        : await submitted(withDesk, submission, String(context.teamId))
+    const done = await answered(withDesk, submission, String(context.teamId))
     const told =
       'view' in done
         ? ack({ response_action: 'update', view: done.view })
@@ -119,9 +121,7 @@ export function registerAccess(app: App, options: AccessOptions): OpenExtension 
   }
 }
 
-const NO_DESK = 'Elevated access can’t be asked for here: this gateway’s policy offers none.'
 const NOT_OPENED = 'Slack did not open the form. Please try again.'
-const NOT_UNDERSTOOD = 'This form is not one of this gateway’s. Close it, and begin anew with /access.'
 
 interface Person {
   /** Slack's id. */
@@ -142,19 +142,23 @@ type Values = z.infer<typeof Values>
 
 const ViewState = z.object({ values: Values })
 
-const Choice = z.object({
+const Choosing = z.object({
   user: z.object({ id: z.string() }),
   view: z.object({ id: z.string(), hash: z.string(), state: ViewState }),
 })
 
 const Suggestion = z.object({ user: z.object({ id: z.string() }), block_id: z.string(), value: z.string() })
 
-/** As `standingGrantIdOf` makes them. */
-const GrantIdText = z
-  .string()
-  .regex(/^stg_[a-z0-9]{1,64}$/)
-  .transform((text) => text as GrantId)
-const Metadata = z.object({ extends: GrantIdText.nullable() })
+const Metadata = z.object({
+  extends: z
+    .string()
+    .nullable()
+    .transform((text, context) => {
+      const grantId = grantIdIn(text)
+      if (text !== null && grantId === null) context.addIssue({ code: 'custom', message: 'is no grant’s id' })
+      return grantId
+    }),
+})
 
 const Submission = z.object({
   user: z.object({ id: z.string() }),
@@ -166,22 +170,10 @@ const Submission = z.object({
 })
 type Submission = z.infer<typeof Submission>
 
-interface Chosen {
-  readonly upstream: string | null
-  /** Values of options; see toolValue. */
-  readonly tools: readonly string[]
-}
-
-function chosenIn(values: Values): Chosen {
+function chosenIn(values: Values): AccessChoice {
   const upstream = values[ACCESS_UPSTREAM_BLOCK]?.[ACCESS_UPSTREAM_INPUT]?.selected_option?.value ?? null
   const tools = upstream === null ? undefined : values[toolsBlockId(upstream)]?.[ACCESS_TOOLS_INPUT]
   return { upstream, tools: (tools?.selected_options ?? []).map(({ value }) => value) }
-}
-
-/** Names that travelled as digests are found among what is offered. */
-function namesOf(values: readonly string[], { tools }: Pick<AccessOffer, 'tools'>): readonly string[] {
-  const byValue = new Map(tools.map(({ name }) => [toolValue(name), name]))
-  return values.map((value) => byValue.get(value) ?? value)
 }
 
 // ---- painting
@@ -204,59 +196,33 @@ async function openSkeleton({ webOf, log }: AccessOptions, triggerId: string, te
   }
 }
 
-async function paintChoice(options: Options, view: OpenView, person: Person, chosen: Chosen): Promise<void> {
+async function paintChoice(options: Options, view: OpenView, person: Person, chosen: AccessChoice): Promise<void> {
   const paint = painter(options, view, person.team)
   await telling(options, paint, async () => {
     const who = await options.reviewers.whoClicked(person.userId, person.team)
-    if (!who.ok) return paint(refusalView(who.message))
-    const { reviewer } = who
-    const upstreams = await options.desk.upstreams(reviewer)
-    if (upstreams.length === 0) return paint(refusalView(NOTHING_OFFERED))
-    const only = upstreams.length === 1 ? (upstreams[0] ?? null) : null
-    const upstream = upstreams.find((name) => name === chosen.upstream) ?? only
-    const form = { upstreams, upstream, offer: null, preview: null, problem: null }
-    if (upstream === null) return paint(accessView(form))
-    // What is there already must not give way to a note that it is being looked up.
-    if (chosen.tools.length === 0) await paint(accessView(form))
-    return paint(accessView(await offered(options, reviewer, form, upstream, chosen.tools)))
+    const screen = await options.asking.choose(who, chosen, (sooner) => paint(screenView(sooner)))
+    await paint(screenView(screen))
   })
-}
-
-const NOTHING_OFFERED =
-  'The policy lets you ask for nothing. Whoever writes it can offer something under access, to you or to your groups.'
-
-async function offered(
-  { desk }: Options,
-  requester: Reviewer,
-  form: AccessForm,
-  upstream: string,
-  values: readonly string[],
-): Promise<AccessForm> {
-  try {
-    const offer = await desk.offer(requester, upstream, values.length === 0 ? 'fresh' : 'cached')
-    const tools = namesOf(values, offer)
-    const preview = tools.length === 0 ? null : await desk.preview({ requester, upstream, tools })
-    return { ...form, offer, preview }
-  } catch (error) {
-    if (!(error instanceof GatewayError) || error.code !== 'upstream_unreachable') throw error
-    return { ...form, problem: 'Its tools could not be listed just now. Choose it once more in a moment.' }
-  }
 }
 
 async function paintExtension(options: Options, view: OpenView, person: Person, grantId: GrantId): Promise<void> {
   const paint = painter(options, view, person.team)
   await telling(options, paint, async () => {
     const who = await options.reviewers.whoClicked(person.userId, person.team)
-    if (!who.ok) return paint(refusalView(who.message))
-    const grant = (await options.grants?.get(grantId)) ?? null
-    const isTheirs = grant?.holder.kind === 'owner' && grant.holder.email === who.reviewer.email
-    if (grant === null || !isTheirs || grant.state !== 'active') return paint(refusalView(NOT_THEIRS))
-    const { upstream, tools } = grant
-    return paint(extensionView(grant, await options.desk.preview({ requester: who.reviewer, upstream, tools })))
+    await paint(screenView(await options.asking.extend(who, grantId)))
   })
 }
 
-const NOT_THEIRS = 'You have no such grant any more. Ask for a new one with /access.'
+function screenView(screen: AccessScreen): ReturnType<typeof skeletonView> {
+  switch (screen.kind) {
+    case 'refusal':
+      return refusalView(screen.message)
+    case 'form':
+      return accessView(screen.form)
+    case 'extension':
+      return extensionView(screen.grant, screen.preview)
+  }
+}
 
 type Paint = (view: ReturnType<typeof skeletonView>) => Promise<void>
 
@@ -311,72 +277,46 @@ function createLatest(): Latest {
 }
 
 /** A fault stands in the window, where the person waits for it. */
-async function telling({ log }: Options, paint: Paint, work: () => Promise<void>): Promise<void> {
+async function telling({ asking, log }: Options, paint: Paint, work: () => Promise<void>): Promise<void> {
   try {
     await work()
   } catch (error) {
     log.error('slack form for access failed', { channel: 'slack', error: errorName(error) })
-    await paint(refusalView(faultText(error))).catch((cause) =>
+    await paint(screenView(asking.failed(error))).catch((cause) =>
       log.error('slack could not tell the person', { channel: 'slack', error: errorName(cause) }),
     )
   }
 }
 
-function faultText(error: unknown): string {
-  const cure = error instanceof GatewayError ? error.cure : 'The gateway’s log has the details.'
-  return `That failed: ${cure} Nobody was asked. Please begin anew with /access.`
-}
-
-async function offerOf(
-  { desk, reviewers, log }: Options,
-  { user, block_id: block }: z.infer<typeof Suggestion>,
+async function find(
+  { asking, reviewers }: Options,
+  { user, block_id: block, value }: z.infer<typeof Suggestion>,
   team: string,
-): Promise<AccessOffer | null> {
-  const who = await reviewers.whoClicked(user.id, team)
+): Promise<readonly Choice[]> {
   const upstream = block.startsWith(`${ACCESS_TOOLS_BLOCK}:`) ? block.slice(ACCESS_TOOLS_BLOCK.length + 1) : null
-  if (!who.ok || upstream === null) return null
-  try {
-    return await desk.offer(who.reviewer, upstream, 'cached')
-  } catch (error) {
-    log.warn('slack menu of tools stays empty', { channel: 'slack', error: errorName(error) })
-    return null
-  }
+  return upstream === null ? [] : asking.find(await reviewers.whoClicked(user.id, team), upstream, value)
 }
 
 // ---- submitting
 
-interface Problem {
-  readonly input: AccessInput | null
-  readonly message: string
+type Done = { readonly view: ReturnType<typeof askedView> } | AccessProblem
+
+async function answered(options: Options | null, submission: Submission | undefined, team: string): Promise<Done> {
+  if (options === null) return { input: null, message: NO_DESK }
+  return submission === undefined ? options.asking.notUnderstood : submitted(options, submission, team)
 }
 
-const problem = (input: AccessInput | null, message: string): Problem => ({ input, message })
-
-type Done = { readonly view: ReturnType<typeof askedView> } | Problem
-
-async function submitted(options: Options, submission: Submission, team: string): Promise<Done> {
-  const { reviewers, desk, log } = options
+async function submitted({ asking, reviewers }: Options, submission: Submission, team: string): Promise<Done> {
   const { values } = submission.view.state
   const metadata = Metadata.safeParse(parsed(submission.view.private_metadata)).data
-  if (metadata === undefined) return problem('reason', NOT_UNDERSTOOD)
-  const chosen = chosenIn(values)
-  if (metadata.extends === null && chosen.upstream === null) return problem('upstream', 'Choose one.')
-  if (metadata.extends === null && chosen.tools.length === 0) return problem('tools', 'Choose at least one tool.')
-  const durationMs = Number(values[ACCESS_DURATION_BLOCK]?.[ACCESS_DURATION_INPUT]?.selected_option?.value)
-  const reason = values[ACCESS_REASON_BLOCK]?.[ACCESS_REASON_INPUT]?.value ?? ''
-  try {
-    const who = await reviewers.whoClicked(submission.user.id, team)
-    if (!who.ok) return problem(null, who.message)
-    const upstream = chosen.upstream ?? ''
-    const tools = await toolNames(options, who.reviewer, upstream, chosen.tools)
-    const wish = { requester: who.reviewer, upstream, tools, durationMs, reason, extends: metadata.extends }
-    const outcome = await desk.request(wish)
-    return outcome.ok ? { view: askedView(outcome.approval, outcome.wasAsked) } : outcome
-  } catch (error) {
-    log.error('slack request for access failed', { channel: 'slack', error: errorName(error) })
-    const cure = error instanceof GatewayError ? error.cure : 'The gateway’s log has the details.'
-    return problem(null, `That failed: ${cure} Please try again.`)
-  }
+  if (metadata === undefined) return asking.notUnderstood
+  const done = await asking.submit(() => reviewers.whoClicked(submission.user.id, team), {
+    ...chosenIn(values),
+    extends: metadata.extends,
+    duration: values[ACCESS_DURATION_BLOCK]?.[ACCESS_DURATION_INPUT]?.selected_option?.value,
+    reason: values[ACCESS_REASON_BLOCK]?.[ACCESS_REASON_INPUT]?.value ?? '',
+  })
+  return done.ok ? { view: askedView(done.approval, done.wasAsked) } : done
 }
 
 function parsed(text: string): unknown {
@@ -387,19 +327,8 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Only names that Slack can't carry are looked up: everything within these three seconds is one look less. */
-async function toolNames(
-  { desk }: Options,
-  requester: Reviewer,
-  upstream: string,
-  values: readonly string[],
-): Promise<readonly string[]> {
-  if (!values.some((value) => value.startsWith(DIGEST_PREFIX))) return values
-  return namesOf(values, await desk.offer(requester, upstream, 'cached'))
-}
-
 /** Slack refuses an error under a block that the window doesn't have, and the person would see nothing of it. */
-function errorsIn(submission: Submission | undefined, { input, message }: Problem): Record<string, string> {
+function errorsIn(submission: Submission | undefined, problem: AccessProblem): Record<string, string> {
   const upstream = submission === undefined ? null : chosenIn(submission.view.state.values).upstream
   const blocks = new Set(submission?.view.blocks?.map(({ block_id: id }) => id))
   const wanted = {
@@ -407,9 +336,9 @@ function errorsIn(submission: Submission | undefined, { input, message }: Proble
     tools: toolsBlockId(upstream ?? ''),
     duration: ACCESS_DURATION_BLOCK,
     reason: ACCESS_REASON_BLOCK,
-  }[input ?? 'reason']
+  }[problem.input ?? 'reason']
   const block = [wanted, ACCESS_REASON_BLOCK, ACCESS_UPSTREAM_BLOCK].find((id) => blocks.has(id)) ?? wanted
-  return { [block]: clipped(visible(message), REASON_BYTES_MAX) }
+  return { [block]: problemText(problem) }
 }
 
 async function inTime(acknowledged: Promise<void>, log: Log): Promise<void> {

@@ -5,6 +5,10 @@
  * Lengths are in UTF-16 units where Slack documents characters, which is never more lenient.
  */
 
+import { OUTCOME_BYTES_MAX } from '../chat/limits.ts'
+
+export { NAME_BYTES_MAX, OUTCOME_BYTES_MAX, REASON_BYTES_MAX } from '../chat/limits.ts'
+
 /** docs.slack.dev/reference/block-kit/blocks/header-block */
 export const HEADER_MAX = 150
 /** docs.slack.dev/reference/methods/chat.postMessage: text beyond it is cut by Slack. */
@@ -30,10 +34,6 @@ export const SHORT_VALUE_MAX = 60
 export const ROW_BYTES = 500
 /** One page of the modal that shows all arguments. */
 export const PAGE_BYTES_MAX = 8000
-/** Names, ids, reasons: enough to tell them apart, short enough that no combination breaks the message. */
-export const NAME_BYTES_MAX = 160
-export const REASON_BYTES_MAX = 500
-export const OUTCOME_BYTES_MAX = 1200
 /** A question to the person behind the agent, or its answer, on the card. */
 export const REMARK_BYTES_MAX = 300
 /**
@@ -118,21 +118,12 @@ export const CLOSE_WAIT_MS = 2000
 /** docs.slack.dev/reference/block-kit/composition-objects/option-object, and how many of them one menu holds. */
 export const OPTION_TEXT_MAX = 75
 export const OPTIONS_MAX = 100
-/** More are counted: the form must stay one that people read. */
-export const PREVIEW_SENTENCES_MAX = 60
 
 /** docs.slack.dev/reference/block-kit/blocks/section-block: the text of one section. */
 export const COMMAND_ANSWER_MAX = 3000
 /** A signed delivery is fresh for SIGNATURE_AGE_MAX_MS, by a clock that may be SIGNATURE_SKEW_MAX_MS off. */
 export const DELIVERY_ONCE_MS = SIGNATURE_AGE_MAX_MS + 2 * SIGNATURE_SKEW_MAX_MS
 
-/** App Home: 100 blocks at most (docs.slack.dev/reference/views/home-tab-views); four sections of so many rows fit. */
-export const HOME_ROWS_MAX = 5
-/** What is looked through for one person's Home: each approval may have half a megabyte. */
-export const HOME_SCANNED_MAX = 300
-export const HOME_SCAN_PAGE = 50
-export const HOME_RESOLVED_MAX = 100
-export const HOME_GRANTS_MAX = 200
 /** One person's Home is painted no oftener, however often they click. */
 export const HOME_EVERY_MS = 1000
 /** People whose Home is being painted, or was lately. */

@@ -15,8 +15,9 @@ import type {
   StandingGrants,
 } from '../../src/ports.ts'
 import type { Secret } from '../../src/secret.ts'
+import type { HomeParts } from '../chat/home.ts'
 import { registerAccess } from './access-clicks.ts'
-import { type HomeParts, registerHome } from './app-home.ts'
+import { registerHome } from './app-home.ts'
 import { type CheckLine, type CheckSurroundings, checkSlack } from './check.ts'
 import { registerClicks } from './clicks.ts'
 import { type CommandsOptions, registerSubcommands } from './commands.ts'

@@ -6,8 +6,10 @@
  * numbers and words of ours alone. The fallback `text` of a message is mrkdwn by nature: see fallbackText.
  */
 import type { types } from '@slack/bolt'
+import type { CardNote } from '../../src/approval/card.ts'
 import type { EpochMs } from '../../src/brands.ts'
 import { clipped } from '../chat/clip.ts'
+import type { Line } from '../chat/line.ts'
 
 export { type Clipped, clip, clipped, count, jsonBytes } from '../chat/clip.ts'
 
@@ -48,6 +50,17 @@ export function separated(rows: types.RichTextSection[]): types.RichTextSection[
   )
 }
 
+/** What every chat says, in Slack's elements. */
+export function paintedLines(lines: readonly Line[]): types.RichTextSection[] {
+  return separated(lines.map((parts) => line(...paintedParts(parts))))
+}
+
+export function paintedParts(parts: Line): TextElement[] {
+  return parts.map(({ as, text }) => PAINTERS[as](text))
+}
+
+const PAINTERS = { label, note, text: quoted, code } as const
+
 export function preformatted(text: string): types.RichTextPreformatted {
   return { type: 'rich_text_preformatted', elements: [{ type: 'text', text }] }
 }
@@ -83,6 +96,14 @@ export function contextLine(parts: readonly (string | EpochMs)[]): types.Context
     .slice(0, CONTEXT_PARTS_MAX)
     .map((part) => (typeof part === 'string' ? plain(clipped(part, CONTEXT_BYTES_MAX)) : mrkdwn(date(part))))
   return { type: 'context', elements }
+}
+
+/** mrkdwn for its dates: words of ours and numbers alone. */
+export function whenBlock(parts: CardNote): types.ContextBlock {
+  return {
+    type: 'context',
+    elements: [mrkdwn(parts.map((part) => (typeof part === 'string' ? part : date(part))).join(''))],
+  }
 }
 
 export function mrkdwn(text: string): types.MrkdwnElement {

@@ -1,7 +1,7 @@
 /** The form for elevated access, within Slack's limits whatever an upstream lists. */
 import { describe, expect, it } from 'vitest'
+import { type AccessForm, toolValue } from '../../bots/chat/access-form.ts'
 import {
-  type AccessForm,
   accessView,
   askedView,
   extensionView,
@@ -9,7 +9,6 @@ import {
   refusalView,
   skeletonView,
   toolOptions,
-  toolValue,
 } from '../../bots/slack/access-view.ts'
 import { ACCESS_TOOL } from '../../src/approval/approval.ts'
 import type { ApprovalId, GrantId, SessionId } from '../../src/brands.ts'

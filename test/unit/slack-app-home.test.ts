@@ -1,15 +1,8 @@
 /** App Home, within Slack's limits whatever is stored. */
 import { describe, expect, it } from 'vitest'
-import {
-  closedHomeView,
-  FIRST_PAGES,
-  type HomeContent,
-  homeView,
-  pagesText,
-  readPages,
-  reviewView,
-} from '../../bots/slack/app-home-view.ts'
-import { HOME_ROWS_MAX } from '../../bots/slack/limits.ts'
+import { FIRST_PAGES, type HomeContent, pagesText, readPages } from '../../bots/chat/home.ts'
+import { HOME_ROWS_MAX } from '../../bots/chat/limits.ts'
+import { closedHomeView, homeView, reviewView } from '../../bots/slack/app-home-view.ts'
 import type { ApprovalId, GrantId, SessionId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import type { StandingGrant } from '../../src/grant/standing.ts'
