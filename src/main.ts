@@ -9,7 +9,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Server } from 'node:http'
-import path from 'node:path'
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express'
 import express from 'express'
 import type { Console } from '../bots/console/console.ts'
@@ -79,7 +78,7 @@ import { createAccessDesk } from './access/desk.ts'
 import { cardOf } from './approval/card-of.ts'
 import type { IdPrefix } from './brands.ts'
 import { epochMs } from './brands.ts'
-import type { Settings, StaticCredential } from './config/settings.ts'
+import { channelNames, type Settings, type StaticCredential } from './config/settings.ts'
 import type { Broker } from './credential/lease.ts'
 import { GatewayError } from './errors.ts'
 import { createFreezeDesk, operatorsMay } from './freeze/desk.ts'
@@ -90,7 +89,6 @@ import { createMasker } from './masking/masker.ts'
 import { faultAnswer } from './mcp/answers.ts'
 import { type Directories, peopleOf } from './people/people.ts'
 import type { Reviewer } from './people/reviewer.ts'
-import type { ChannelName } from './policy/decision.ts'
 import type { CompiledPolicy } from './policy/evaluate.ts'
 import type {
   ApprovalStore,
@@ -562,14 +560,6 @@ export function credentialsOf(settings: Settings): ReadonlyMap<string, StaticCre
   return credentials
 }
 
-export function channelNames({ channels }: Settings): readonly ChannelName[] {
-  return [
-    ...(channels.slack ? (['slack'] as const) : []),
-    ...(channels.teams ? (['teams'] as const) : []),
-    ...(channels.console.enabled ? (['console'] as const) : []),
-  ]
-}
-
 /** What is asked over the network about groups and people. The same for the service and for `doctor`. */
 export function openDirectories({ settings, clock, log }: Pick<Base, 'settings' | 'clock' | 'log'>): Directories {
   const { okta } = settings.people
@@ -786,6 +776,3 @@ async function stop(parts: {
   await redis.close()
   log.info('stopped')
 }
-
-export const recordingsOf = (settings: Settings, settingsFile: string): string =>
-  path.resolve(path.dirname(settingsFile), settings.recordings.directory)

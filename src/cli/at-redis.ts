@@ -11,9 +11,9 @@ import type { Settings } from '../config/settings.ts'
 import { GatewayError } from '../errors.ts'
 import type { Reviewer } from '../people/reviewer.ts'
 import type { Clock, Log } from '../ports.ts'
+import { findRedis } from './find-redis.ts'
 import type { Environment } from './load.ts'
 import { CommandError, loadSettings } from './load.ts'
-import { findRedis } from './serve.ts'
 import type { Output } from './terminal.ts'
 
 export interface OperatorWorld {

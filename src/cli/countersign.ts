@@ -1,15 +1,12 @@
 #!/usr/bin/env node
-/** The command `countersign`. Exit codes: 0 ok, 1 no, 2 wrong usage. */
+/**
+ * The command `countersign`. Exit codes: 0 ok, 1 no, 2 wrong usage.
+ *
+ * Only the code of the command that was asked for is loaded: all of it takes a second, and `mask` or `audit` in a script
+ * needs none of what the gateway does. What is asked for in another way (help, a misspelt name) gets all of them.
+ */
 import { Command, CommanderError } from 'commander'
-import { recordingsOf } from '../main.ts'
-import { registerAudit } from './audit.ts'
-import { registerDoctor } from './doctor.ts'
-import { registerFreeze } from './freeze.ts'
-import { registerGrants } from './grants.ts'
-import { CommandError, loadSettings } from './load.ts'
-import { registerMask } from './mask.ts'
-import { registerPasskeys } from './passkeys.ts'
-import { registerServe } from './serve.ts'
+import { CommandError, loadSettings, recordingsOf } from './load.ts'
 import { VERSION } from './version.ts'
 
 const setExitCode = (code: 0 | 1 | 2) => {
@@ -22,19 +19,40 @@ const program = new Command('countersign')
   .exitOverride()
   .showHelpAfterError('(--help shows how)')
 
-registerServe(program, process.env)
-registerDoctor(program, { env: process.env, output: process.stdout, setExitCode })
-registerFreeze(program, { env: process.env, output: process.stdout, setExitCode })
-registerMask(program, { input: process.stdin, output: process.stdout, errors: process.stderr, env: process.env })
-registerGrants(program, { env: process.env, output: process.stdout, setExitCode })
-registerPasskeys(program, { env: process.env, output: process.stdout, setExitCode })
-registerAudit(program, {
-  recordingsDirectory: async (file) => recordingsOf((await loadSettings(file, process.env)).value, file),
-  digestZone: async (file) => (await loadSettings(file, process.env)).value.recordings.digest?.zone ?? 'UTC',
-  output: process.stdout,
-  env: process.env,
-  setExitCode,
-})
+const { env } = process
+const world = { env, output: process.stdout, setExitCode }
+
+/** In the order in which help lists them; each by the words that ask for it. */
+const COMMANDS: readonly (readonly [words: readonly string[], register: () => Promise<void>])[] = [
+  [['serve'], async () => (await import('./serve.ts')).registerServe(program, env)],
+  [['doctor'], async () => (await import('./doctor.ts')).registerDoctor(program, world)],
+  [['freeze', 'thaw'], async () => (await import('./freeze.ts')).registerFreeze(program, world)],
+  [
+    ['mask'],
+    async () => {
+      const { registerMask } = await import('./mask.ts')
+      registerMask(program, { input: process.stdin, output: process.stdout, errors: process.stderr, env })
+    },
+  ],
+  [['grants', 'holds'], async () => (await import('./grants.ts')).registerGrants(program, world)],
+  [['passkeys'], async () => (await import('./passkeys.ts')).registerPasskeys(program, world)],
+  [
+    ['audit'],
+    async () => {
+      const { registerAudit } = await import('./audit.ts')
+      registerAudit(program, {
+        ...world,
+        recordingsDirectory: async (file) => recordingsOf((await loadSettings(file, env)).value, file),
+        digestZone: async (file) => (await loadSettings(file, env)).value.recordings.digest?.zone ?? 'UTC',
+      })
+    },
+  ],
+]
+
+const [asked = ''] = process.argv.slice(2)
+const wanted = COMMANDS.find(([words]) => words.includes(asked))
+if (wanted !== undefined) await wanted[1]()
+else if (asked !== '--version' && asked !== '-V') for (const [, register] of COMMANDS) await register()
 
 try {
   await program.parseAsync()

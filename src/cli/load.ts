@@ -4,8 +4,7 @@ import path from 'node:path'
 import type { Problem } from '../config/problems.ts'
 import { formatProblems } from '../config/problems.ts'
 import type { Settings } from '../config/settings.ts'
-import { parseSettings } from '../config/settings.ts'
-import { channelNames } from '../main.ts'
+import { channelNames, parseSettings } from '../config/settings.ts'
 import type { CompiledPolicy } from '../policy/evaluate.ts'
 import { loadPolicy } from '../policy/load.ts'
 
@@ -42,6 +41,11 @@ export async function loadPolicyOf(settings: Settings, settingsFile: string): Pr
   })
   if (!loaded.ok) throw problemsIn(file, loaded.problems)
   return { value: loaded.policy, warnings: formatProblems(loaded.warnings, file) }
+}
+
+/** Where the recordings lie: what is written is relative to the settings file. */
+export function recordingsOf(settings: Settings, settingsFile: string): string {
+  return path.resolve(path.dirname(settingsFile), settings.recordings.directory)
 }
 
 async function readText(file: string, what: string): Promise<string> {

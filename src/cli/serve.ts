@@ -1,16 +1,13 @@
 /** `countersign serve`: runs the service until a signal ends it. */
-import { homedir } from 'node:os'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
-import { cacheDirectoryOf, startEmbeddedRedis } from '../../jobs/embedded-redis.ts'
-import { parseRedisUrl } from '../../jobs/redis.ts'
-import type { Settings } from '../config/settings.ts'
 import type { Role } from '../main.ts'
-import { ROLES, recordingsOf, startService } from '../main.ts'
+import { ROLES, startService } from '../main.ts'
 import type { Log } from '../ports.ts'
+import { findRedis } from './find-redis.ts'
 import type { Environment } from './load.ts'
-import { CommandError, loadPolicyOf, loadSettings } from './load.ts'
+import { CommandError, loadPolicyOf, loadSettings, recordingsOf } from './load.ts'
 import { createLog } from './log.ts'
 import { VERSION } from './version.ts'
 
@@ -79,31 +76,6 @@ function failureOf(ready: Promise<void>): Promise<Error> {
   return new Promise((resolve) => {
     ready.catch((error: unknown) => resolve(error instanceof Error ? error : new Error(String(error))))
   })
-}
-
-/** The settings, then REDIS_URL, then a real Redis of our own on loopback. */
-export async function findRedis(
-  settings: Settings,
-  settingsFile: string,
-  env: Environment,
-  log: Log,
-): Promise<{ url: string; stop(): Promise<void> }> {
-  const configured = settings.redis.url?.reveal() ?? env.REDIS_URL
-  if (configured) {
-    try {
-      parseRedisUrl(configured)
-    } catch (cause) {
-      throw new CommandError(`redis.url, or REDIS_URL: ${(cause as Error).message}.`, { cause })
-    }
-    return { url: configured, stop: async () => undefined }
-  }
-  const embedded = await startEmbeddedRedis({
-    directory: path.join(path.dirname(settingsFile), '.countersign', 'redis'),
-    log,
-    path: env.PATH ?? '',
-    cacheDirectory: cacheDirectoryOf({ xdgCacheHome: env.XDG_CACHE_HOME, home: homedir() }),
-  })
-  return embedded
 }
 
 function printConsoleLink(link: Promise<string | null>): void {

@@ -6,6 +6,7 @@
  */
 import type { DigestSchedule } from '../audit/week.ts'
 import { type ClaimOverrides, type IssuerOptions, isSecure } from '../identity/issuer.ts'
+import type { ChannelName } from '../policy/decision.ts'
 import { Secret } from '../secret.ts'
 import { type Problem, zodProblems } from './problems.ts'
 import { type Member, PROCESS_IDLE_MS, PROCESSES_DEFAULT, type SettingsFile, settingsFile } from './settings-file.ts'
@@ -193,6 +194,15 @@ export interface TeamsEndpoints {
   readonly graph: string
   /** Origins at which the connector may answer: `https://smba.trafficmanager.net`. */
   readonly connectors: readonly string[]
+}
+
+/** In which people can be asked, those that the settings name first at first. */
+export function channelNames({ channels }: Settings): readonly ChannelName[] {
+  return [
+    ...(channels.slack ? (['slack'] as const) : []),
+    ...(channels.teams ? (['teams'] as const) : []),
+    ...(channels.console.enabled ? (['console'] as const) : []),
+  ]
 }
 
 export type ParsedSettings =
