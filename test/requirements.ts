@@ -504,6 +504,11 @@ export const requirements: readonly Requirement[] = [
     source: readme,
     promise: 'A slash command is answered once its effect is durable, and runs once however often it is delivered.',
   },
+  {
+    id: 'REQ-COMMAND-2',
+    source: readme,
+    promise: 'Where others read the answer to a command, it holds nothing of what one person’s agents ask for.',
+  },
   // Revoke and summarise
   { id: 'REQ-REVOKE-1', source: readme, promise: 'A grant that nobody used ends by itself.' },
   {
