@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { createCommands } from '../../bots/teams/commands.ts'
 import type { Asked, Command, CommandWords } from '../../bots/teams/feature.ts'
 import { teamsFreezeCommands } from '../../bots/teams/freeze-commands.ts'
+import { adaptiveCard, inert } from '../../bots/teams/text.ts'
 import { epochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import type { Freeze, FreezeScope } from '../../src/freeze/freeze.ts'
@@ -147,7 +148,7 @@ describe('what people type', () => {
   })
 
   it('of a command of another feature passes the card on', async () => {
-    const card = { type: 'AdaptiveCard', version: '1.5' } as const
+    const card = adaptiveCard({ body: [], fallbackText: inert('x') })
     const home: Command = { name: 'home', usage: '', does: 'x', run: async () => ({ message: null, card }) }
     const { run } = aRig({ commands: [home] })
     expect(await run(PERSONAL, { text: 'home', mentioned: [] })).toEqual({ message: null, card })
