@@ -30,3 +30,28 @@ export const HOME_SCANNED_MAX = 300
 export const HOME_SCAN_PAGE = 50
 export const HOME_RESOLVED_MAX = 100
 export const HOME_GRANTS_MAX = 200
+
+/** A question to the person behind the agent, or its answer, on the card. */
+export const REMARK_BYTES_MAX = 300
+/** The same, whole: REMARK_LENGTH_MAX in review.ts, each character at its largest. */
+export const REMARK_REPLY_BYTES_MAX = 8000
+/**
+ * What people add to a card while they decide, beside all that an agent can make long: notes of approvers and lines that
+ * say why these people are asked, the newest of each, and bytes for who approved or what came of it. The first that fits
+ * is taken. The arguments never give way: what stands of them is what everybody's click is held against.
+ */
+export const ADDED_SHOWN = [
+  { notes: 3, why: 3, outcomeBytes: OUTCOME_BYTES_MAX },
+  { notes: 1, why: 1, outcomeBytes: 600 },
+  { notes: 0, why: 1, outcomeBytes: 300 },
+] as const
+/** What a person sees of their own agent's call. The card where it is decided shows it all. */
+export const OWN_ARGUMENT_ROWS_MAX = 5
+export const OWN_ARGUMENT_BYTES_MAX = 300
+export const OWN_REMARK_BYTES_MAX = 1000
+/** Rows of one kind in a summary. */
+export const SUMMARY_ROWS_MAX = 10
+/** One row of a summary or a digest: two names and some words. */
+export const ROW_BYTES_MAX = 400
+/** Enough of an id to tell two sessions of a day apart; the details have it whole. */
+export const SHORT_ID_CHARS = 12

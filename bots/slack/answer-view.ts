@@ -2,8 +2,8 @@
 import type { types } from '@slack/bolt'
 import type { Approval } from '../../src/approval/approval.ts'
 import { ANSWER_WORDS, questionOf } from '../chat/forms.ts'
+import { OWN_REMARK_BYTES_MAX } from '../chat/limits.ts'
 import { ANSWER_BLOCK, ANSWER_INPUT, ANSWER_VIEW } from './actions.ts'
-import { OWN_REMARK_BYTES_MAX } from './limits.ts'
 import { clipped, plain, plainSection } from './text.ts'
 
 /** REMARK_LENGTH_MAX in review.ts; Slack's own limit is 3000 (docs.slack.dev/reference/block-kit/block-elements). */

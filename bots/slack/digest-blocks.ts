@@ -2,8 +2,9 @@
 import type { types } from '@slack/bolt'
 import type { Digest } from '../../src/audit/digest.ts'
 import { digestText } from '../../src/audit/digest-text.ts'
+import { ROW_BYTES_MAX } from '../chat/limits.ts'
 import type { SlackMessage } from './card-blocks.ts'
-import { HEADER_MAX, ROW_BYTES_MAX } from './limits.ts'
+import { HEADER_MAX } from './limits.ts'
 import { sectionsBlock } from './sections.ts'
 import { clipped, date, fallbackText, mrkdwn, plain } from './text.ts'
 

@@ -5,8 +5,6 @@
  * Lengths are in UTF-16 units where Slack documents characters, which is never more lenient.
  */
 
-import { OUTCOME_BYTES_MAX } from '../chat/limits.ts'
-
 export { NAME_BYTES_MAX, OUTCOME_BYTES_MAX, REASON_BYTES_MAX } from '../chat/limits.ts'
 
 /** docs.slack.dev/reference/block-kit/blocks/header-block */
@@ -34,37 +32,12 @@ export const SHORT_VALUE_MAX = 60
 export const ROW_BYTES = 500
 /** One page of the modal that shows all arguments. */
 export const PAGE_BYTES_MAX = 8000
-/** A question to the person behind the agent, or its answer, on the card. */
-export const REMARK_BYTES_MAX = 300
-/**
- * What people add to a card while they decide, beside all that an agent can make long: notes of approvers and lines that
- * say why these people are asked, the newest of each, and bytes for who approved or what came of it. The first that fits
- * is taken. The arguments never give way: what stands of them is what everybody's click is held against.
- */
-export const ADDED_SHOWN = [
-  { notes: 3, why: 3, outcomeBytes: OUTCOME_BYTES_MAX },
-  { notes: 1, why: 1, outcomeBytes: 600 },
-  { notes: 0, why: 1, outcomeBytes: 300 },
-] as const
-
 /** As long as a remark may be (REMARK_LENGTH_MAX in src/review); Slack allows an input of 3000. */
 export const QUESTION_MAX = 2000
 /** docs.slack.dev/reference/block-kit/block-elements/radio-button-group-element: at most 10, and one is "this call only". */
 export const DURATIONS_SHOWN_MAX = 9
-/** A question or an answer, whole: REMARK_LENGTH_MAX in review.ts, each character at its largest. */
-export const REMARK_REPLY_BYTES_MAX = 8000
-/** What a person sees of their own agent's call. The card in the channel shows it all. */
-export const OWN_ARGUMENT_ROWS_MAX = 5
-export const OWN_ARGUMENT_BYTES_MAX = 300
-export const OWN_REMARK_BYTES_MAX = 1000
-/** Rows of one kind in a summary. */
-export const SUMMARY_ROWS_MAX = 10
 /** All lists of a summary or a digest together; the rest of BLOCKS_BYTES_MAX is for what stands around them. */
 export const SECTIONS_BYTES_MAX = 8000
-/** One row of them: two names and some words. */
-export const ROW_BYTES_MAX = 400
-/** Enough of an id to tell two sessions of a day apart; the thread has it whole. */
-export const SHORT_ID_CHARS = 12
 
 /** A clock ahead of ours by more is not Slack's. */
 export const SIGNATURE_SKEW_MAX_MS = 60_000

@@ -8,6 +8,7 @@
 import type { types } from '@slack/bolt'
 import type { CardNote } from '../../src/approval/card.ts'
 import type { EpochMs } from '../../src/brands.ts'
+import type { WhenPart } from '../chat/card-lines.ts'
 import { clipped } from '../chat/clip.ts'
 import type { Line } from '../chat/line.ts'
 
@@ -87,6 +88,15 @@ export function date(at: EpochMs): string {
  */
 export function countdown(at: EpochMs): string {
   return date(at).replace('{time}', '{time} ({ago})')
+}
+
+/** mrkdwn, so that dates show in the reader's time zone: numbers and words of ours only. */
+export function whenContext(parts: readonly WhenPart[]): types.ContextBlock {
+  const text = parts.map(({ words, at, isDeadline }) => {
+    if (at === null) return words
+    return `${words} ${isDeadline ? countdown(at) : date(at)}`
+  })
+  return { type: 'context', elements: [mrkdwn(text.join(' · '))] }
 }
 
 /** Words of ours with instants in them, small: each part an element of its own, so that names stay plain. */

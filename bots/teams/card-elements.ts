@@ -70,7 +70,7 @@ export type Container = {
   readonly spacing?: Spacing
 }
 
-/** Teams draws six of a set (learn.microsoft.com/adaptive-cards/authoring-cards/card-schema): see actionSets. */
+/** At most ACTIONS_MAX. */
 export type ActionSet = { readonly type: 'ActionSet'; readonly actions: Action[]; readonly spacing?: Spacing }
 
 export type Action = Execute | Submit | OpenUrl | ShowCard

@@ -14,7 +14,7 @@ export const CARD_BYTES_MAX = 28_000
 export const BODY_BYTES_MAX = 20_000
 /** learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/cards/universal-actions-for-adaptive-cards/work-with-universal-actions-for-adaptive-cards */
 export const REFRESH_PEOPLE_MAX = 60
-/** adaptivecards.io/explorer/ActionSet.html with the host configuration of Teams: further ones are not drawn. */
+/** Of one set; further ones are not drawn. Not documented: measured in atc0005/go-teams-notify#161. */
 export const ACTIONS_MAX = 6
 
 /** The first line of a card: a phone has four lines for it. */
@@ -29,22 +29,6 @@ export const SHORT_VALUE_MAX = 60
 export const ROW_BYTES = 600
 /** One page of the dialog that shows all arguments. */
 export const PAGE_BYTES_MAX = 12_000
-/** Names, ids, reasons: enough to tell them apart, short enough that no combination breaks the message. */
-export const NAME_BYTES_MAX = 160
-export const REASON_BYTES_MAX = 500
-export const OUTCOME_BYTES_MAX = 1200
-/** A question to the person behind the agent, or its answer, on the card. */
-export const REMARK_BYTES_MAX = 300
-/**
- * What people add to a card while they decide: notes of approvers and lines that say why these people are asked, the
- * newest of each, and bytes for who approved or what came of it. The first that fits is taken. The arguments never give
- * way: what stands of them is what everybody's click is held against.
- */
-export const ADDED_SHOWN = [
-  { notes: 3, why: 3, outcomeBytes: OUTCOME_BYTES_MAX },
-  { notes: 1, why: 1, outcomeBytes: 600 },
-  { notes: 0, why: 1, outcomeBytes: 300 },
-] as const
 /** What one person alone is told, on their own view of the card. */
 export const SAID_BYTES_MAX = 800
 
@@ -54,15 +38,7 @@ export const REMARK_CHARS_MAX = 2000
 export const REASON_CHARS_MAX = 500
 /** Times to approve for: more than people choose among. */
 export const DURATIONS_SHOWN_MAX = 9
-/** A question or an answer, whole, each character at its largest. */
-export const REMARK_REPLY_BYTES_MAX = 8000
-/** What a person sees of their own agent's call. The card where it is decided shows it all. */
-export const OWN_ARGUMENT_ROWS_MAX = 5
-export const OWN_ARGUMENT_BYTES_MAX = 300
-export const OWN_REMARK_BYTES_MAX = 1000
 /** All lists of a summary or a digest together. */
 export const SECTIONS_BYTES_MAX = 14_000
-/** One row of them: two names and some words. */
-export const SECTION_ROW_BYTES_MAX = 400
 /** One line of a notification. */
 export const SUMMARY_BYTES_MAX = 300
