@@ -22,11 +22,14 @@ export interface RequesterClicked {
   readonly who: () => Promise<WhoClicked>
 }
 
+/** Null: no form can be opened from where they clicked. */
+export type OpenAnswer = ((approval: Approval) => Promise<unknown>) | null
+
 export async function actAsRequester(
   { reviews, get }: RequesterClicksOptions,
   clicked: RequesterClicked,
   action: string,
-  openAnswer: (approval: Approval) => Promise<unknown>,
+  openAnswer: OpenAnswer,
 ): Promise<PrivateAnswer> {
   const { approvalId } = clicked
   switch (action) {
@@ -35,6 +38,7 @@ export async function actAsRequester(
     case REQUESTER_CANCEL_ACTION:
       return asWhoever(clicked, (reviewer) => reviews.cancel({ approvalId, reviewer }))
     case REQUESTER_ANSWER_ACTION: {
+      if (openAnswer === null) return NOT_UNDERSTOOD
       // The form opens at once. Whose answer counts is asked when it is sent.
       const approval = await get(approvalId)
       if (approval === null) return GONE
