@@ -15,6 +15,7 @@ import { createDigestTally, type Digest, digestReadsFrom } from '../src/audit/di
 import { type DigestSchedule, dueAt, latestDue, type WeekId, weekFrom } from '../src/audit/week.ts'
 import type { ChannelName } from '../src/policy/decision.ts'
 import { type Channel, ChannelBusy, type Clock, type Log, type Place } from '../src/ports.ts'
+import { waitOf } from './busy.ts'
 import { postOnce } from './post-once.ts'
 import { type JobQueue, openQueue, type RunResult, startWorker } from './queues.ts'
 import { startReconciler } from './reconcile.ts'
@@ -22,8 +23,6 @@ import { isBroken, readSegments } from './recording/reader.ts'
 import type { RedisHandle } from './redis.ts'
 
 const QUEUE = 'audit-digests'
-/** A channel that asks for more is asked again after this: Slack says seconds. */
-const BUSY_MAX_MS = 10 * 60 * 1_000
 
 interface DigestJob {
   readonly week: WeekId
@@ -142,17 +141,17 @@ interface Telling {
   readonly digest: Digest
 }
 
-async function tell({ redis, clock }: Work, { channel, place, digest }: Telling): Promise<RunResult> {
+async function tell({ redis, clock, log }: Work, { channel, place, digest }: Telling): Promise<RunResult> {
   const key = keyOf(redis)
   const field = `posting:${place}:${digest.week}`
   const sent = { kind: 'digest', week: digest.week, place } as const
   try {
     const post = async () => channel.digest?.(digest, place)
-    const result = await postOnce({ redis, key, field, channel, sent, clock, isWanted: true, post })
+    const result = await postOnce({ redis, key, field, channel, sent, clock, log, isWanted: true, post })
     if (result.outcome === 'later') return { againInMs: result.againInMs }
   } catch (error) {
     if (!(error instanceof ChannelBusy)) throw error
-    return { againInMs: Math.min(error.retryAfterMs, BUSY_MAX_MS) }
+    return { againInMs: waitOf(error) }
   }
   await redis.call('HSET', key, place, digest.week)
   await redis.call('HDEL', key, field)

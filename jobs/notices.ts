@@ -11,13 +11,13 @@
 import { createHash } from 'node:crypto'
 import type { ChannelName } from '../src/policy/decision.ts'
 import { type Channel, ChannelBusy, type Clock, type Log, type Notice, type Notices, type Place } from '../src/ports.ts'
+import { waitOf } from './busy.ts'
 import { postOnce } from './post-once.ts'
 import { openQueue, type RunResult, startWorker } from './queues.ts'
 import { defineScript, type RedisHandle } from './redis.ts'
 
 /** Longer than anything sends a notice again, and than a channel is out of order. */
 const KEPT_MS = 7 * 24 * 60 * 60 * 1_000
-const BUSY_MAX_MS = 10 * 60 * 1_000
 
 interface NoticeJob {
   readonly digest: string
@@ -103,7 +103,7 @@ interface Told {
   readonly job: NoticeJob
 }
 
-async function tellIn({ redis, clock }: NoticesWorkerOptions, told: Told): Promise<RunResult> {
+async function tellIn({ redis, clock, log }: NoticesWorkerOptions, told: Told): Promise<RunResult> {
   const { channel, place, notice, job } = told
   const key = keyOf(redis, job.digest)
   if ((await redis.call('HGET', key, place)) === 'told') return 'done'
@@ -115,13 +115,14 @@ async function tellIn({ redis, clock }: NoticesWorkerOptions, told: Told): Promi
       channel,
       sent: { kind: 'notice', id: job.id, place },
       clock,
+      log,
       isWanted: true,
       post: () => channel.notify(job.id, notice, place),
     })
     if (result.outcome === 'later') return { againInMs: result.againInMs }
   } catch (error) {
     if (!(error instanceof ChannelBusy)) throw error
-    return { againInMs: Math.min(error.retryAfterMs, BUSY_MAX_MS) }
+    return { againInMs: waitOf(error) }
   }
   await redis.call('HSET', key, place, 'told')
   return 'done'

@@ -122,8 +122,8 @@ async function enqueueCards(
   queues: ReadonlyMap<ChannelName, JobQueue<CardJob>>,
 ): Promise<void> {
   for (const { channel, place } of places) {
-    // BullMQ's ids hold no colon.
-    const jobId = `card-${id}-${place.replace(':', '-').replace('/', '_')}-${version}`
+    // BullMQ's ids hold no colon; a conversation of Teams has one of its own.
+    const jobId = `card-${id}-${place.replaceAll(':', '-').replace('/', '_')}-${version}`
     await queues.get(channel)?.add({ id: jobId, data: { kind: 'card', approvalId: id, place, channel } })
   }
 }

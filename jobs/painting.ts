@@ -4,6 +4,7 @@
  *   no message yet, approval open      post
  *   no message yet, approval resolved  nothing: people must not be asked what is decided, unless it asks whether the
  *                                      call ran
+ *   nobody knows whether there is one  nothing, until somebody acts on it (seen-cards.ts)
  *   message, older than the approval   update
  *   then                               what belongs below it and beside the card, each once
  *
@@ -25,12 +26,12 @@ import {
 import { approvalKeys } from './approvals/keys.ts'
 import { PAINTED } from './approvals/scripts.ts'
 import type { RedisApprovalStore } from './approvals/store.ts'
+import { waitOf } from './busy.ts'
 import { postOnce } from './post-once.ts'
 import type { RunResult } from './queues.ts'
 import type { BlockingConnection, RedisHandle } from './redis.ts'
+import { postingField, seenField } from './seen-cards.ts'
 
-/** A channel that asks for more is asked again after this: Slack says seconds. */
-const BUSY_MAX_MS = 10 * 60 * 1_000
 /** What lies beside a card goes another way than messages, which a network may let nobody go: for a few seconds. */
 const ATTACH_TRIES_MAX = 4
 
@@ -55,6 +56,8 @@ interface Painted {
   readonly version: number
   /** Nobody is to be found there, so that nothing ever will be posted. */
   readonly isNobody?: true
+  /** It was given up: nobody knows whether it was posted. Where it was, whoever acts on it shows us (seen-cards.ts). */
+  readonly isUnsure?: true
   readonly isAttached?: true
   /** How often it failed without a word why. */
   readonly attachTries?: number
@@ -85,18 +88,17 @@ export async function paint(
     return await bringUp(work, await readPainted(work))
   } catch (error) {
     if (!(error instanceof ChannelBusy)) throw error
-    const waitMs = Math.min(error.retryAfterMs, BUSY_MAX_MS)
-    return error.isForThisOnly ? { againInMs: waitMs } : { pauseQueueMs: waitMs }
+    return error.isForThisOnly ? { againInMs: waitOf(error) } : { pauseQueueMs: waitOf(error) }
   }
 }
 
 async function bringUp(work: Work, before: Painted | null): Promise<RunResult> {
   const { approval, isOpen } = work
   if (before?.isNobody) return settle(work, { ...before, version: approval.version })
-  const shown = before?.ref ? before : await post(work)
+  const shown = before?.ref ? before : ((await adoptSeen(work)) ?? (before?.isUnsure ? before : await post(work)))
   if (shown === 'not_now') return 'done'
   if ('againInMs' in shown) return shown
-  if (shown.ref === null) return settle(work, shown)
+  if (shown.ref === null) return settle(work, { ...shown, version: approval.version })
   const fresh = await update(work, shown.ref, shown)
   const replied = await reply(work, shown.ref, fresh)
   if ('againInMs' in replied) return replied
@@ -107,9 +109,9 @@ async function bringUp(work: Work, before: Painted | null): Promise<RunResult> {
 type Later = { readonly againInMs: number }
 
 async function post(work: Work): Promise<Painted | Later | 'not_now'> {
-  const { approval, place, card, channel, isOpen, redis, clock } = work
+  const { approval, place, card, channel, isOpen, redis, clock, log } = work
   const { id, version } = approval
-  const field = `${place}:posting:card`
+  const field = postingField(place)
   const result = await postOnce({
     redis,
     key: approvalKeys(redis).cards(id),
@@ -117,6 +119,7 @@ async function post(work: Work): Promise<Painted | Later | 'not_now'> {
     channel,
     sent: { kind: 'card', approvalId: id, place },
     clock,
+    log,
     isWanted: isOpen,
     post: () => channel.post(card, place),
   })
@@ -125,6 +128,8 @@ async function post(work: Work): Promise<Painted | Later | 'not_now'> {
       return { againInMs: result.againInMs }
     case 'unwanted':
       return approval.state === 'pending' ? 'not_now' : { ref: null, version }
+    case 'given_up':
+      return remember(work, { ref: null, version, isUnsure: true }, field)
     case 'adopted':
       // It may be as it was long ago.
       return remember(work, { ref: result.ref, version: 0 }, field)
@@ -137,6 +142,15 @@ async function post(work: Work): Promise<Painted | Later | 'not_now'> {
       return remember(work, { ref, version, replied }, field)
     }
   }
+}
+
+/** Null: nobody acted on a copy that we don't know. */
+async function adoptSeen(work: Work): Promise<Painted | null> {
+  const { redis, approval, place } = work
+  const ref = await redis.call('HGET', approvalKeys(redis).cards(approval.id), seenField(place))
+  if (typeof ref !== 'string') return null
+  // It may be as it was long ago.
+  return remember(work, { ref: ref as MessageRef, version: 0 }, postingField(place))
 }
 
 async function update(work: Work, ref: MessageRef, shown: Painted): Promise<Painted> {
@@ -181,7 +195,7 @@ async function reply(work: Work, ref: MessageRef, shown: Painted): Promise<Paint
 }
 
 function postReply(
-  { redis, clock, channel, approval, card, place, isOpen }: Work,
+  { redis, clock, log, channel, approval, card, place, isOpen }: Work,
   { ref, reply: each, field }: { readonly ref: MessageRef; readonly reply: Reply; readonly field: string },
 ) {
   return postOnce({
@@ -191,6 +205,7 @@ function postReply(
     channel,
     sent: { kind: 'reply', ref, replyId: each.id },
     clock,
+    log,
     // The deadline has passed, and its job has not run: nobody is to be reminded any more.
     isWanted: isOpen || !isCall(each),
     post: async () => channel.reply?.(ref, each, { card, place }),

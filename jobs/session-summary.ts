@@ -17,6 +17,7 @@ import { epochMs } from '../src/brands.ts'
 import type { ChannelName } from '../src/policy/decision.ts'
 import type { Channel, Clock, Log, MessageRef, Place, RecentSessions, Recorder } from '../src/ports.ts'
 import { ChannelBusy, SUMMARY_DETAILS } from '../src/ports.ts'
+import { waitOf } from './busy.ts'
 import { postOnce } from './post-once.ts'
 import type { JobQueue, RunResult } from './queues.ts'
 import { openQueue, startWorker } from './queues.ts'
@@ -31,8 +32,6 @@ const SUMMARIES_QUEUE = 'session-summaries'
 const BUSY_RECHECK_MAX_MS = 15_000
 /** Reading segments is the work; two at a time leave the event loop to the calls. */
 const CONCURRENCY = 2
-/** A channel that asks for more is asked again after this: Slack says seconds. */
-const BUSY_MAX_MS = 10 * 60 * 1_000
 /** How far a segment's last write, by the file system's clock, may lie before the session's start by Redis' clock. */
 const CLOCKS_APART_MAX_MS = 5 * 60 * 1000
 /** Events of one session that are kept in memory to be counted up: some 200 MB of usual ones. */
@@ -181,7 +180,7 @@ interface Telling extends Work {
 
 type Later = { readonly againInMs: number }
 
-/** It stands nowhere that has a thread, or an earlier version posted it, or died while it did. */
+/** It stands nowhere that has a thread, or nobody knows where, or an earlier version posted it, or died while it did. */
 const NOWHERE = 'posted'
 const WITHOUT_THREAD: ReadonlySet<string> = new Set([NOWHERE, 'posting'])
 
@@ -197,18 +196,28 @@ async function postIn(telling: Telling): Promise<RunResult> {
     return typeof at === 'string' ? await detail(telling, at) : at
   } catch (error) {
     if (!(error instanceof ChannelBusy)) throw error
-    return { againInMs: Math.min(error.retryAfterMs, BUSY_MAX_MS) }
+    return { againInMs: waitOf(error) }
   }
 }
 
 /** Answers where it stands, as it is remembered. */
-async function tell({ redis, channel, place, summary, clock }: Telling): Promise<string | Later> {
+async function tell({ redis, channel, place, summary, clock, log }: Telling): Promise<string | Later> {
   const { sessionId } = summary
   const key = sessionKeys(redis).session(sessionId)
   const [mark] = marksOf(place)
   const sent = { kind: 'summary', sessionId, place } as const
   const post = () => channel.summarise(summary, place)
-  const result = await postOnce({ redis, key, field: `posting:${place}`, channel, sent, clock, isWanted: true, post })
+  const result = await postOnce({
+    redis,
+    key,
+    field: `posting:${place}`,
+    channel,
+    sent,
+    clock,
+    log,
+    isWanted: true,
+    post,
+  })
   if (result.outcome === 'later') return { againInMs: result.againInMs }
   const ref = result.outcome === 'adopted' ? result.ref : result.outcome === 'posted' ? result.posted : null
   await redis.call('HSET', key, mark, ref ?? NOWHERE)
@@ -216,7 +225,7 @@ async function tell({ redis, channel, place, summary, clock }: Telling): Promise
 }
 
 async function detail(telling: Telling, at: string): Promise<RunResult> {
-  const { redis, channel, place, summary, clock } = telling
+  const { redis, channel, place, summary, clock, log } = telling
   const key = sessionKeys(redis).session(summary.sessionId)
   const [, mark] = marksOf(place)
   if (!WITHOUT_THREAD.has(at)) {
@@ -228,7 +237,7 @@ async function detail(telling: Telling, at: string): Promise<RunResult> {
     const sent = { kind: 'reply', ref, replyId: SUMMARY_DETAILS } as const
     const isWanted = channel.detail !== undefined
     const post = async () => channel.detail?.(ref, summary)
-    const result = await postOnce({ redis, key, field, channel, sent, clock, isWanted, post })
+    const result = await postOnce({ redis, key, field, channel, sent, clock, log, isWanted, post })
     if (result.outcome === 'later') return { againInMs: result.againInMs }
   }
   await redis.call('HSET', key, mark, 'posted')

@@ -324,7 +324,8 @@ export interface Channel {
   notify(id: string, notice: Notice, place: Place): Promise<void>
   /**
    * A message that may have been posted at about that instant although nobody heard that it was: the answer was lost,
-   * or whoever waited for it died. Rejects where it can't be told. Left out: posting twice shows nothing twice.
+   * or whoever waited for it died. Rejects where it can't be told; with ChannelUnsure where it never can. Left out:
+   * posting twice shows nothing twice.
    */
   find?(sent: Sent, at: EpochMs): Promise<MessageRef | null>
 }
@@ -348,7 +349,7 @@ export interface Conversation {
  * Rejects with `store_unavailable`.
  */
 export interface Conversations {
-  /** Durable when it resolves. */
+  /** Durable when it resolves. The newest word counts; what it leaves out (null) takes nothing away. */
   remember(conversation: Conversation): Promise<void>
   get(id: string): Promise<Conversation | null>
   /** The personal talk with this person. */
@@ -402,6 +403,17 @@ export class ChannelRefused extends Error {
     super(message, { cause: options.cause })
     this.code = options.code
   }
+}
+
+/** A channel that can't tell whether it posted a message, now or later: it is given up rather than posted twice. */
+export class ChannelUnsure extends Error {
+  override readonly name = 'ChannelUnsure'
+}
+
+/** Copies of cards that people acted on. jobs/seen-cards implements it. Rejects with `store_unavailable`. */
+export interface SeenCards {
+  /** Where nobody ever heard that this card was posted, this copy is the one that follows the approval from now on. */
+  seen(id: ApprovalId, place: Place, ref: MessageRef): Promise<void>
 }
 
 /** One click. */

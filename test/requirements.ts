@@ -655,6 +655,11 @@ export const requirements: readonly Requirement[] = [
     source: readme,
     promise: 'While Slack is down holds wait and others decide; cards appear when it is back, expired ones never do.',
   },
+  {
+    id: 'REQ-TEAMS-DELIVERY-1',
+    source: readme,
+    promise: 'The conversations that Teams told of are known again after a restart, of the gateway and of Redis.',
+  },
   // The project itself
   {
     id: 'REQ-DOCTOR-1',

@@ -39,7 +39,8 @@
  *                                    how many do; by when
  *   steps-due                zset    <approval>:<index> of the reminder or escalation that comes next, by when
  *   cards:<id>               hash    place -> what was painted there (painting.ts), <place>:version -> the version that
- *                                    it is done with, <place>:posting:<what> -> when that was last tried
+ *                                    it is done with, <place>:posting:<what> -> when that was last tried,
+ *                                    <place>:seen -> a copy that somebody acted on (seen-cards.ts)
  *   cards-due                set     approvals whose cards are older than they are
  *   freezes                  hash    what stands frozen; see freezes.ts
  *   freezes-changed          stream  id: the revision of that hash, after each change
