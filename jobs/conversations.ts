@@ -80,7 +80,8 @@ export function createConversations(
 ): Conversations {
   const prefix = redis.key('conversation', '')
   const persons = redis.key('conversation-persons')
-  const keys = [redis.key('conversations', 'talks'), redis.key('conversations', 'rooms'), persons]
+  const rooms = redis.key('conversations', 'rooms')
+  const keys = [redis.key('conversations', 'talks'), rooms, persons]
   const get = async (id: string): Promise<Conversation | null> => {
     const fields = ['kind', 'tenantId', 'serviceUrl', 'oid', 'teamGroupId']
     const reply = await redis.call('HMGET', `${prefix}${id}`, ...fields)
@@ -104,6 +105,11 @@ export function createConversations(
     async withPerson(tenantId, oid) {
       const id = await redis.call('HGET', persons, `${tenantId}:${oid}`)
       return typeof id === 'string' ? get(id) : null
+    },
+    async rooms(max) {
+      const ids = await redis.call('ZREVRANGE', rooms, 0, max - 1)
+      const found = await Promise.all((Array.isArray(ids) ? ids : []).map((id) => get(String(id))))
+      return found.filter((each) => each !== null)
     },
     async forget(id) {
       await redis.run(FORGET, keys, [prefix, id])

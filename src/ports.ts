@@ -354,6 +354,8 @@ export interface Conversations {
   get(id: string): Promise<Conversation | null>
   /** The personal talk with this person. */
   withPerson(tenantId: string, oid: string): Promise<Conversation | null>
+  /** Channels and group chats, those heard of last at first. An installation in a team names none but its first channel. */
+  rooms(max: number): Promise<readonly Conversation[]>
   /** The bot was taken out of it. */
   forget(id: string): Promise<void>
 }

@@ -34,7 +34,10 @@ export interface PaceOptions {
   readonly clock: Pick<Clock, 'now'>
   /** Of messages into one conversation; all of them hold. */
   readonly limits: readonly [Limit, ...Limit[]]
-  /** The chat's own error as ours: ChannelBusy, ChannelRefused, or another where nobody can tell. */
+  /**
+   * The chat's own error as ours: ChannelBusy, of this lane alone or of all; ChannelRefused; another where nobody can
+   * tell.
+   */
   readonly asChannelError: (method: string, error: unknown) => unknown
 }
 
@@ -65,10 +68,11 @@ export function createPace({ clock, limits, asChannelError }: PaceOptions): Pace
         return await call()
       } catch (error) {
         const told = asChannelError(method, error)
-        if (!(told instanceof ChannelBusy)) throw told
-        lane.closedUntil = Math.max(lane.closedUntil, clock.now() + told.retryAfterMs)
-        lane.turnAt = Math.max(lane.turnAt, lane.closedUntil)
-        throw new ChannelBusy(told.retryAfterMs, { cause: told.cause, isForThisOnly: true })
+        if (told instanceof ChannelBusy && told.isForThisOnly) {
+          lane.closedUntil = Math.max(lane.closedUntil, clock.now() + told.retryAfterMs)
+          lane.turnAt = Math.max(lane.turnAt, lane.closedUntil)
+        }
+        throw told
       }
     },
   }

@@ -42,3 +42,44 @@ export const DURATIONS_SHOWN_MAX = 9
 export const SECTIONS_BYTES_MAX = 14_000
 /** One line of a notification. */
 export const SUMMARY_BYTES_MAX = 300
+
+/**
+ * learn.microsoft.com/microsoftteams/platform/bots/how-to/rate-limit: one bot in one conversation may 7 times in a second,
+ * 8 in two, 60 in thirty and 1,800 in an hour; changing a message counts like posting one. Both have a share of their own,
+ * so that no storm of new cards holds up the repaint of what was decided; together they stay below each of the four.
+ */
+export const POST_LIMITS = [
+  { burst: 3, everyMs: 1100 },
+  { burst: 300, everyMs: 4000 },
+] as const
+export const UPDATE_LIMITS = [
+  { burst: 3, everyMs: 1100 },
+  { burst: 80, everyMs: 7200 },
+] as const
+/** A conversation that nobody told of is looked for again so often. */
+export const UNKNOWN_CONVERSATION_RETRY_MS = 15_000
+
+/**
+ * Around the instant at which a message was tried: our clock against Teams', and what a request may take on its way. The
+ * message names itself, so more only costs reading.
+ */
+export const FIND_BEFORE_MS = 5 * 60_000
+export const FIND_AFTER_MS = 15 * 60_000
+/** learn.microsoft.com/graph/api/channel-list-messages: at most 50 a page. */
+export const FIND_PAGE = 50
+export const FIND_PAGES_MAX = 20
+/** Teams in which a channel is looked for that none has named. */
+export const TEAMS_TRIED_MAX = 20
+
+/** How long a person who left is still offered their own view: convenience, because each click is judged anew. */
+export const ROSTER_CACHED_MS = 5 * 60_000
+/** After it could not be had. */
+export const ROSTER_RETRY_MS = 60_000
+/** Two pages of them: in a larger conversation nobody is offered a view, and everybody may click. */
+export const ROSTER_MAX = 1000
+export const ROSTERS_CACHED_MAX = 200
+/** What looking up who of them may review may take before a card goes out. */
+export const VIEWERS_WITHIN_MS = 1500
+/** People whose talk is kept, and for how long a changed address or role may still count. */
+export const REQUESTERS_CACHED_MAX = 1000
+export const REQUESTER_CACHED_MS = 30_000

@@ -87,5 +87,6 @@ describe('a conversation', () => {
     const known = await Promise.all(['a:1', 'a:2', 'a:3', ROOM.id].map((id) => conversations.get(id)))
     expect(known.map((each) => each?.id ?? null)).toEqual([null, 'a:2', 'a:3', ROOM.id])
     expect(await conversations.withPerson(TENANT, 'a:1')).toBeNull()
+    expect(await conversations.rooms(5)).toEqual([ROOM])
   })
 })
