@@ -132,14 +132,22 @@ function itemsOf({ value }: JsonObject): readonly JsonObject[] {
   return value.filter((item) => isObject(item))
 }
 
-/** learn.microsoft.com/graph/paging. A link to anything but this list's next page is none. */
+/**
+ * learn.microsoft.com/graph/paging. A link to anything but this list's next page is none; a conversation's id may come back
+ * encoded otherwise.
+ */
 function nextOf(answer: JsonObject, asked: string, origin: string): string | null {
   const link = answer['@odata.nextLink']
   if (link === undefined) return null
   const next = typeof link === 'string' && URL.canParse(link) ? new URL(link) : null
   const { pathname } = new URL(asked, origin)
   const path = next === null ? null : `${next.pathname}${next.search}`
-  if (path === null || next?.origin !== new URL(origin).origin || next.pathname !== pathname || path === asked) {
+  if (
+    path === null ||
+    next?.origin !== new URL(origin).origin ||
+    decodeURIComponent(next.pathname) !== decodeURIComponent(pathname) ||
+    path === asked
+  ) {
     throw new GraphFault('bad_answer')
   }
   return path

@@ -12,6 +12,7 @@ import type { EpochMs } from '../../src/brands.ts'
 import { isObject, type JsonObject, type JsonValue } from '../../src/json/value.ts'
 import { ChannelUnsure, type Conversation, type MessageRef, type Sent } from '../../src/ports.ts'
 import { nameOfSent } from '../chat/sent-name.ts'
+import type { CardElement } from './card-elements.ts'
 import { type Graph, GraphFault } from './graph.ts'
 import { FIND_AFTER_MS, FIND_BEFORE_MS, FIND_PAGE, FIND_PAGES_MAX } from './limits.ts'
 import type { TeamsMessage } from './transport.ts'
@@ -35,11 +36,13 @@ export function marked(message: TeamsMessage, sent: Sent): TeamsMessage {
   if (card === null) throw new TypeError('words alone can’t be found again')
   const [first, ...rest] = card.body
   if (first === undefined || 'id' in first) throw new TypeError('a card’s first element must be free for its mark')
-  return { ...message, card: { ...card, body: [{ ...first, id: markOf(sent) }, ...rest] } }
+  const named: CardElement = Object.assign({ ...first }, { id: markOf(sent) })
+  return { ...message, card: { ...card, body: [named, ...rest] } }
 }
 
 export interface Search {
-  readonly graph: Graph
+  /** Null: the settings don't allow it. */
+  readonly graph: Graph | null
   /** Of our bot, which alone posts what is ours. */
   readonly appId: string
   readonly conversation: Conversation
@@ -53,29 +56,31 @@ export interface Search {
 
 /** Null: it was not posted. Rejects where that can't be told; with ChannelUnsure where it never can. */
 export async function findSent(search: Search): Promise<MessageRef | null> {
-  const { conversation, groups } = search
-  switch (conversation.kind) {
-    case 'personal':
-      throw new ChannelUnsure(
-        'Microsoft Graph lets no app list its talk with one person; whoever has the message finds it there.',
-      )
-    case 'groupChat':
-      return findIn(search, chatMessages(search))
-    case 'channel': {
-      let denied: unknown = new GraphFault('no_team_known')
-      for (const group of groups) {
-        try {
-          return await findIn(search, channelMessages(search, group))
-        } catch (error) {
-          // The channel is another team's; or its thread went with its message, and so did what was in it.
-          if (!(error instanceof GraphFault) || error.status !== 404) throw error
-          denied = error
-        }
-      }
-      if (search.threadId !== null && groups.length > 0) return null
-      throw denied
+  const { conversation, graph } = search
+  if (conversation.kind === 'personal') {
+    throw new ChannelUnsure('Microsoft Graph lets no app list its talk with one person; a click on it would tell')
+  }
+  if (graph === null) {
+    throw new ChannelUnsure(
+      'only Microsoft Graph could tell: set channels.teams.graph to true, and let an administrator allow it',
+    )
+  }
+  return conversation.kind === 'channel' ? findInChannel(search, graph) : findIn(search, graph, chatMessages(search))
+}
+
+async function findInChannel(search: Search, graph: Graph): Promise<MessageRef | null> {
+  let unknown = new GraphFault('no_team_known')
+  for (const group of search.groups) {
+    try {
+      return await findIn(search, graph, channelMessages(search, group))
+    } catch (error) {
+      if (!(error instanceof GraphFault) || error.status !== 404) throw error
+      // The thread went with its message, and so did what was in it; or the channel is another team's.
+      if (search.threadId !== null && group === search.conversation.teamGroupId) return null
+      unknown = error
     }
   }
+  throw unknown
 }
 
 interface Listing {
@@ -104,8 +109,8 @@ function channelMessages({ conversation, threadId, at }: Search, group: string):
   }
 }
 
-async function findIn(search: Search, { path, isNewestFirst }: Listing): Promise<MessageRef | null> {
-  const { graph, at, appId, conversation } = search
+async function findIn(search: Search, graph: Graph, { path, isNewestFirst }: Listing): Promise<MessageRef | null> {
+  const { at, appId, conversation } = search
   const mark = markOf(search.sent)
   const [from, to] = [at - FIND_BEFORE_MS, at + FIND_AFTER_MS]
   let pages = 0

@@ -98,7 +98,7 @@ function group({ world, roles, url }: Call, id: string): Answer {
   return { status: 200, body: selected(url, all, Object.keys(all)) }
 }
 
-/** api/channel-list-messages (threads' first messages, newest first), api/chatmessage-list-replies, api/chatmessage-get */
+/** api/channel-list-messages (threads' first messages, newest first), api/chatmessage-list-replies, api/chatmessage-get, api/chatmessage-delta */
 function channelMessages(call: Call): Answer {
   const { world, roles, parts } = call
   if (!has(roles, 'ChannelMessage.Read.All', 'ChannelMessage.Read.Group', 'Group.Read.All')) return forbidden()
@@ -111,6 +111,7 @@ function channelMessages(call: Call): Answer {
       call,
       all.filter(({ id, threadId }) => threadId === id),
     )
+  if (rootId === 'delta') return delta(call, all)
   const root = all.find(({ id }) => id === rootId)
   if (root === undefined) return fault(404, 'NotFound', 'NotFound')
   if (replies === undefined) return { status: 200, body: messageJson(world, root) }
@@ -118,6 +119,15 @@ function channelMessages(call: Call): Answer {
     call,
     all.filter(({ id, threadId }) => threadId === rootId && id !== rootId),
   )
+}
+
+/** api/chatmessage-delta: threads' first messages that were changed since, and the only filter is by that. */
+function delta(call: Call, all: readonly FakeMessage[]): Answer {
+  const filter = call.url.searchParams.get('$filter') ?? ''
+  const since = Date.parse(/^lastModifiedDateTime gt (\S+)$/.exec(filter)?.[1] ?? '')
+  if (Number.isNaN(since)) return fault(400, 'BadRequest', 'Filter is not supported.')
+  const changed = all.filter(({ id, threadId, createdAt }) => threadId === id && createdAt > since)
+  return page(call, changed)
 }
 
 /** api/chat-list-messages */
