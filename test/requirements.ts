@@ -656,7 +656,7 @@ export const requirements: readonly Requirement[] = [
     promise: 'While Slack is down holds wait and others decide; cards appear when it is back, expired ones never do.',
   },
   {
-    id: 'REQ-TEAMS-DELIVERY-1',
+    id: 'REQ-DELIVERY-4',
     source: readme,
     promise: 'The conversations that Teams told of are known again after a restart, of the gateway and of Redis.',
   },

@@ -44,7 +44,7 @@ describe('a conversation', () => {
     expect(await conversations.withPerson(TENANT, TENANT)).toBeNull()
   })
 
-  it('[REQ-TEAMS-DELIVERY-1] is still known after Redis died and came back', async () => {
+  it('[REQ-DELIVERY-4] is still known after Redis died and came back', async () => {
     await fresh()
     // As the embedded Redis is set: synced every second, a killed server can have lost what was written last.
     await redis.call('CONFIG', 'SET', 'appendfsync', 'always')
