@@ -51,6 +51,10 @@ export async function guarded(
     return await work()
   } catch (error) {
     log.error(`${channel} click failed`, { channel, error: errorName(error) })
-    return refused(`That failed: ${cureOf(error)} If the card still asks, please click again.`)
+    return refused(failureOf(error))
   }
+}
+
+export function failureOf(error: unknown): string {
+  return `That failed: ${cureOf(error)} If the card still asks, please click again.`
 }

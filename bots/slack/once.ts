@@ -7,10 +7,11 @@
  * submitted window) is told across replicas and restarts too: see `isFirstAnywhere`. What only asks for a menu's options
  * is none of it: typing the same again sends the same body, and must be answered again.
  *
- * Bounded: the oldest are forgotten first. A delivery that failed is forgotten at once, so that a retry may succeed.
+ * A delivery that failed is forgotten at once, so that a retry may succeed.
  */
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../src/ports.ts'
+import { createOnce as createSeen } from '../chat/once.ts'
 import { SEEN_REQUESTS_MAX, SIGNATURE_AGE_MAX_MS, SIGNATURE_SKEW_MAX_MS } from './limits.ts'
 
 const REMEMBERED_MS = SIGNATURE_AGE_MAX_MS + SIGNATURE_SKEW_MAX_MS
@@ -22,23 +23,8 @@ export interface Once {
 }
 
 export function createOnce(clock: Clock): Once {
-  const seen = new Map<string, number>()
-  return {
-    first(body) {
-      const key = digest(body)
-      const now = clock.now()
-      for (const [old, until] of seen) {
-        if (until > now && seen.size < SEEN_REQUESTS_MAX) break
-        seen.delete(old)
-      }
-      if (seen.has(key)) return false
-      seen.set(key, now + REMEMBERED_MS)
-      return true
-    },
-    forget(body) {
-      seen.delete(digest(body))
-    },
-  }
+  const seen = createSeen({ clock, keptMs: REMEMBERED_MS, keysMax: SEEN_REQUESTS_MAX })
+  return { first: (body) => seen.first(digest(body)), forget: (body) => seen.forget(digest(body)) }
 }
 
 const DECIDING: readonly unknown[] = ['block_actions', 'view_submission']

@@ -11,7 +11,8 @@ import type { AdaptiveCard } from './card-elements.ts'
 
 /** What goes out: one card, and words for where no card is drawn. */
 export interface TeamsMessage {
-  readonly card: AdaptiveCard
+  /** Null: the words alone, as plain text in which Teams renders nothing. */
+  readonly card: AdaptiveCard | null
   /** For notifications, and for clients that draw no cards. Plain text of ours, with untrusted parts made visible. */
   readonly summary: string
 }
@@ -39,13 +40,18 @@ export interface TeamsMember {
 }
 
 /**
+ * Verifying rejects with Unauthenticated, or with any other error where it can't be told now: then nothing passes.
+ *
  * Sending rejects with ChannelBusy where Teams asks to wait or is away before it took anything, with ChannelRefused where
  * it said no, and with any other error where nobody can tell whether the message was posted.
  */
 export interface Transport {
   /** Rejects with Unauthenticated where the signature, issuer, audience, expiry, endorsement or serviceUrl is not right. */
   verify(authorization: string | undefined, activity: JsonObject): Promise<VerifiedActivity>
-  /** Answers the new message's id. */
+  /**
+   * Answers the new message's id. `replyTo`, the message that a channel's thread began with, puts it in that thread;
+   * group chats and talks of two have none.
+   */
   send(
     to: Conversation,
     message: TeamsMessage,
