@@ -11,7 +11,11 @@ export interface Once {
   forget(key: string): void
 }
 
-export function createOnce(options: { readonly clock: Clock; readonly keptMs: number; readonly keysMax: number }): Once {
+export function createOnce(options: {
+  readonly clock: Clock
+  readonly keptMs: number
+  readonly keysMax: number
+}): Once {
   const { clock, keptMs, keysMax } = options
   const seen = new Map<string, number>()
   return {

@@ -32,6 +32,7 @@ const Activity = z.object({
   text: z.string().max(TEXT_MAX).nullish(),
   serviceUrl: z.string().max(ID_MAX),
   from: account,
+  recipient: z.object({ isTargeted: z.boolean().nullish().catch(null) }),
   conversation: z.object({ id, conversationType: z.string().nullish() }),
   channelData: z
     .object({
@@ -58,8 +59,10 @@ export interface Incoming {
   readonly conversation: Conversation
   /** Null where no person of Entra acted. */
   readonly user: TeamsUser | null
+  /** Nobody else in the conversation sees it. */
+  readonly isTargeted: boolean
   readonly value: JsonObject
-  /** Null where the message isn't for us: in a channel with other words than our mention. */
+  /** Null where the message isn't for us: in a channel without our mention. */
   readonly words: CommandWords | null
   /** The bot was put into these, or taken out of them. */
   readonly joined: readonly Conversation[]
@@ -83,14 +86,16 @@ export function parseActivity(
   const found = conversationIn(data, ours.tenantId)
   if (found === null) return { ok: false, problem: 'conversation.conversationType' }
   const { conversation, threadId } = found
+  const isTargeted = data.recipient.isTargeted === true
+  const isToUs = isTargeted || conversation.kind === 'personal'
   return {
     ok: true,
     incoming: {
-      ...{ type: data.type, name: data.name ?? null, id: data.id ?? null, conversation, threadId },
+      ...{ type: data.type, name: data.name ?? null, id: data.id ?? null, conversation, threadId, isTargeted },
       messageId: data.replyToId ?? null,
       user: userIn(data, ours.tenantId),
       value: data.value ?? {},
-      words: data.type === 'message' ? wordsIn(data, { isPersonal: conversation.kind === 'personal', ...ours }) : null,
+      words: data.type === 'message' ? wordsIn(data, { isToUs, ...ours }) : null,
       ...movesIn(data, conversation, mriOf(ours.appId)),
     },
   }
@@ -162,13 +167,13 @@ const Mention = z.object({
  * The words with their mentions numbered. An app that may read a channel's messages is sent all of them: only one that
  * mentions us, or is written to us alone, is for us.
  */
-function wordsIn(data: Data, about: { readonly appId: string; readonly isPersonal: boolean }): CommandWords | null {
+function wordsIn(data: Data, about: { readonly appId: string; readonly isToUs: boolean }): CommandWords | null {
   const mentions = (data.entities ?? []).flatMap((entity) => {
     const mention = Mention.safeParse(entity)
     return mention.success ? [mention.data] : []
   })
   const isUs = ({ mentioned }: z.infer<typeof Mention>) => mentioned.id.toLowerCase() === mriOf(about.appId)
-  if (!about.isPersonal && !mentions.some(isUs)) return null
+  if (!about.isToUs && !mentions.some(isUs)) return null
   const mentioned: { mri: string; oid: string | null }[] = []
   let text = ''
   let rest = data.text ?? ''

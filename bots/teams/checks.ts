@@ -46,7 +46,7 @@ export function foreignIn({ activity, claims }: VerifiedActivity, ours: Ours): F
   return null
 }
 
-function isKnownOrigin(serviceUrl: string, connectors: readonly string[]): boolean {
+export function isKnownOrigin(serviceUrl: string, connectors: readonly string[]): boolean {
   if (!URL.canParse(serviceUrl)) return false
   const { origin, username, password, search, hash } = new URL(serviceUrl)
   return connectors.includes(origin) && username + password + search + hash === ''

@@ -22,7 +22,7 @@ import { type Incoming, parseActivity } from './activity.ts'
 import { foreignIn, type Ours } from './checks.ts'
 import type { Asked, Feature, TeamsUser } from './feature.ts'
 import { answerInvoke, isQuestion, sentence } from './invokes.ts'
-import { runCommand, type TalkParts } from './talk.ts'
+import { type TalkParts, talk } from './talk.ts'
 import { type Transport, Unauthenticated } from './transport.ts'
 
 export const MESSAGES_PATH = '/api/messages'
@@ -189,13 +189,13 @@ function createHandler(options: InboundOptions, track: (work: Promise<unknown>) 
     if (incoming.type !== 'message' || words === null) return NOTHING
     if (user === null) return NOBODY
     if (!(await firstOnly(keyOf(activity), once, options))) return NOTHING
-    track(runCommand(incoming, { asked: askedOf(incoming, user), words }, options))
+    track(talk(incoming, { asked: askedOf(incoming, user), words }, options))
     return NOTHING
   }
 }
 
-function askedOf({ conversation, messageId }: Incoming, user: TeamsUser): Asked {
-  return { user, conversation, messageId }
+function askedOf({ conversation, messageId, isTargeted }: Incoming, user: TeamsUser): Asked {
+  return { user, conversation, messageId, isTargeted }
 }
 
 const NOBODY: Answer = { status: 403, reason: 'the activity names no person of Entra' }

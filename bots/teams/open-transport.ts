@@ -2,21 +2,9 @@
  * The library that the settings choose, and it alone: each of them takes a while and tens of megabytes to load. It is
  * loaded beside the start, which waits for nobody; what is asked before that waits for it.
  */
-import type { TeamsSettings } from '../../src/config/settings.ts'
-import type { Clock, Log } from '../../src/ports.ts'
+import type { LibraryParts, TransportParts } from './connector.ts'
 import { PUBLIC_CLOUD } from './endpoints.ts'
 import type { Transport } from './transport.ts'
-
-export type TransportSettings = Pick<
-  TeamsSettings,
-  'appId' | 'tenantId' | 'appType' | 'appPassword' | 'endpoints' | 'library'
->
-
-export interface TransportParts {
-  readonly settings: TransportSettings
-  readonly clock: Clock
-  readonly log: Log
-}
 
 export interface OpenedTransport extends Transport {
   /** Resolves when the library is there. */

@@ -18,7 +18,7 @@ import type {
 } from '../../src/ports.ts'
 import { errorName } from '../chat/error-name.ts'
 import { PUBLIC_CLOUD } from './endpoints.ts'
-import type { Command, Feature } from './feature.ts'
+import type { Feature } from './feature.ts'
 import { createInbound } from './inbound.ts'
 import { openTransport } from './open-transport.ts'
 
@@ -40,7 +40,7 @@ export interface TeamsOptions {
 }
 
 export interface TeamsChannel {
-  readonly channel: Channel
+  readonly channel: Channel | null
   /** Serves POST /api/messages; mount it at the root, behind no body parser. */
   readonly router: IRouter
   start(): Promise<void>
@@ -54,11 +54,11 @@ export function createTeamsChannel(options: TeamsOptions): TeamsChannel {
   const inbound = createInbound({
     ours: { appId: settings.appId, tenantId: settings.tenantId, issuer, connectors },
     features: featuresOf(options),
-    commands: commandsOf(options),
+    runCommand: async () => ({ message: null }),
     ...{ transport, conversations: options.conversations, isFirst: options.isFirst, clock, log },
   })
   return {
-    channel: createOutgoing(options),
+    channel: null,
     router: inbound.router,
     start: async () => {
       await transport.ready()
@@ -73,10 +73,5 @@ export function createTeamsChannel(options: TeamsOptions): TeamsChannel {
 
 /** What cards, dialogs and the compose action do: a line each. */
 function featuresOf(_options: TeamsOptions): readonly Feature[] {
-  return []
-}
-
-/** What people write: a line each. */
-function commandsOf(_options: TeamsOptions): readonly Command[] {
   return []
 }
