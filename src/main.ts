@@ -19,11 +19,15 @@ import type { SlackChannel, SlackOptions } from '../bots/slack/slack-channel.ts'
 import { createSlackChannel } from '../bots/slack/slack-channel.ts'
 import type { StepUp } from '../bots/step-up/step-up.ts'
 import { createStepUp } from '../bots/step-up/step-up.ts'
+import { TEAMS_ONCE_MS } from '../bots/teams/inbound.ts'
+import type { TeamsChannel, TeamsOptions } from '../bots/teams/teams-channel.ts'
+import { createTeamsChannel } from '../bots/teams/teams-channel.ts'
 import { startApprovalSteps } from '../jobs/approval-steps.ts'
 import type { RedisApprovalStore } from '../jobs/approvals/store.ts'
 import { createApprovalStore } from '../jobs/approvals/store.ts'
 import { startAuditDigests } from '../jobs/audit-digest.ts'
 import { startClientBudgets } from '../jobs/client-budgets.ts'
+import { createConversations } from '../jobs/conversations.ts'
 import { startFreezes } from '../jobs/freezes.ts'
 import { startGrantRevocation } from '../jobs/grant-revocation.ts'
 import { createGrants, listUnused } from '../jobs/grants.ts'
@@ -151,6 +155,7 @@ interface Running {
   readonly endpoint: Endpoint | null
   readonly console: Console | null
   readonly slack: SlackChannel | null
+  readonly teams: TeamsChannel | null
   readonly stepUp: StepUp | null
 }
 
@@ -275,6 +280,7 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const freezing = { desk, list: freezes.list, upstreams: [...settings.upstreams.keys()] }
   const deliveries = createTakenNonces(redis, DELIVERY_ONCE_MS)
   const isFirst = (delivery: string) => deliveries.take(`slack:${delivery}`)
+  const activities = createTakenNonces(redis, TEAMS_ONCE_MS)
   // The jobs role posts summaries, so it speaks to the channels too; only bots receives clicks.
   const speaks = roles.has('bots') || roles.has('jobs')
   const stepUp = roles.has('bots') ? openStepUp(base, store, reviews) : null
@@ -292,15 +298,24 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const home = roles.has('bots') ? { approvals: store, people, sessions: recent } : null
   const desks = { reviews, readings, access, grants: standingGrants, home, stepUpLink, freezing, isFirst }
   const slack = speaks ? openSlack(base, store, desks) : null
+  const teams = speaks
+    ? openTeams(base, store, {
+        ...{ ...desks, people, conversations: createConversations(redis) },
+        isFirst: (activity) => activities.take(`teams:${activity}`),
+      })
+    : null
   const consolePage = roles.has('bots') ? openConsole(base, store, { reviews, stepUpLink }) : null
-  const channels = [slack?.channel, consolePage?.channel].filter((channel) => channel !== undefined)
+  const channels = [slack?.channel, teams?.channel, consolePage?.channel].filter(
+    (channel) => channel !== undefined && channel !== null,
+  )
   closers.push(
     () => slack?.stop(),
+    () => teams?.stop(),
     () => consolePage?.close(),
   )
-  if (roles.has('bots')) startBots(base, { inbox, store, slack, channels }, closers)
+  if (roles.has('bots')) startBots(base, { inbox, store, slack, teams, channels }, closers)
   if (roles.has('jobs')) startJobs(base, { inbox, store, grants, standingGrants, notices, channels }, closers)
-  return { endpoint, console: consolePage, slack, stepUp }
+  return { endpoint, console: consolePage, slack, teams, stepUp }
 }
 
 /** What a question needs that is put to people: the hold, its session, and what upstreams list. */
@@ -475,13 +490,15 @@ function startBots(
     inbox: Inbox
     store: RedisApprovalStore
     slack: SlackChannel | null
+    teams: TeamsChannel | null
     channels: readonly Channel[]
   },
   closers: Closers,
 ): void {
-  const { inbox, store, slack, channels } = parts
+  const { inbox, store, slack, teams, channels } = parts
   // Not awaited: Slack may be slow or away, and agents must not wait for it.
   slack?.start().catch((error: unknown) => log.error('slack did not start', { error: String(error) }))
+  teams?.start().catch((error: unknown) => log.error('teams did not start', { error: String(error) }))
   const outbox = startOutbox({ redis, inbox, store, channels, cardOf, clock, log })
   const noticesWorker = startNoticesWorker({ redis, channels, clock, log })
   closers.push(
@@ -591,6 +608,17 @@ export function openSlack(
   return createSlackChannel({ ...slack, apiUrl: slack.apiUrl ?? undefined, ...desks, get, listPending, clock, log })
 }
 
+/** The same for the service and for `doctor`. */
+export function openTeams(
+  { settings, clock, log }: Pick<Base, 'settings' | 'clock' | 'log'>,
+  { get, listPending }: Pick<ApprovalStore, 'get' | 'listPending'>,
+  desks: Omit<TeamsOptions, 'settings' | 'get' | 'listPending' | 'clock' | 'log'>,
+): TeamsChannel | null {
+  const teams = settings.channels.teams
+  if (teams === null) return null
+  return createTeamsChannel({ ...desks, settings: teams, get, listPending, clock, log })
+}
+
 /** Null where no issuer lets reviewers sign in. */
 function openStepUp(base: Base, approvals: ApprovalStore, reviews: Reviews): StepUp | null {
   const { settings, redis, recorder, clock, log } = base
@@ -677,6 +705,7 @@ function mountChannels(app: Express, running: () => Running | null): void {
   app.use((request, response, next) => {
     const parts = running()
     if (parts?.slack?.router && request.path.startsWith('/slack/')) return parts.slack.router(request, response, next)
+    if (parts?.teams && request.path.startsWith('/api/')) return parts.teams.router(request, response, next)
     next()
     return undefined
   })

@@ -17,6 +17,9 @@ import type {
   StandingGrants,
 } from '../../src/ports.ts'
 import { errorName } from '../chat/error-name.ts'
+import type { FreezeCommandsOptions } from '../chat/freeze-commands.ts'
+import type { HomeParts } from '../chat/home.ts'
+import type { ReviewClicksOptions } from '../chat/review-clicks.ts'
 import { PUBLIC_CLOUD } from './endpoints.ts'
 import type { Feature } from './feature.ts'
 import { createInbound } from './inbound.ts'
@@ -33,6 +36,10 @@ export interface TeamsOptions {
   /** Null where no clicks are received. */
   readonly access: AccessDesk | null
   readonly grants: StandingGrants | null
+  /** What the bot's home lists beside them; null where no clicks are received. */
+  readonly home: HomeParts | null
+  readonly stepUpLink: ReviewClicksOptions['stepUpLink']
+  readonly freezing: Omit<FreezeCommandsOptions, 'listPending'>
   /** True for the first who names this delivery, on whichever replica. */
   readonly isFirst: (delivery: string) => Promise<boolean>
   readonly clock: Clock
