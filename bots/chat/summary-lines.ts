@@ -2,12 +2,12 @@
  * A session's summary: what one takes in at a glance, and its details, where whoever wants to know finds each tool, each
  * approval and how to check the recording.
  */
+import type { CardNote } from '../../src/approval/card.ts'
 import { spanInWords } from '../../src/approval/in-words.ts'
 import { visible } from '../../src/approval/visible.ts'
 import type { Outcome } from '../../src/audit/events.ts'
 import { totalOf } from '../../src/audit/summarise.ts'
 import type { ApprovalInSummary, GrantInSummary, SessionSummary } from '../../src/audit/summary.ts'
-import type { EpochMs } from '../../src/brands.ts'
 import { clipped, count } from './clip.ts'
 import { NAME_BYTES_MAX, SHORT_ID_CHARS, SUMMARY_ROWS_MAX } from './limits.ts'
 import { code, type Line, label, quoted } from './line.ts'
@@ -40,11 +40,10 @@ export function summaryNotification(summary: SessionSummary): string {
   return `Session ended – ${summaryHeadline(summary)}`
 }
 
-export function summaryWhen({ startedAt, endedAt, recordingId }: SessionSummary): readonly (string | EpochMs)[] {
+export function summaryWhen({ startedAt, endedAt, recordingId }: SessionSummary): readonly CardNote[] {
   return [
-    `Took ${spanInWords(endedAt - startedAt)}, until`,
-    endedAt,
-    `Recording ${shortened(recordingId)}; details in the thread`,
+    [`Took ${spanInWords(endedAt - startedAt)}, until`, endedAt],
+    [`Recording ${shortened(recordingId)}; details in the thread`],
   ]
 }
 

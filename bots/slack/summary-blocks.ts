@@ -21,7 +21,7 @@ export function summaryMessage(summary: SessionSummary): SlackMessage {
     blocks: [
       { type: 'header', text: plain(clipped(summaryHeadline(summary), HEADER_MAX)) },
       { type: 'rich_text', elements: paintedLines([summaryLine(summary)]) },
-      contextLine(summaryWhen(summary)),
+      contextLine(summaryWhen(summary).flat()),
     ],
   }
 }

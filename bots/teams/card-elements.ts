@@ -79,7 +79,7 @@ type ActionStyle = 'positive' | 'destructive'
 /** Comes back as an `adaptiveCard/action` invoke: a card in place of this one, or a sentence, for one person. */
 export type Execute = {
   readonly type: 'Action.Execute'
-  readonly title?: Inert
+  readonly title: Inert
   readonly verb: string
   readonly data: JsonObject
   readonly style?: ActionStyle

@@ -47,13 +47,15 @@ export type ExecuteAnswer =
   /** A sentence to this person alone. */
   | { readonly kind: 'message'; readonly text: string }
 
+export interface Dialog {
+  /** Words of ours. */
+  readonly title: string
+  readonly card: AdaptiveCard
+  readonly size?: 'small' | 'medium' | 'large'
+}
+
 export type DialogAnswer =
-  | {
-      readonly kind: 'dialog'
-      readonly title: string
-      readonly card: AdaptiveCard
-      readonly size?: 'small' | 'medium' | 'large'
-    }
+  | ({ readonly kind: 'dialog' } & Dialog)
   /** Closes it with a sentence. */
   | { readonly kind: 'message'; readonly text: string }
   | { readonly kind: 'close' }

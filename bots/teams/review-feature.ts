@@ -39,7 +39,7 @@ import { type Viewer, viewerOf } from '../chat/viewer.ts'
 import type { WhoClicked } from '../chat/who-clicked.ts'
 import type { AdaptiveCard } from './card-elements.ts'
 import { inputIn, numberIn, textIn, valueIn } from './click-data.ts'
-import type { Asked, DialogAnswer, ExecuteAnswer, Feature } from './feature.ts'
+import type { Asked, Dialog, DialogAnswer, ExecuteAnswer, Feature } from './feature.ts'
 import type { OwnPlaces } from './own-places.ts'
 import { type Seeing, tellSeen } from './seen.ts'
 
@@ -83,7 +83,7 @@ export interface DialogAbout {
   readonly written: ReadonlyMap<string, string>
 }
 
-export type Painted = Omit<Extract<DialogAnswer, { kind: 'dialog' }>, 'kind'>
+export type Painted = Dialog
 
 /** A click on something of an approval's, by somebody who may see it. */
 interface Taken {

@@ -6,6 +6,7 @@
  * and an agent's own would have been shown as `⟨U+2060⟩` by then.
  */
 import type { EpochMs } from '../../src/brands.ts'
+import type { WhenPart } from '../chat/card-lines.ts'
 import { clipped } from '../chat/clip.ts'
 import type { Line, Part } from '../chat/line.ts'
 import type {
@@ -54,6 +55,16 @@ export function code(text: string): TextRun {
   return text === '' ? note('(empty)') : run(unfolded(text), { fontType: 'Monospace' })
 }
 
+/** An argument's name: untrusted like its value, and told from it at a glance. */
+export function codeLabel(text: string): TextRun {
+  return { ...code(text), weight: 'Bolder' }
+}
+
+/** What somebody has to do something about. */
+export function warning(text: string): TextRun {
+  return run(text, { color: 'Attention' })
+}
+
 export function heading(text: string): TextRun {
   return run(text, { weight: 'Bolder', size: 'Medium' })
 }
@@ -82,9 +93,14 @@ export function nextLine(...inlines: TextRun[]): RichTextBlock {
 
 const MAKERS: Readonly<Record<Part['as'], (text: string) => TextRun>> = { label, note, text: quoted, code }
 
-/** What bots/chat says in lines, whichever the chat. */
-export function lineOf(parts: Line): RichTextBlock {
-  return line(...parts.map(({ as, text }) => MAKERS[as](text)))
+/** What bots/chat says in lines, whichever the chat. `color` is for its labels. */
+export function lineOf(parts: Line, color?: Color): RichTextBlock {
+  return line(...parts.map(({ as, text }) => (as === 'label' ? label(text, color) : MAKERS[as](text))))
+}
+
+/** Below one another, as one paragraph. */
+export function linesOf(lines: readonly Line[]): RichTextBlock[] {
+  return lines.map((parts, index) => (index === 0 ? lineOf(parts) : { ...lineOf(parts), spacing: 'None' }))
 }
 
 // ---- inert text: titles, labels, blocks
@@ -140,9 +156,17 @@ export function smallBlock(text: Inert): TextBlock {
   return block(text, { size: 'Small', isSubtle: true, spacing: 'Small' })
 }
 
+/** Instants in the reader's own time zone, small: words of ours alone. */
+export function whenBlock(parts: readonly WhenPart[]): TextBlock {
+  const text = parts.map(({ words: said, at }) => (at === null ? inert(said) : words`${inert(said)} ${instant(at)}`))
+  return smallBlock(text.reduce((all, part) => words`${all} · ${part}`))
+}
+
 /** Words of ours with instants in them, small; names in them are untrusted, so that the instants are of UTC. */
 export function noteLine(parts: readonly (string | EpochMs)[]): RichTextBlock {
-  const text = parts.map((part) => (typeof part === 'string' ? part : utc(part))).join('')
+  const text = parts
+    .map((part) => (typeof part === 'string' ? part : utc(part)))
+    .reduce((all, part) => (/\w$/.test(all) && /^\w/.test(part) ? `${all} ${part}` : `${all}${part}`), '')
   return { type: 'RichTextBlock', spacing: 'Small', inlines: [small(text)] }
 }
 

@@ -17,6 +17,11 @@ export interface TeamsMessage {
   readonly summary: string
 }
 
+/** One that has a card, as nearly all of ours do. */
+export interface CardMessage extends TeamsMessage {
+  readonly card: AdaptiveCard
+}
+
 /** An activity whose sender the library has verified. Its members are still anyone's: see inbound.ts. */
 export interface VerifiedActivity {
   readonly activity: JsonObject

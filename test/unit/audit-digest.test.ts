@@ -21,8 +21,8 @@ import {
   started,
 } from '../support/audit-events.ts'
 import { aReviewer } from '../support/examples.ts'
+import { MARK, POISONS } from '../support/poisons.ts'
 import { ruleMessageBlocks } from '../support/slack-block-rules.ts'
-import { MARK, POISONS } from '../support/slack-poisons.ts'
 import { textsOf } from '../support/slack-text-walker.ts'
 
 const WEEK = '2026-W47' as WeekId

@@ -5,8 +5,8 @@ import { summaryDetails, summaryMessage } from '../../bots/slack/summary-blocks.
 import { jsonBytes } from '../../bots/slack/text.ts'
 import type { SessionSummary } from '../../src/audit/summary.ts'
 import type { GrantId } from '../../src/brands.ts'
+import { MARK, POISONS } from '../support/poisons.ts'
 import { ruleMessageBlocks } from '../support/slack-block-rules.ts'
-import { MARK, POISONS } from '../support/slack-poisons.ts'
 import { textsOf } from '../support/slack-text-walker.ts'
 import { aSummary } from '../support/summaries.ts'
 
