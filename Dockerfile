@@ -14,6 +14,7 @@ WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 # Not the tests, the demo and the bench, whose packages are gone.
+COPY --from=build /app/manifests ./manifests
 COPY --from=build /app/dist/src ./dist/src
 COPY --from=build /app/dist/proxy ./dist/proxy
 COPY --from=build /app/dist/bots ./dist/bots

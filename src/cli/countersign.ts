@@ -35,6 +35,7 @@ const COMMANDS: readonly (readonly [words: readonly string[], register: () => Pr
     },
   ],
   [['grants', 'holds'], async () => (await import('./grants.ts')).registerGrants(program, world)],
+  [['teams'], async () => (await import('./teams.ts')).registerTeams(program, world)],
   [['passkeys'], async () => (await import('./passkeys.ts')).registerPasskeys(program, world)],
   [
     ['audit'],
