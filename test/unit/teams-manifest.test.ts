@@ -11,8 +11,9 @@ import { fillManifest } from '../../bots/teams/app-package.ts'
 import { BOT_NAME, COMPOSE_ACTION, MESSAGE_COMMANDS } from '../../bots/teams/commands.ts'
 import { teamsFreezeCommands } from '../../bots/teams/freeze-commands.ts'
 import { RESOURCE_PERMISSIONS } from '../../bots/teams/permissions.ts'
-import { icons } from '../../scripts/teams-icons.mjs'
 
+const script = new URL('../../scripts/teams-icons.mjs', import.meta.url).href
+const { icons } = (await import(script)) as { icons: Readonly<Record<'color.png' | 'outline.png', () => Buffer>> }
 const require = createRequire(import.meta.url)
 const schema = require('@microsoft/app-manifest/build/json-schemas/teams/v1.29/MicrosoftTeams.schema.json')
 const text = readFileSync('manifests/teams/manifest.json', 'utf8')
