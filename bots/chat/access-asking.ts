@@ -47,9 +47,11 @@ export interface AccessChoice {
   readonly upstream: string | null
   /** Values of choices; see toolValue. */
   readonly tools: readonly string[]
+  /** The form is painted once more, so that its tools are those that were listed for it. */
+  readonly isAgain?: boolean
 }
 
-export interface AccessSubmission extends AccessChoice {
+export interface AccessSubmission extends Pick<AccessChoice, 'upstream' | 'tools'> {
   readonly extends: GrantId | null
   /** As it came back: milliseconds. */
   readonly duration: string | undefined
@@ -139,7 +141,7 @@ async function choose(
   if (upstream === null) return { kind: 'form', form }
   // What is there already must not give way to a note that it is being looked up.
   if (chosen.tools.length === 0) await meanwhile?.({ kind: 'form', form })
-  return { kind: 'form', form: await offered(options, reviewer, form, upstream, chosen.tools) }
+  return { kind: 'form', form: await offered(options, reviewer, form, upstream, chosen) }
 }
 
 async function offered(
@@ -147,11 +149,12 @@ async function offered(
   requester: Reviewer,
   form: AccessForm,
   upstream: string,
-  values: readonly string[],
+  chosen: AccessChoice,
 ): Promise<AccessForm> {
   try {
-    const offer = await desk.offer(requester, upstream, values.length === 0 ? 'fresh' : 'cached')
-    const tools = toolNamesOf(values, offer)
+    const isOpen = chosen.isAgain === true || chosen.tools.length > 0
+    const offer = await desk.offer(requester, upstream, isOpen ? 'cached' : 'fresh')
+    const tools = toolNamesOf(chosen.tools, offer)
     const preview = tools.length === 0 ? null : await desk.preview({ requester, upstream, tools })
     return { ...form, offer, preview }
   } catch (error) {

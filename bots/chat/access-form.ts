@@ -131,9 +131,12 @@ export function longestOf({ longestMs }: AccessPreview): number {
 
 // ---- what policy says
 
-export function previewLines({ rule, from, quorum, longestMs, sentences }: AccessPreview): readonly Line[] {
+export function previewLines(
+  { rule, from, quorum, longestMs, sentences }: AccessPreview,
+  sentencesMax = PREVIEW_SENTENCES_MAX,
+): readonly Line[] {
   const said = sentences
-    .slice(0, PREVIEW_SENTENCES_MAX)
+    .slice(0, sentencesMax)
     .map((sentence) => [quoted(`• ${clipped(visible(sentence), 2 * NAME_BYTES_MAX)}`)])
   const rest = sentences.length - said.length
   return [

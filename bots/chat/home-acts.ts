@@ -2,8 +2,8 @@
 import type { Approval } from '../../src/approval/approval.ts'
 import type { AccessDesk, ApprovalStore, Reviews } from '../../src/ports.ts'
 import { REQUESTER_CANCEL_ACTION } from './actions.ts'
-import { isAskedIn, type Workspace } from './asked-in.ts'
 import { cureOf } from './fault.ts'
+import type { HomeWhere } from './home.ts'
 import { approvalIdIn, grantIdIn } from './ids.ts'
 import { GONE, NOT_UNDERSTOOD, type PrivateAnswer, refused, SAID_NOTHING } from './private-answer.ts'
 import { actAsRequester } from './requester-clicks.ts'
@@ -25,7 +25,7 @@ export interface HomeActs {
   /** Whoever may not review sees it in the chat too; the click decides who may. */
   review(
     approvalId: unknown,
-    where: Workspace,
+    where: Pick<HomeWhere, 'isAskedHere'>,
   ): Promise<{ readonly approval: Approval } | { readonly answer: PrivateAnswer }>
 }
 
@@ -54,7 +54,7 @@ export function createHomeActs({ get, access, reviews }: HomeActsOptions): HomeA
       const id = approvalIdIn(text)
       const approval = id === null ? null : await get(id)
       if (approval === null) return { answer: GONE }
-      return isAskedIn(approval, where) ? { approval } : { answer: NOT_UNDERSTOOD }
+      return (await where.isAskedHere(approval)) ? { approval } : { answer: NOT_UNDERSTOOD }
     },
   }
 }

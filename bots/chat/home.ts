@@ -5,9 +5,9 @@
 import type { Approval } from '../../src/approval/approval.ts'
 import { isHolder, type StandingGrant } from '../../src/grant/standing.ts'
 import { type Reviewer, samePerson } from '../../src/people/reviewer.ts'
+import type { ChannelName } from '../../src/policy/decision.ts'
 import type { ApprovalStore, EndedSession, Log, People, RecentSessions, StandingGrants } from '../../src/ports.ts'
 import { isRequester, mayReview } from '../../src/review/review.ts'
-import { isAskedIn, type Workspace } from './asked-in.ts'
 import { errorName } from './error-name.ts'
 import { cureOf } from './fault.ts'
 import { HOME_GRANTS_MAX, HOME_RESOLVED_MAX, HOME_ROWS_MAX, HOME_SCAN_PAGE, HOME_SCANNED_MAX } from './limits.ts'
@@ -57,7 +57,11 @@ export interface HomeSources extends HomeParts {
 }
 
 /** Where the person's home is. */
-export interface HomeWhere extends Workspace {
+export interface HomeWhere {
+  readonly channel: ChannelName
+  /** Whether it is asked where this person is: what is put to others is none of theirs. */
+  isAskedHere(approval: Approval): boolean | Promise<boolean>
+  /** To a summary that was posted here; null: it is gone. */
   linkTo(session: EndedSession): Promise<string | null>
 }
 
@@ -113,7 +117,7 @@ function pageOf<Item>(all: readonly Item[], page: number): Paged<Item> {
   return { items: all.slice(page * HOME_ROWS_MAX, (page + 1) * HOME_ROWS_MAX), total: all.length }
 }
 
-async function pendingFor({ approvals, people }: HomeSources, person: Reviewer, where: Workspace) {
+async function pendingFor({ approvals, people }: HomeSources, person: Reviewer, where: HomeWhere) {
   const waiting: Approval[] = []
   const own: Approval[] = []
   let total = 0
@@ -124,7 +128,8 @@ async function pendingFor({ approvals, people }: HomeSources, person: Reviewer, 
     read += HOME_SCAN_PAGE
     for (const approval of page.approvals) {
       if (isRequester(approval, person)) own.push(approval)
-      else if (isAskedIn(approval, where) && (await isWaitingFor(approval, person, people))) waiting.push(approval)
+      else if ((await where.isAskedHere(approval)) && (await isWaitingFor(approval, person, people)))
+        waiting.push(approval)
     }
   } while (read < total && read < HOME_SCANNED_MAX)
   return { waiting, own, unseen: Math.max(0, total - read) }

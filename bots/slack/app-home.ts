@@ -8,11 +8,19 @@
 import type { App } from '@slack/bolt'
 import { z } from 'zod'
 import type { ApprovalId } from '../../src/brands.ts'
+import { placeIn, placesOf } from '../../src/policy/place.ts'
 import type { EndedSession, Log } from '../../src/ports.ts'
 import { ChannelBusy } from '../../src/ports.ts'
-import type { Workspace } from '../chat/asked-in.ts'
 import { errorName } from '../chat/error-name.ts'
-import { FIRST_PAGES, type HomeParts, type HomeSources, type Pages, readHome, readPages } from '../chat/home.ts'
+import {
+  FIRST_PAGES,
+  type HomeParts,
+  type HomeSources,
+  type HomeWhere,
+  type Pages,
+  readHome,
+  readPages,
+} from '../chat/home.ts'
 import { createHomeActs, type HomeActs, type HomeActsOptions, homeFailed } from '../chat/home-acts.ts'
 import { grantIdIn } from '../chat/ids.ts'
 import { NOT_UNDERSTOOD, type PrivateAnswer, SAID_NOTHING } from '../chat/private-answer.ts'
@@ -139,14 +147,24 @@ async function review(
   { value, team }: { readonly value: string; readonly team: string },
 ): Promise<PrivateAnswer> {
   const workspace = workspaces.authorised(team)
-  const found = await acts.review(value, whereOf(workspace))
+  const found = await acts.review(value, askedIn(workspace))
   if ('answer' in found) return found.answer
   await workspace.clickWeb.views.open({ trigger_id: click.trigger_id, view: reviewView(found.approval) })
   return SAID_NOTHING
 }
 
-function whereOf({ name }: SlackWorkspace): Workspace {
-  return { channel: 'slack', workspace: name }
+/**
+ * A rule can ask in other channels only. And where it names nobody, "anyone" is anyone of a workspace that shows the card:
+ * a second workspace's people must not decide what is put to the first's.
+ */
+function askedIn({ name }: SlackWorkspace): Pick<HomeWhere, 'isAskedHere'> {
+  return {
+    isAskedHere({ channels, rooms, from }) {
+      const shown = placesOf({ channels: channels.length === 0 ? ['slack'] : channels, rooms }).map(placeIn)
+      const here = shown.filter((place) => place?.channel === 'slack')
+      return from.length > 0 ? here.length > 0 : here.some((place) => place?.workspace === name)
+    },
+  }
 }
 
 /** A Home has no place for a message to one person but a window. */
@@ -252,7 +270,10 @@ async function publish(options: HomeOptions, { person, pages }: Home): Promise<v
   const { workspaces, reviewers } = options
   const workspace = workspaces.authorised(person.team)
   const who = await reviewers.whoClicked(person.userId, person.team)
-  const where = { ...whereOf(workspace), linkTo: (session: EndedSession) => linkTo(options, session) }
+  const where: HomeWhere = {
+    ...{ channel: 'slack', ...askedIn(workspace) },
+    linkTo: (session) => linkTo(options, session),
+  }
   const read = who.ok ? await readHome(options, { person: who.reviewer, pages, where }) : who
   const view = 'content' in read ? homeView(read.content) : closedHomeView(read.message)
   await workspace.pace.run({ method: 'views.publish' }, () =>

@@ -170,6 +170,15 @@ export function noteLine(parts: readonly (string | EpochMs)[]): RichTextBlock {
   return { type: 'RichTextBlock', spacing: 'Small', inlines: [small(text)] }
 }
 
+/**
+ * Words of ours and instants alone, small, in the reader's own time zone. Clients read Markdown in it: nobody's name may
+ * stand there.
+ */
+export function instantLine(parts: readonly (string | EpochMs)[]): TextBlock {
+  const text = parts.map((part) => (typeof part === 'string' ? inert(part) : instant(part))).join(' ')
+  return smallBlock(text.replaceAll(' ,', ',') as Inert)
+}
+
 /** What an input holds at first; fromInput gives back what was written. */
 export function inputValue(text: string): InputValue {
   return parted(text) as InputValue
