@@ -149,24 +149,24 @@ function formBody(form: AccessForm, about: AccessAbout, room: Room): CardElement
   const body: CardElement[] = [...beside(null), upstreamInput(form), ...beside('upstream')]
   if (problem !== null) body.push(line(quoted(clipped(visible(problem), REASON_BYTES_MAX))))
   else if (upstream !== null && offer === null) body.push(block(inert(ACCESS_WORDS.listing)))
-  if (upstream === null || offer === null) return [...body, buttons(choose('Show its tools', upstream !== null))]
+  if (upstream === null || offer === null) return [...body, buttons(choose('Show its tools', upstream))]
   if (!isOffered(form)) {
-    return [...body, block(inert(ACCESS_WORDS.nothingListed)), buttons(choose('Show its tools', false))]
+    return [...body, block(inert(ACCESS_WORDS.nothingListed)), buttons(choose('Show its tools', null))]
   }
   body.push(toolsInput(upstream, offer, { chosen: chosenTools(about, upstream), room }), ...beside('tools'))
   body.push(...durationAndReason(offer.longestMs, about, beside))
   body.push(...(preview === null ? [block(inert(ACCESS_WORDS.choose))] : previewBlocks(preview, room)))
-  const ask = submit(inert(ACCESS_WORDS.ask), ACCESS_ASK, { extends: null })
-  return [...body, buttons({ ...ask, style: 'positive' }, choose('Look again', true))]
+  const ask = submit(inert(ACCESS_WORDS.ask), ACCESS_ASK, { extends: null, listed: upstream })
+  return [...body, buttons({ ...ask, style: 'positive' }, choose('Look again', upstream))]
 }
 
 function chosenTools({ written }: AccessAbout, upstream: string): readonly string[] {
   return written.upstream === upstream ? written.tools : []
 }
 
-/** `isAgain`: its tools were listed already, or are being listed. */
-function choose(title: string, isAgain: boolean): Submit {
-  return submit(inert(title), ACCESS_CHOOSE, { again: isAgain })
+/** `listed`: whose tools were listed already, or are being listed. */
+function choose(title: string, listed: string | null): Submit {
+  return submit(inert(title), ACCESS_CHOOSE, { listed })
 }
 
 function extensionBody(
