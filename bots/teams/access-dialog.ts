@@ -100,7 +100,7 @@ export function accessDialog(screen: AccessScreen, about: AccessAbout): Dialog {
 
 /** In the form's place: what was asked, and what comes next. Nothing is posted to where the dialog was opened. */
 export function askedDialog(asked: AskedForAccess): Dialog {
-  return noteDialog([...askedLines(asked, WORDS).map(lineOf), instantLine(askedNote(asked))])
+  return noteDialog([...askedLines(asked, WORDS).map((parts) => lineOf(parts)), instantLine(askedNote(asked))])
 }
 
 function noteDialog(body: readonly CardElement[]): Dialog {
@@ -177,7 +177,7 @@ function extensionBody(
   const beside = besides(about.problem, ['duration', 'reason'])
   return [
     ...beside(null),
-    ...extensionLines(grant).map(lineOf),
+    ...extensionLines(grant).map((parts) => lineOf(parts)),
     instantLine(extensionNote(grant)),
     ...durationAndReason(longestOf(preview), about, beside),
     ...previewBlocks(preview, room),
@@ -195,7 +195,7 @@ function besides(problem: AccessProblem | null, inputs: readonly AccessInput[]) 
 type Beside = ReturnType<typeof besides>
 
 function previewBlocks(preview: AccessPreview, { sentences }: Room): CardElement[] {
-  return previewLines(preview, sentences).map(lineOf)
+  return previewLines(preview, sentences).map((parts) => lineOf(parts))
 }
 
 // ---- inputs
