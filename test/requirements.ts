@@ -665,6 +665,12 @@ export const requirements: readonly Requirement[] = [
     source: readme,
     promise: 'The conversations that Teams told of are known again after a restart, of the gateway and of Redis.',
   },
+  {
+    id: 'REQ-DELIVERY-5',
+    source: readme,
+    promise:
+      'A message of which Teams never said whether it took it is never posted twice: with Graph it is looked for, without it nothing is posted until somebody acts on it.',
+  },
   // The project itself
   {
     id: 'REQ-DOCTOR-1',
