@@ -98,7 +98,7 @@ function group({ world, roles, url }: Call, id: string): Answer {
   return { status: 200, body: selected(url, all, Object.keys(all)) }
 }
 
-/** api/channel-list-messages (threads' first messages, newest first), api/chatmessage-list-replies, api/chatmessage-get, api/chatmessage-delta */
+/** api/channel-list-messages (threads' first messages), api/chatmessage-list-replies, api/chatmessage-get */
 function channelMessages(call: Call): Answer {
   const { world, roles, parts } = call
   if (!has(roles, 'ChannelMessage.Read.All', 'ChannelMessage.Read.Group', 'Group.Read.All')) return forbidden()
@@ -106,28 +106,23 @@ function channelMessages(call: Call): Answer {
   const room = world.rooms.get(channelId ?? '')
   if (room?.kind !== 'channel' || room.team?.groupId !== groupId) return fault(404, 'NotFound', 'NotFound')
   const all = world.messages.filter((message) => message.conversationId === room.id && message.onlyTo === null)
-  if (rootId === undefined)
-    return page(
-      call,
-      all.filter(({ id, threadId }) => threadId === id),
-    )
-  if (rootId === 'delta') return delta(call, all)
+  const roots = all.filter(({ id, threadId }) => threadId === id)
+  if (rootId === undefined) return page(call, roots)
+  if (rootId === 'delta') return delta(call, roots)
   const root = all.find(({ id }) => id === rootId)
   if (root === undefined) return fault(404, 'NotFound', 'NotFound')
   if (replies === undefined) return { status: 200, body: messageJson(world, root) }
-  return page(
-    call,
-    all.filter(({ id, threadId }) => threadId === rootId && id !== rootId),
-  )
+  const answers = all.filter(({ id, threadId }) => threadId === rootId && id !== rootId)
+  return page(call, answers)
 }
 
-/** api/chatmessage-delta: threads' first messages that were changed since, and the only filter is by that. */
-function delta(call: Call, all: readonly FakeMessage[]): Answer {
-  const filter = call.url.searchParams.get('$filter') ?? ''
-  const since = Date.parse(/^lastModifiedDateTime gt (\S+)$/.exec(filter)?.[1] ?? '')
-  if (Number.isNaN(since)) return fault(400, 'BadRequest', 'Filter is not supported.')
-  const changed = all.filter(({ id, threadId, createdAt }) => threadId === id && createdAt > since)
-  return page(call, changed)
+/** api/chatmessage-delta: "the only supported filter is lastModifiedDateTime gt"; replies are left out. */
+function delta(call: Call, roots: readonly FakeMessage[]): Answer {
+  const filter = call.url.searchParams.get('$filter')
+  const since = filter === null ? null : /^lastModifiedDateTime gt (\S+Z)$/.exec(filter)?.[1]
+  if (since === undefined) return fault(400, 'BadRequest', 'Filter is not supported.')
+  const found = since === null ? roots : roots.filter(({ createdAt }) => createdAt > Date.parse(since))
+  return page(call, found, { isDelta: true })
 }
 
 /** api/chat-list-messages */
@@ -142,17 +137,23 @@ function chatMessages(call: Call): Answer {
   )
 }
 
-function page({ world, url }: Call, all: readonly FakeMessage[]): Answer {
+function page({ world, url }: Call, all: readonly FakeMessage[], { isDelta = false } = {}): Answer {
   const top = Number(url.searchParams.get('$top') ?? TOP_DEFAULT)
   const token = url.searchParams.get('$skiptoken')
   const from = token === null ? 0 : placeOf(token)
+  const order = url.searchParams.get('$orderby') ?? 'createdDateTime desc'
+  // api/chat-list-messages: "only descending order is supported".
+  if (!/^(?:createdDateTime|lastModifiedDateTime) desc$/.test(order))
+    return fault(400, 'BadRequest', 'Unsupported $orderby.')
   if (!Number.isInteger(top) || top < 1 || top > TOP_MAX || Number.isNaN(from)) {
     return fault(400, 'BadRequest', `The limit of '${TOP_MAX}' for Top query has been exceeded.`)
   }
   const newest = all.toSorted((one, other) => other.createdAt - one.createdAt)
   const next = new URL(url)
   next.searchParams.set('$skiptoken', cursorOf(from + top))
-  const link = from + top < newest.length ? { '@odata.nextLink': next.href } : {}
+  const last = new URL(`${url.origin}${url.pathname}?$deltatoken=${cursorOf(newest.length)}`)
+  const ended = isDelta ? { '@odata.deltaLink': last.href } : {}
+  const link = from + top < newest.length ? { '@odata.nextLink': next.href } : ended
   const value = newest.slice(from, from + top).map((message) => messageJson(world, message))
   return { status: 200, body: { '@odata.count': value.length, ...link, value } }
 }

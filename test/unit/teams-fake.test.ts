@@ -325,6 +325,16 @@ describe('Graph', () => {
     ])
   })
 
+  it('tells of threads since a time, and takes no other filter', async () => {
+    const delta = `/teams/${TEAM_GROUP}/channels/${encodeURIComponent(APPROVALS)}/messages/delta?$filter=`
+    const before = new Date(Date.now() - 1).toISOString()
+    const id = await post()
+    const found = await graph(`${delta}${encodeURIComponent(`lastModifiedDateTime gt ${before}`)}`)
+    expect(found.body.value).toMatchObject([{ id }])
+    expect(found.body['@odata.deltaLink']).toContain('$deltatoken')
+    expect((await graph(`${delta}${encodeURIComponent("summary eq 'x'")}`)).status).toBe(400)
+  })
+
   it('refuses what it must', async () => {
     expect((await graph('/users/nobody')).body.error?.code).toBe('Request_ResourceNotFound')
     expect((await graph(`/users/${STRANGER.oid}`)).status).toBe(404)
