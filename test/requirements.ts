@@ -514,6 +514,12 @@ export const requirements: readonly Requirement[] = [
     source: readme,
     promise: 'The app package for Teams keeps to schema 1.29 and asks for what the code uses, and for nothing else.',
   },
+  {
+    id: 'REQ-TEAMS-FORGED-1',
+    source: 'Bot Framework: authentication with the Bot Connector, connector to bot',
+    promise:
+      'An activity that the Bot Connector didn’t sign for this app, or that is of another tenant, bot or connector, changes nothing.',
+  },
   // Revoke and summarise
   { id: 'REQ-REVOKE-1', source: readme, promise: 'A grant that nobody used ends by itself.' },
   {
