@@ -677,6 +677,23 @@ export const requirements: readonly Requirement[] = [
     promise:
       'A message of which Teams never said whether it took it is never posted twice: with Graph it is looked for, without it nothing is posted until somebody acts on it.',
   },
+  {
+    id: 'REQ-TEAMS-1',
+    source: readme,
+    promise:
+      'Nothing is done for a request that the Bot Connector did not sign for this app, for Teams, its serviceUrl and this tenant.',
+  },
+  {
+    id: 'REQ-TEAMS-2',
+    source: readme,
+    promise:
+      'What Teams could not take is tried again after a jittered wait; what it may have taken is never sent twice.',
+  },
+  {
+    id: 'REQ-TEAMS-3',
+    source: readme,
+    promise: 'A repeated activity of Teams runs nothing again, on whichever replica it arrives.',
+  },
   // The project itself
   {
     id: 'REQ-DOCTOR-1',

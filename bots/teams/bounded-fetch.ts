@@ -33,6 +33,8 @@ export async function boundedFetch(url: string, request: BoundedRequest): Promis
   const headers = new Headers(request.headers)
   // Node 20's Brotli decoder has a flaw without a fix, so nothing is to be inflated.
   headers.set('accept-encoding', 'identity')
+  // A kept connection may be closed by the other side just then, and nobody could tell whether a message had arrived.
+  headers.set('connection', 'close')
   // fetch names the length itself, and refuses another's word.
   headers.delete('content-length')
   const signal = AbortSignal.timeout(timeoutMs)

@@ -212,8 +212,13 @@ function nullWhere(expected: (error: ChannelRefused) => boolean): (error: unknow
 
 /** They don't have the app, have blocked it, or are none of this tenant. */
 function isUnreachable({ code }: ChannelRefused): boolean {
-  return ['http_403', 'http_404', 'Forbidden', 'ForbiddenOperationException', 'BotDisabledByAdmin'].includes(code)
+  return UNREACHABLE.has(code)
 }
+
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  ...['http_403', 'http_404', 'Forbidden', 'ForbiddenOperationException', 'BotNotInConversationRoster'],
+  ...['ConversationBlockedByUser', 'BotDisabledByAdmin'],
+])
 
 function isNoMember({ code }: ChannelRefused): boolean {
   return ['http_404', 'NotFound', 'MemberNotFoundInConversation', 'ConversationMemberNotFound'].includes(code)

@@ -171,26 +171,28 @@ function createHandler(options: InboundOptions, track: (work: Promise<unknown>) 
       return { status: 400, reason: `the activity’s ${parsed.problem} is not as Teams documents it` }
     }
     const { incoming } = parsed
+    const { type, user, words } = incoming
+    // What else is written in a channel is not for us, whoever wrote it.
+    if (type === 'message' && words === null) return NOTHING
+    if ((type === 'message' || type === 'invoke') && user === null) return NOBODY
     await learn(incoming)
-    if (incoming.type === 'invoke') {
-      if (incoming.user === null) return NOBODY
-      const asked = askedOf(incoming, incoming.user)
-      if (isQuestion(incoming)) return invoke(incoming, asked, options, track)
-      const key = keyOf(activity)
-      const same = underWay.get(key)
-      if (same !== undefined) return same
-      const work = firstOnly(key, once, options).then((isFirst) =>
-        isFirst ? invoke(incoming, asked, options, track) : repeated(incoming, log),
-      )
-      underWay.set(key, work)
-      return work.finally(() => underWay.delete(key))
-    }
-    const { words, user } = incoming
-    if (incoming.type !== 'message' || words === null) return NOTHING
-    if (user === null) return NOBODY
-    if (!(await firstOnly(keyOf(activity), once, options))) return NOTHING
-    track(talk(incoming, { asked: askedOf(incoming, user), words }, options))
+    if (user === null) return NOTHING
+    const asked = askedOf(incoming, user)
+    if (type === 'invoke') return invoked(activity, incoming, asked)
+    if (words === null || !(await firstOnly(keyOf(activity), once, options))) return NOTHING
+    track(talk(incoming, { asked, words }, options))
     return NOTHING
+  }
+  async function invoked(activity: JsonObject, incoming: Incoming, asked: Asked): Promise<Answer> {
+    if (isQuestion(incoming)) return invoke(incoming, asked, options, track)
+    const key = keyOf(activity)
+    const same = underWay.get(key)
+    if (same !== undefined) return same
+    const work = firstOnly(key, once, options).then((isFirst) =>
+      isFirst ? invoke(incoming, asked, options, track) : repeated(incoming, log),
+    )
+    underWay.set(key, work)
+    return work.finally(() => underWay.delete(key))
   }
 }
 
@@ -284,7 +286,7 @@ function createLearning({ conversations, log }: InboundOptions): (incoming: Inco
       log.info('the app is in a conversation of teams', { channel: 'teams', conversation: conversation.id })
       return
     }
-    // An app that may read a channel is told of it before it was ever mentioned there.
+    // Other events of a team name its first channel, whichever they are about.
     if (type !== 'message' && type !== 'invoke') return
     remember(conversation).catch((error: unknown) => {
       log.warn('a conversation of teams could not be remembered', { channel: 'teams', error: errorName(error) })
