@@ -55,3 +55,11 @@ export const SUMMARY_ROWS_MAX = 10
 export const ROW_BYTES_MAX = 400
 /** Enough of an id to tell two sessions of a day apart; the details have it whole. */
 export const SHORT_ID_CHARS = 12
+
+export const REVIEWERS_CACHED_MAX = 1000
+/** How long a changed e-mail address or role may still count at a click; before the call runs it is asked anew. */
+export const REVIEWER_CACHED_MS = 30_000
+/** Groups of people.groups that are kept; the settings name no more than a few. */
+export const GROUPS_CACHED_MAX = 200
+/** With more people in it, a channel names no reviewers but everybody. */
+export const GROUP_MEMBERS_MAX = 10_000

@@ -12,7 +12,7 @@
 import { LookUps } from '../../src/people/look-ups.ts'
 import type { Reviewer } from '../../src/people/reviewer.ts'
 import type { Examined, GroupSource, LookUpLimits, PersonSource } from '../../src/ports.ts'
-import { GROUPS_CACHED_MAX, REVIEWERS_CACHED_MAX } from './limits.ts'
+import { GROUPS_CACHED_MAX, REVIEWERS_CACHED_MAX } from '../chat/limits.ts'
 import { errorName } from './log.ts'
 import { judge } from './reviewers.ts'
 import { openWorkspace, type Workspace, type WorkspaceOptions } from './workspace.ts'

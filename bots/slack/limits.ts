@@ -70,15 +70,8 @@ export const FIND_PAGES_MAX = 20
 /** Where Slack's 429 names no time. */
 export const RETRY_AFTER_DEFAULT_MS = 1000
 
-export const REVIEWERS_CACHED_MAX = 1000
-/** How long a changed e-mail address or role may still count at a click; before the call runs it is asked anew. */
-export const REVIEWER_CACHED_MS = 30_000
-/** Groups of people.groups that are kept; the settings name no more than a few. */
-export const GROUPS_CACHED_MAX = 200
 /** docs.slack.dev/reference/methods/conversations.members: at most 999 a page. */
 export const GROUP_PAGE_MAX = 999
-/** Some ten pages: with more people in it, a channel names no reviewers but everybody. */
-export const GROUP_MEMBERS_MAX = 10_000
 
 /** docs.slack.dev/reference/methods/conversations.info: 50 a minute. What `doctor` asks of those that a policy names. */
 export const ROOMS_CHECKED_MAX = 40

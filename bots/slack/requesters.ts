@@ -8,8 +8,8 @@
  * told, because the next one's answer could make it two messages.
  */
 import { ChannelRefused, type Clock } from '../../src/ports.ts'
+import { REVIEWER_CACHED_MS, REVIEWERS_CACHED_MAX } from '../chat/limits.ts'
 import { createRequesters as createChatRequesters, type Requesters } from '../chat/requesters.ts'
-import { REVIEWER_CACHED_MS, REVIEWERS_CACHED_MAX } from './limits.ts'
 import { judge } from './reviewers.ts'
 import { platformError } from './web.ts'
 import type { SlackWorkspace, Workspaces } from './workspaces.ts'

@@ -5,7 +5,8 @@
 import type { webApi } from '@slack/bolt'
 import { ChannelBusy, type Clock, type Log } from '../../src/ports.ts'
 import type { Secret } from '../../src/secret.ts'
-import { API_TIMEOUT_MS, GROUP_MEMBERS_MAX, GROUP_PAGE_MAX } from './limits.ts'
+import { GROUP_MEMBERS_MAX } from '../chat/limits.ts'
+import { API_TIMEOUT_MS, GROUP_PAGE_MAX } from './limits.ts'
 import { asChannelError, createWeb, type SlackWeb } from './web.ts'
 
 export type SlackUser = NonNullable<webApi.UsersInfoResponse['user']>

@@ -1,7 +1,7 @@
 /** Groups and people as the workspace knows them, asked of the fake Slack over HTTP. */
 import { afterEach, describe, expect, it } from 'vitest'
+import { GROUP_MEMBERS_MAX } from '../../bots/chat/limits.ts'
 import { createSlackDirectory } from '../../bots/slack/groups.ts'
-import { GROUP_MEMBERS_MAX } from '../../bots/slack/limits.ts'
 import { epochMs } from '../../src/brands.ts'
 import type { Reviewer } from '../../src/people/reviewer.ts'
 import type { LookUpLimits } from '../../src/ports.ts'
