@@ -19,7 +19,9 @@ import type { SlackChannel, SlackOptions } from '../bots/slack/slack-channel.ts'
 import { createSlackChannel } from '../bots/slack/slack-channel.ts'
 import type { StepUp } from '../bots/step-up/step-up.ts'
 import { createStepUp } from '../bots/step-up/step-up.ts'
+import { createTeamsDirectory, type TeamsDirectory } from '../bots/teams/directory.ts'
 import { TEAMS_ONCE_MS } from '../bots/teams/inbound.ts'
+import { openTransport } from '../bots/teams/open-transport.ts'
 import type { TeamsChannel, TeamsOptions } from '../bots/teams/teams-channel.ts'
 import { createTeamsChannel } from '../bots/teams/teams-channel.ts'
 import { startApprovalSteps } from '../jobs/approval-steps.ts'
@@ -82,7 +84,7 @@ import { createAccessDesk } from './access/desk.ts'
 import { cardOf } from './approval/card-of.ts'
 import type { IdPrefix } from './brands.ts'
 import { epochMs } from './brands.ts'
-import { channelNames, type Settings, type StaticCredential } from './config/settings.ts'
+import { channelNames, type Settings, type StaticCredential, type TeamsSettings } from './config/settings.ts'
 import type { Broker } from './credential/lease.ts'
 import { GatewayError } from './errors.ts'
 import { createFreezeDesk, operatorsMay } from './freeze/desk.ts'
@@ -94,15 +96,18 @@ import { faultAnswer } from './mcp/answers.ts'
 import { type Directories, peopleOf } from './people/people.ts'
 import type { Reviewer } from './people/reviewer.ts'
 import type { CompiledPolicy } from './policy/evaluate.ts'
+import { placeIn } from './policy/place.ts'
 import type {
   ApprovalStore,
   Channel,
   Clock,
+  Conversations,
   Freezes,
   Grants,
   Ids,
   Log,
   Notices,
+  Place,
   Reviews,
   Runs,
   StandingGrants,
@@ -242,7 +247,8 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   closers.push(() => notices.close())
   const lookedUp = [...settings.people.groups.values()].flatMap((group) => group.lookedUp)
   const signedIn = createSignedInGroups(redis, { members: lookedUp, clock, log })
-  const { groups, persons } = openDirectories(base)
+  const conversations = createConversations(redis)
+  const { groups, persons } = openDirectories(base, { conversations, rooms: base.policy.rooms })
   const people = peopleOf(settings.people.groups, { groups: [...groups, signedIn.source], persons })
   const readings = createReadings(redis)
   const reviews = createReviews({
@@ -300,7 +306,7 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const slack = speaks ? openSlack(base, store, desks) : null
   const teams = speaks
     ? openTeams(base, store, {
-        ...{ ...desks, people, conversations: createConversations(redis) },
+        ...{ ...desks, people, conversations },
         isFirst: (activity) => activities.take(`teams:${activity}`),
       })
     : null
@@ -578,9 +584,13 @@ export function credentialsOf(settings: Settings): ReadonlyMap<string, StaticCre
 }
 
 /** What is asked over the network about groups and people. The same for the service and for `doctor`. */
-export function openDirectories({ settings, clock, log }: Pick<Base, 'settings' | 'clock' | 'log'>): Directories {
+export function openDirectories(
+  { settings, clock, log }: Pick<Base, 'settings' | 'clock' | 'log'>,
+  known: { readonly conversations: Conversations; readonly rooms: readonly Place[] },
+): Directories {
   const { okta } = settings.people
-  const { slack } = settings.channels
+  const { slack, teams } = settings.channels
+  const tenants = teams === null ? [] : [openTeamsDirectory(teams, known, { clock, log })]
   const named: [string | null, { botToken: Secret }][] = slack === null ? [] : [[null, slack], ...slack.workspaces]
   const workspaces = named.map(([workspace, { botToken }]) =>
     createSlackDirectory({ botToken, apiUrl: slack?.apiUrl ?? undefined, workspace, clock, log }),
@@ -588,10 +598,21 @@ export function openDirectories({ settings, clock, log }: Pick<Base, 'settings' 
   return {
     groups: [
       ...workspaces.map(({ groups }) => groups),
+      ...tenants.map(({ groups }) => groups),
       ...(okta === null ? [] : [createOktaGroups(okta, { clock, log })]),
     ],
-    persons: workspaces.map(({ persons }) => persons),
+    persons: [...workspaces, ...tenants].map(({ persons }) => persons),
   }
+}
+
+function openTeamsDirectory(
+  teams: TeamsSettings,
+  { conversations, rooms }: { readonly conversations: Conversations; readonly rooms: readonly Place[] },
+  world: Pick<Base, 'clock' | 'log'>,
+): TeamsDirectory {
+  const named = rooms.map(placeIn).flatMap((place) => (place?.channel === 'teams' ? (place.room ?? []) : []))
+  const transport = openTransport({ settings: teams, ...world })
+  return createTeamsDirectory({ settings: teams, transport, conversations, rooms: named, ...world })
 }
 
 /** The same for the service and for `doctor`. */

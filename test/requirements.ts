@@ -338,6 +338,18 @@ export const requirements: readonly Requirement[] = [
     source: readme,
     promise: 'Guests, bots, deactivated accounts and people of other workspaces never decide; a quorum counts people.',
   },
+  {
+    id: 'REQ-WHO-5',
+    source: readme,
+    promise:
+      'In Teams only members of the own tenant decide, by their object id; all of their addresses keep them from approving for themselves, or twice.',
+  },
+  {
+    id: 'REQ-WHO-6',
+    source: readme,
+    promise:
+      'Groups of Entra, and the members of a team or channel, count like a list of people, as they are at the click.',
+  },
   // Forward
   {
     id: 'REQ-FORWARD-1',

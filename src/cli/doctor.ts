@@ -7,6 +7,8 @@ import { access, constants, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { checkSignIn } from '../../bots/step-up/step-up.ts'
+import { checkTeams } from '../../bots/teams/check.ts'
+import { openTransport } from '../../bots/teams/open-transport.ts'
 import { connectRedis, inspectRedis } from '../../jobs/redis.ts'
 import { KNOWN_BY_TOKENS } from '../../jobs/signed-in-groups.ts'
 import { createAuthenticator } from '../../proxy/authenticate/authenticator.ts'
@@ -19,7 +21,7 @@ import { GatewayError } from '../errors.ts'
 import { credentialsOf, openDirectories, openSlack } from '../main.ts'
 import { createMasker } from '../masking/masker.ts'
 import type { CompiledPolicy } from '../policy/evaluate.ts'
-import type { Clock, Log } from '../ports.ts'
+import type { Clock, Conversations, Log } from '../ports.ts'
 import type { Environment } from './load.ts'
 import { CommandError, loadPolicyOf, loadSettings, recordingsOf } from './load.ts'
 import type { Output } from './terminal.ts'
@@ -86,7 +88,8 @@ async function* examine(file: string, env: Environment): AsyncGenerator<Check> {
   yield* checkSignIns(settings)
   yield* checkUpstreams(settings, file, env)
   yield* checkSlack(settings, policy.rooms)
-  yield* checkGroups(settings)
+  yield* checkTeamsApp(settings, policy.rooms)
+  yield* checkGroups(settings, policy.rooms)
   yield* checkDisk(recordingsOf(settings, file))
 }
 
@@ -192,13 +195,38 @@ async function* checkSlack(settings: Settings, rooms: CompiledPolicy['rooms']): 
     yield { check: 'slack', ok, detail: what, cure }
 }
 
+async function* checkTeamsApp(settings: Settings, rooms: CompiledPolicy['rooms']): AsyncGenerator<Check> {
+  const { teams } = settings.channels
+  if (teams === null) return
+  const transport = openTransport({ settings: teams, clock, log: silent })
+  const { publicUrl } = settings.gateway
+  for (const line of await checkTeams(
+    { settings: teams, transport, conversations: NO_CONVERSATIONS, clock, log: silent },
+    { publicUrl, rooms },
+  )) {
+    yield { check: 'teams', ok: line.ok, detail: line.what, cure: line.cure }
+  }
+}
+
+/** What the running gateway knows of them is not looked at: each is asked about where the settings lead. */
+const NO_CONVERSATIONS: Conversations = {
+  remember: async () => undefined,
+  get: async () => null,
+  withPerson: async () => null,
+  rooms: async () => [],
+  forget: async () => undefined,
+}
+
 /** Each group elsewhere once, with the groups of people.groups that it is a member of. */
-async function* checkGroups(settings: Settings): AsyncGenerator<Check> {
+async function* checkGroups(settings: Settings, rooms: CompiledPolicy['rooms']): AsyncGenerator<Check> {
   const namedIn = new Map<string, string[]>()
   for (const [name, { lookedUp }] of settings.people.groups) {
     for (const member of lookedUp) namedIn.set(member, [...(namedIn.get(member) ?? []), name])
   }
-  const { groups: sources } = openDirectories({ settings, clock, log: silent })
+  const { groups: sources } = openDirectories(
+    { settings, clock, log: silent },
+    { conversations: NO_CONVERSATIONS, rooms },
+  )
   for (const [member, names] of namedIn) {
     const check = `people.groups ${names.join(', ')}`
     const source = sources.find((one) => one.knows(member))

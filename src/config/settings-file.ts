@@ -350,6 +350,8 @@ export type SettingsFile = z.output<typeof settingsFile>
 export type Member =
   | { readonly email: string }
   | { readonly reviewerId: string }
+  /** Entra's object id, in lower case. */
+  | { readonly teamsUser: string }
   /** As it is written: whoever is asked about it takes it apart. */
   | { readonly lookedUp: string }
 
@@ -360,11 +362,15 @@ const LOOKED_UP_MAX = 20
  * One member of a group: an e-mail address, a person of a workspace, or a group elsewhere.
  *
  *   alice@example.com   slack:user:T0123/U0456   slack:usergroup:S0123   slack:channel:C0123   okta:DBA   idp:dba
+ *   teams:user:<object id>   teams:team:19:…@thread.tacv2   teams:channel:19:…@thread.tacv2   entra:group:<object id>
  *   slack/acme:… of a workspace with a name   idp:https://issuer.example|dba as that issuer alone calls it
  */
 function member() {
   return text('alice@example.com').transform((value, context): Member => {
-    if (isEmail(value) && !/^(slack|okta|idp)[/:]/.test(value)) return { email: value.toLowerCase() }
+    if (isEmail(value) && !/^(slack|teams|entra|okta|idp)[/:]/.test(value)) return { email: value.toLowerCase() }
+    // The tenant is the settings' own: see settings.ts.
+    const teamsUser = /^teams:user:([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})$/i.exec(value)
+    if (teamsUser?.[1] !== undefined) return { teamsUser: teamsUser[1].toLowerCase() }
     const slackUser = /^slack:user:([A-Z0-9]{1,32})\/([A-Z0-9]{1,32})$/.exec(value)
     if (slackUser) return { reviewerId: `slack:${slackUser[1]}:${slackUser[2]}` }
     if (ELSEWHERE.some(({ pattern }) => pattern.test(value))) return { lookedUp: value }
@@ -378,17 +384,31 @@ const GROUP_ELSEWHERE = '[^\\p{Cc}]{1,255}$'
 const ELSEWHERE = [
   { pattern: /^slack(\/[a-z0-9][a-z0-9-]{0,62})?:usergroup:S[A-Z0-9]{1,32}$/, example: 'slack:usergroup:S012AB' },
   { pattern: /^slack(\/[a-z0-9][a-z0-9-]{0,62})?:channel:[CG][A-Z0-9]{1,32}$/, example: 'slack:channel:C0123' },
+  { pattern: /^teams:team:19:[A-Za-z0-9_-]{1,200}@thread\.(?:tacv2|skype)$/, example: 'teams:team:19:…@thread.tacv2' },
+  {
+    pattern: /^teams:channel:19:[A-Za-z0-9_-]{1,200}@(?:thread\.tacv2|thread\.skype|thread\.v2|unq\.gbl\.spaces)$/,
+    example: 'teams:channel:19:…@thread.tacv2',
+  },
+  {
+    pattern: /^entra:group:[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$/,
+    example: 'entra:group:00000000-0000-0000-0000-000000000000',
+  },
   { pattern: new RegExp(`^okta:${GROUP_ELSEWHERE}`, 'u'), example: 'okta:DBA' },
   { pattern: new RegExp(`^idp:${GROUP_ELSEWHERE}`, 'u'), example: 'idp:dba' },
 ]
 
+const TEAMS_USER_EXAMPLE = 'teams:user:00000000-0000-0000-0000-000000000000'
+
 function notAMember(value: string): string {
-  const examples = ['slack:user:T0123/U0456', ...ELSEWHERE.map(({ example }) => example)]
+  const examples = ['slack:user:T0123/U0456', TEAMS_USER_EXAMPLE, ...ELSEWHERE.map(({ example }) => example)]
   const kind = /^[a-z]+/.exec(value)?.[0] ?? ''
   const near = examples.filter((example) => example.startsWith(`${kind}:`))
   if (near.length > 0) return say('is not a person or a group', `Write ${near.join(', ')}.`)
   if (/^[a-z]+:/.test(value)) {
-    return say('names a directory that is not known', 'Known are slack, okta and idp; or list the e-mail addresses.')
+    return say(
+      'names a directory that is not known',
+      'Known are slack, teams, entra, okta and idp; or list the e-mail addresses.',
+    )
   }
   return say('is not a person', 'Write alice@example.com or slack:user:T0123/U0456.')
 }
@@ -599,6 +619,11 @@ function checkMembers(value: Raw, add: Add): void {
   const people = isRecord(value.people) ? value.people : {}
   for (const [name, members] of Object.entries(isRecord(people.groups) ? people.groups : {})) {
     const found = Array.isArray(members) ? members.map((one) => (isRecord(one) ? one.lookedUp : undefined)) : []
+    if (isRecord(value.channels) && value.channels.teams === undefined && Array.isArray(members)) {
+      for (const [at, one] of members.entries()) {
+        if (isRecord(one) && one.teamsUser !== undefined) add(['people', 'groups', name, at], WITHOUT_TEAMS)
+      }
+    }
     for (const [at, member] of found.entries()) {
       const missing = typeof member === 'string' ? missingFor(member, value) : null
       if (missing !== null) add(['people', 'groups', name, at], missing)
@@ -608,6 +633,11 @@ function checkMembers(value: Raw, add: Add): void {
     add(['people', 'groups', name], say(`has more than ${LOOKED_UP_MAX} groups that are looked up`, cure))
   }
 }
+
+const WITHOUT_TEAMS = say(
+  'is looked up in Teams, and channels.teams is not set',
+  'Configure channels.teams, or list the e-mail addresses.',
+)
 
 function missingFor(member: string, { people, channels, identity }: Raw): string | null {
   const [directory = '', named = ''] = /^([^:]+):(.*)$/s.exec(member)?.slice(1) ?? []
@@ -621,6 +651,13 @@ function missingFor(member: string, { people, channels, identity }: Raw): string
     const issuer = named.includes('|') ? named.slice(0, named.indexOf('|')) : null
     if (issuer === null || issuers.some((one) => isRecord(one) && one.issuer === issuer)) return null
     return say('names an issuer that identity.issuers does not have', 'Copy it from there, or leave it and the | out.')
+  }
+  if (directory === 'teams' || directory === 'entra') {
+    const teams = isRecord(channels) ? channels.teams : undefined
+    if (!isRecord(teams)) return WITHOUT_TEAMS
+    if (directory === 'teams' || teams.graph === true) return null
+    const cure = 'Set it, with an administrator’s consent; or name the members of a team: teams:team:19:…@thread.tacv2.'
+    return say('needs channels.teams.graph: true', cure)
   }
   if (!isRecord(channels) || channels.slack === undefined) {
     const cure = 'Configure channels.slack, or list the e-mail addresses.'

@@ -125,7 +125,7 @@ export interface EnvironmentCredential {
 export interface GroupSettings {
   /** Lower case. */
   readonly emails: ReadonlySet<string>
-  /** As channels make them: `slack:<team>:<user>`. */
+  /** As channels make them: `slack:<team>:<user>`, `teams:<tenant>:<object id>`. */
   readonly reviewerIds: ReadonlySet<string>
   /** Groups elsewhere, as written: `slack:usergroup:S012AB`, `okta:DBA`, `idp:dba`. */
   readonly lookedUp: readonly string[]
@@ -172,7 +172,12 @@ export interface TeamsSettings {
   readonly summaries: string
   /** Which library speaks the protocol; see bots/teams/transport.ts. */
   readonly library: 'botbuilder' | 'agents-hosting'
-  /** Which of Entra's addresses is the person's: the one that their agents' tokens carry. */
+  /**
+   * Which of Entra's addresses is the person's: the one that their agents' tokens carry. Tokens of Entra itself carry the
+   * sign-in name (`preferred_username`, `upn`) unless the app asks for the claim `email`; those of Okta and others mostly the
+   * mail address. By it they are members of a group and find their agents; a wrong choice lets nobody approve for
+   * themselves, since all of a person's addresses count for that.
+   */
   readonly email: 'mail' | 'userPrincipalName'
   /** The app may read people, groups and the channel's messages by Microsoft Graph. */
   readonly graph: boolean
@@ -239,7 +244,12 @@ function build(file: SettingsFile): Settings {
     upstreams: frozenMap(Object.entries(file.upstreams).map(([name, item]) => [name, buildUpstream(name, item)])),
     policy: file.policy,
     people: {
-      groups: frozenMap(Object.entries(file.people.groups).map(([name, list]) => [name, buildGroup(list)])),
+      groups: frozenMap(
+        Object.entries(file.people.groups).map(([name, list]) => [
+          name,
+          buildGroup(list, file.channels.teams?.tenantId),
+        ]),
+      ),
       okta: buildOkta(file.people.okta),
       passkeys: file.people.passkeys,
       operators: file.people.operators ?? null,
@@ -331,10 +341,16 @@ function buildHeaderCredential(credential: UpstreamFile['credential']): HeaderCr
   return { kind, header: header.toLowerCase(), scheme: scheme || null, secret: new Secret(secret) }
 }
 
-function buildGroup(members: readonly Member[]): GroupSettings {
+function buildGroup(members: readonly Member[], tenantId: string | undefined): GroupSettings {
+  // Without a tenant the file was refused.
+  const ofTeams = members.flatMap((member) => ('teamsUser' in member ? [`teams:${tenantId}:${member.teamsUser}`] : []))
+
   return {
     emails: new Set(members.flatMap((member) => ('email' in member ? [member.email] : []))),
-    reviewerIds: new Set(members.flatMap((member) => ('reviewerId' in member ? [member.reviewerId] : []))),
+    reviewerIds: new Set([
+      ...members.flatMap((member) => ('reviewerId' in member ? [member.reviewerId] : [])),
+      ...ofTeams,
+    ]),
     lookedUp: [...new Set(members.flatMap((member) => ('lookedUp' in member ? [member.lookedUp] : [])))],
   }
 }

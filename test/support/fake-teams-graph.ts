@@ -38,6 +38,7 @@ interface Call {
 function route(call: Call): Answer {
   const { parts, method } = call
   const [what, id = '', more] = parts
+  if (what === 'users' && method === 'GET' && parts.length === 1) return usersByAddress(call)
   if (what === 'users' && method === 'GET' && parts.length === 2) return user(call, id)
   if (what === 'users' && method === 'POST' && more === 'checkMemberGroups') return checkMemberGroups(call, id)
   if (what === 'groups' && method === 'GET' && parts.length === 2) return group(call, id)
@@ -51,6 +52,26 @@ function user({ world, roles, url }: Call, id: string): Answer {
   if (!has(roles, 'User.Read.All', 'Directory.Read.All')) return denied()
   const person = findUser(world, id)
   if (person === null) return noResource(id)
+  return { status: 200, body: userJson(url, person) }
+}
+
+/** api/user-list: `$filter` by `mail` and `userPrincipalName`, as OData writes texts; no other filter is understood. */
+function usersByAddress({ world, roles, url }: Call): Answer {
+  if (!has(roles, 'User.Read.All', 'Directory.Read.All')) return denied()
+  const asked = /^mail eq '((?:[^']|'')+)' or userPrincipalName eq '\1'$/.exec(
+    url.searchParams.get('$filter') ?? '',
+  )?.[1]
+  if (asked === undefined) return fault(400, 'BadRequest', 'Invalid filter clause')
+  const address = asked.replaceAll("''", "'").toLowerCase()
+  const here = [...world.people.values()].filter(({ tenantId = world.tenantId }) => tenantId === world.tenantId)
+  const found = here.filter(({ email, userPrincipalName = email }) =>
+    [email, userPrincipalName].some((one) => one?.toLowerCase() === address),
+  )
+  const value = found.slice(0, Number(url.searchParams.get('$top') ?? 100)).map((person) => userJson(url, person))
+  return { status: 200, body: { value } }
+}
+
+function userJson(url: URL, person: FakePerson): object {
   const { name, email, userPrincipalName, userType = 'Member', accountEnabled = true } = person
   const all: Record<string, unknown> = {
     id: person.oid,
@@ -59,8 +80,9 @@ function user({ world, roles, url }: Call, id: string): Answer {
     userPrincipalName: userPrincipalName ?? email ?? null,
     userType,
     accountEnabled,
+    proxyAddresses: person.proxyAddresses ?? [],
   }
-  return { status: 200, body: selected(url, all, ['id', 'displayName', 'mail', 'userPrincipalName']) }
+  return selected(url, all, ['id', 'displayName', 'mail', 'userPrincipalName'])
 }
 
 function selected(url: URL, all: Record<string, unknown>, usual: readonly string[]): object {

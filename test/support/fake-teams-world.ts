@@ -28,6 +28,8 @@ export interface FakePerson {
   /** Entra's `userType` and `accountEnabled`, as Graph tells them. */
   readonly userType?: 'Member' | 'Guest'
   readonly accountEnabled?: boolean
+  /** Exchange's: `SMTP:…` the main address, `smtp:…` an alias. */
+  readonly proxyAddresses?: readonly string[]
   /** Ids of Entra groups that they are in, also by way of another group. */
   readonly groups?: readonly string[]
 }
