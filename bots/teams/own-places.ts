@@ -14,47 +14,51 @@
 import type { Approval } from '../../src/approval/approval.ts'
 import type { Reviewer } from '../../src/people/reviewer.ts'
 import { placeIn, placesOf } from '../../src/policy/place.ts'
-import type { Conversation, Conversations, People } from '../../src/ports.ts'
+import type { Conversation, People, Place } from '../../src/ports.ts'
 import { isRequester, mayReview } from '../../src/review/review.ts'
 import type { Asked } from './feature.ts'
+import type { Rooms } from './rooms.ts'
 import type { Transport } from './transport.ts'
 
 export interface OwnPlaces {
   /** Rejects where it can't be told. */
   isFor(approval: Approval, person: Reviewer, asked: Asked): Promise<boolean>
-  /** Whether it is asked in this conversation. */
-  isAskedIn(approval: Approval, conversation: Pick<Conversation, 'id'>): boolean
+  /** As which of its places it is asked in this conversation; null: it isn't. */
+  placeIn(approval: Approval, conversation: Pick<Conversation, 'id'>): Place | null
 }
 
 export interface OwnPlacesOptions {
   /** The conversation that the place `teams` is. */
   readonly approvalsRoom: string
-  readonly conversations: Pick<Conversations, 'get'>
+  /** How a room is reached. Rejects where nobody knows. */
+  readonly rooms: Pick<Rooms, 'named'>
   readonly transport: Pick<Transport, 'member'>
   readonly people: Pick<People, 'isMember'>
 }
 
-export function createOwnPlaces({ approvalsRoom, conversations, transport, people }: OwnPlacesOptions): OwnPlaces {
-  function roomsOf({ channels, rooms }: Approval): readonly string[] {
-    const places = placesOf({ channels: channels.length === 0 ? ['teams'] : channels, rooms }).map(placeIn)
-    return places.flatMap((place) => (place?.channel === 'teams' ? [place.room ?? approvalsRoom] : []))
+export function createOwnPlaces({ approvalsRoom, rooms, transport, people }: OwnPlacesOptions): OwnPlaces {
+  function askedIn({ channels, rooms: named }: Approval): readonly { readonly place: Place; readonly room: string }[] {
+    const places = placesOf({ channels: channels.length === 0 ? ['teams'] : channels, rooms: named })
+    return places.flatMap((place) => {
+      const parsed = placeIn(place)
+      return parsed?.channel === 'teams' ? [{ place, room: parsed.room ?? approvalsRoom }] : []
+    })
   }
 
   /** Also somebody who left a moment ago is none of it: the connector is asked, and no list. */
   async function isIn(room: string, oid: string): Promise<boolean> {
-    const conversation = await conversations.get(room)
-    return conversation !== null && (await transport.member(conversation, oid)) !== null
+    return (await transport.member(await rooms.named(room), oid)) !== null
   }
 
   return {
-    isAskedIn: (approval, { id }) => roomsOf(approval).includes(id),
+    placeIn: (approval, { id }) => askedIn(approval).find(({ room }) => room === id)?.place ?? null,
     async isFor(approval, person, { conversation, user }) {
-      const rooms = roomsOf(approval)
-      // The connector knew them as a member of the conversation that they clicked in: see reviewers.ts.
-      if (rooms.includes(conversation.id) || isRequester(approval, person)) return true
-      if (rooms.length === 0) return false
+      const own = askedIn(approval).map(({ room }) => room)
+      // Teams delivers nothing of a conversation from whoever is not in it.
+      if (own.includes(conversation.id) || isRequester(approval, person)) return true
+      if (own.length === 0) return false
       if (approval.from.length > 0) return (await mayReview(approval, person, people, 'click')) === null
-      const found = await Promise.all(rooms.map((room) => isIn(room, user.oid)))
+      const found = await Promise.all(own.map((room) => isIn(room, user.oid)))
       return found.includes(true)
     },
   }

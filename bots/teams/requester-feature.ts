@@ -6,6 +6,7 @@ import type { Approval } from '../../src/approval/approval.ts'
 import { visible } from '../../src/approval/visible.ts'
 import type { ApprovalId } from '../../src/brands.ts'
 import type { JsonObject } from '../../src/json/value.ts'
+import { placeOfRequester } from '../../src/ports.ts'
 import { isRequester, refusalText } from '../../src/review/review.ts'
 import { ANSWER_INPUT, ANSWER_VIEW } from '../chat/actions.ts'
 import { GONE, guarded, NOT_UNDERSTOOD, type PrivateAnswer, refused } from '../chat/private-answer.ts'
@@ -62,7 +63,8 @@ async function take(options: RequesterFeatureOptions, asked: Asked, data: JsonOb
   if (!who.ok) return no(refused(who.message))
   if (approval === null) return no(GONE)
   if (!isRequester(approval, who.reviewer)) return no(refused(refusalText('not_the_requester', approval)))
-  if (asked.conversation.kind === 'personal') await tellSeen(options, approval.id, asked)
+  if (asked.conversation.kind === 'personal')
+    await tellSeen(options, { id: approval.id, place: placeOfRequester('teams') }, asked)
   return { ok: true, approval, clicked: { approvalId: approval.id, who: async () => who } }
 }
 

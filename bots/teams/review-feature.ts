@@ -137,7 +137,8 @@ async function take(options: ReviewFeatureOptions, asked: Asked, data: JsonObjec
     return no(refused(ELSEWHERE))
   }
   // Elsewhere stand copies that people made.
-  if (options.places.isAskedIn(approval, asked.conversation)) await tellSeen(options, approval.id, asked)
+  const place = options.places.placeIn(approval, asked.conversation)
+  if (place !== null) await tellSeen(options, { id: approval.id, place }, asked)
   const shown = options.painting.shownBy(subject, cardOf(approval))
   return { ok: true, taken: { clicked: { approval, shown, who: async () => who }, reviewer, subject: text } }
 }

@@ -24,7 +24,6 @@ import {
   type MessageRef,
   type People,
   type Place,
-  type Readings,
   type Reviews,
 } from '../../src/ports.ts'
 import { createReviews } from '../../src/review/review.ts'
@@ -33,6 +32,7 @@ import { anApproval } from './examples.ts'
 import { type FakeSlack, startFakeSlack } from './fake-slack.ts'
 import type { FakeSlackOptions, FakeTeamOptions, FakeUser } from './fake-slack-world.ts'
 import { createMemoryApprovalStore } from './memory-approval-store.ts'
+import { memoryReadings } from './memory-readings.ts'
 
 export const BOB: FakeUser = { id: 'U2', name: 'bob', displayName: 'Bob', email: 'Bob@example.com' }
 export const CAROL: FakeUser = { id: 'U3', name: 'carol', displayName: 'Carol', email: 'carol@example.com' }
@@ -261,23 +261,6 @@ export async function startSlackGateway({
       server.close()
       server.closeAllConnections()
       await slack.close()
-    },
-  }
-}
-
-/** As jobs/readings keeps them. */
-function memoryReadings(): Readings {
-  const seen = new Map<string, { pages: number; read: Set<number> }>()
-  return {
-    async seen({ approvalId, reviewerId, page, pages }) {
-      const key = `${approvalId} ${reviewerId}`
-      const reading = seen.get(key) ?? { pages, read: new Set<number>() }
-      reading.read.add(page)
-      seen.set(key, reading)
-    },
-    async hasSeenAll(approvalId, reviewerId) {
-      const reading = seen.get(`${approvalId} ${reviewerId}`)
-      return reading !== undefined && reading.read.size === reading.pages
     },
   }
 }

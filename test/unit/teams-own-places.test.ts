@@ -29,7 +29,7 @@ const people = { isMember: async ({ email }: Reviewer, groups: readonly string[]
 function places(members: Readonly<Record<string, readonly string[]>> = { [ROOM]: [INSIDER] }) {
   return createOwnPlaces({
     approvalsRoom: ROOM,
-    conversations: { get: async (id) => (id in members ? conversation(id) : null) },
+    rooms: { named: async (id) => conversation(id) },
     transport: {
       member: async ({ id }, oid) =>
         members[id]?.includes(oid) === true
@@ -108,14 +108,14 @@ describe('who may see an approval where they clicked', () => {
     expect(await places().isFor(approval(change), who, where)).toBe(expected)
   })
 
-  it('a room that the app was taken out of has nobody', async () => {
+  it('a room without this person has them for no member', async () => {
     expect(await places({}).isFor(approval(), bob, asked('a:1', INSIDER, 'personal'))).toBe(false)
   })
 
   it('where it can’t be told, nobody is taken for a member', async () => {
     const away = createOwnPlaces({
       approvalsRoom: ROOM,
-      conversations: { get: async () => conversation(ROOM) },
+      rooms: { named: async (id) => conversation(id) },
       transport: { member: () => Promise.reject(new Error('the connector is away')) },
       people,
     })
