@@ -527,7 +527,7 @@ export const requirements: readonly Requirement[] = [
     promise: 'The app package for Teams keeps to schema 1.29 and asks for what the code uses, and for nothing else.',
   },
   {
-    id: 'REQ-TEAMS-FORGED-1',
+    id: 'REQ-FORGED-1',
     source: 'Bot Framework: authentication with the Bot Connector, connector to bot',
     promise:
       'An activity that the Bot Connector didn’t sign for this app, or that is of another tenant, bot or connector, changes nothing.',

@@ -100,7 +100,7 @@ describe.each(['botbuilder', 'agents-hosting'] as const)('over %s', (library) =>
     return ack
   }
 
-  it('[REQ-TEAMS-FORGED-1] a good click runs, once', async () => {
+  it('[REQ-FORGED-1] a good click runs, once', async () => {
     ran.length = 0
     const activity = clickOf()
     const acks = [await teams.raw({ activity }), await teams.raw({ activity })]
@@ -139,7 +139,7 @@ describe.each(['botbuilder', 'agents-hosting'] as const)('over %s', (library) =>
     ['a beginning in ten minutes', () => ({ claims: { nbf: nowSec() + 600, exp: nowSec() + 1200 } })],
     ['our own token for the connector', async () => ({ authorization: `Bearer ${await ownToken()}` })],
   ]
-  it.each(tokens)('[REQ-TEAMS-FORGED-1] %s is answered 401, and nothing runs', async (_sentence, forge) => {
+  it.each(tokens)('[REQ-FORGED-1] %s is answered 401, and nothing runs', async (_sentence, forge) => {
     const { status, body } = await refused({ activity: clickOf(), ...(await forge()) })
     expect(status).toBe(401)
     expect(body).not.toHaveProperty('statusCode')
@@ -226,11 +226,11 @@ describe.each(['botbuilder', 'agents-hosting'] as const)('over %s', (library) =>
       () => ({ activity: clickOf(), headers: { 'content-encoding': 'gzip' } }),
     ],
   ]
-  it.each(activities)('[REQ-TEAMS-FORGED-1] %s is refused, and nothing runs', async (_sentence, status, forge) => {
+  it.each(activities)('[REQ-FORGED-1] %s is refused, and nothing runs', async (_sentence, status, forge) => {
     expect((await refused(forge())).status).toBe(status)
   })
 
-  it('[REQ-TEAMS-FORGED-1] an installation in another tenant is not remembered', async () => {
+  it('[REQ-FORGED-1] an installation in another tenant is not remembered', async () => {
     const activity = { ...clickOf(conversation({ tenantId: OTHER_TENANT })), type: 'installationUpdate', action: 'add' }
     expect((await refused({ activity })).status).toBe(403)
   })

@@ -5,53 +5,14 @@
  * signature is of the token alone: the Bot Framework signs no bodies.
  */
 import { createHmac, randomUUID } from 'node:crypto'
-import { type CryptoKey, exportJWK, generateKeyPair, type JWK, jwtVerify, SignJWT } from 'jose'
+import { jwtVerify, SignJWT } from 'jose'
+import type { KeyName } from './fake-teams-keys.ts'
 import type { World } from './fake-teams-world.ts'
 
 /** Tokens of the connector, "valid for 5 minutes" around now. */
 const INBOUND_LIVES_SEC = 300
 /** Entra's live about an hour. */
 export const ACCESS_LIVES_SEC = 3599
-
-export interface Key {
-  readonly kid: string
-  readonly privateKey: CryptoKey
-  readonly publicKey: CryptoKey
-  readonly publicJwk: JWK
-  /** The channels that it may sign for; undefined: the document doesn't say. */
-  readonly endorsements?: readonly string[]
-}
-
-export interface Keys {
-  /** Signs for Teams. */
-  connector: Key
-  /** In the same document, for other channels; and one of which the document doesn't say. */
-  readonly otherChannel: Key
-  readonly bare: Key
-  readonly entra: Key
-  /** In no document. */
-  readonly unknown: Key
-}
-
-export type KeyName = keyof Keys
-
-export async function createKeys(): Promise<Keys> {
-  const [connector, otherChannel, bare, entra, unknown] = await Promise.all([
-    createKey(['msteams', 'skypespaces']),
-    createKey(['webchat', 'directline']),
-    createKey(),
-    createKey(),
-    createKey(),
-  ])
-  return { connector, otherChannel, bare, entra, unknown }
-}
-
-export async function createKey(endorsements?: readonly string[]): Promise<Key> {
-  const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true })
-  const kid = randomUUID().replaceAll('-', '')
-  const publicJwk = { ...(await exportJWK(publicKey)), kid, x5t: kid, use: 'sig' }
-  return { kid, privateKey, publicKey, publicJwk, ...(endorsements !== undefined && { endorsements }) }
-}
 
 export function connectorJwks({ keys }: World): { keys: object[] } {
   const listed = [keys.connector, keys.otherChannel, keys.bare]

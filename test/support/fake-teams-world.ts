@@ -1,7 +1,7 @@
 /** What the fake Teams knows: its tenant, its people, its conversations, what was posted and what was asked of it. */
 import { EventEmitter, once } from 'node:events'
 import type { JsonObject } from '../../src/json/value.ts'
-import type { Keys } from './fake-teams-tokens.ts'
+import type { Keys } from './fake-teams-keys.ts'
 
 export const TENANT = '11111111-1111-4111-8111-111111111111'
 export const OTHER_TENANT = '99999999-9999-4999-8999-999999999999'

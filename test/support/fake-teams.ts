@@ -42,14 +42,8 @@ import { connector } from './fake-teams-connector.ts'
 import { entra, IDENTITY_HEADER, managedIdentity } from './fake-teams-entra.ts'
 import { graph } from './fake-teams-graph.ts'
 import { answered, write } from './fake-teams-http.ts'
-import {
-  connectorJwks,
-  createKey,
-  createKeys,
-  inboundToken,
-  serviceUrlOf,
-  type TokenOptions,
-} from './fake-teams-tokens.ts'
+import { createKey, createKeys } from './fake-teams-keys.ts'
+import { connectorJwks, inboundToken, serviceUrlOf, type TokenOptions } from './fake-teams-tokens.ts'
 import {
   botMri,
   createRoom,
