@@ -522,7 +522,7 @@ export const requirements: readonly Requirement[] = [
     promise: 'Where others read the answer to a command, it holds nothing of what one person’s agents ask for.',
   },
   {
-    id: 'REQ-TEAMS-APP-1',
+    id: 'REQ-PACKAGE-1',
     source: readme,
     promise: 'The app package for Teams keeps to schema 1.29 and asks for what the code uses, and for nothing else.',
   },

@@ -42,7 +42,7 @@ interface Manifest {
 
 const faults = (manifest: unknown) => AppManifestUtils.validateAgainstSchema(manifest as TeamsManifest, schema)
 
-describe('[REQ-TEAMS-APP-1] the manifest', () => {
+describe('[REQ-PACKAGE-1] the manifest', () => {
   it.each([true, false])('keeps to Microsoft’s schema (graph: %s)', async (graph) => {
     expect(await faults(filled(graph))).toEqual([])
     expect(filled(graph).manifestVersion).toBe('1.29')

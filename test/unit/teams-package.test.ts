@@ -44,7 +44,7 @@ ${teams}`,
 const TEAMS = (more = '') =>
   `channels: { teams: { appId: ${APP.toUpperCase()}, tenantId: 0b0b0b0b-0000-4000-8000-00000000000b, appPassword: hush, approvals: "19:a@thread.tacv2"${more} } }`
 
-describe('[REQ-TEAMS-APP-1] countersign teams package', () => {
+describe('[REQ-PACKAGE-1] countersign teams package', () => {
   it('writes the manifest with the ids of the settings, and the icons, the same bytes each time', async () => {
     const { out, printed, error } = await run(TEAMS())
     expect(error).toBeNull()
