@@ -14,10 +14,6 @@ import { type Asked, type Command, type CommandAnswer, type CommandWords, isPriv
 /** The bot's name in manifests/teams, by which it is mentioned. */
 export const BOT_NAME = 'Countersign'
 
-/** What manifests/teams offers as commands, and as the action beside the box that one writes in. */
-export const MESSAGE_COMMANDS = ['freeze', 'thaw', 'status', 'access', 'home', 'help'] as const
-export const COMPOSE_ACTION = 'countersign_access'
-
 /** UTF-16 units: a message has 28 KB at most, and nobody reads more on a phone. */
 const ANSWER_MAX = 8000
 

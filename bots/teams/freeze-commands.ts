@@ -3,16 +3,42 @@
  * whatever its owner chose. Everybody in a channel reads what is answered there, so that a freeze is told (the notice
  * says as much) and what waits for one person is not.
  */
+import type { TeamsSettings } from '../../src/config/settings.ts'
 import { type FreezeCommandsOptions, freezeCommands, type NamedTarget } from '../chat/freeze-commands.ts'
 import { callOf } from './commands.ts'
 import { type Asked, type Command, type CommandWords, isPrivate } from './feature.ts'
+import type { Transport } from './transport.ts'
+
+/** The address of whom a mention is of; null: nobody knows it. */
+export type AddressOf = (
+  conversation: Asked['conversation'],
+  person: CommandWords['mentioned'][number],
+) => Promise<string | null>
 
 export interface TeamsFreezeOptions extends FreezeCommandsOptions {
-  /** Of anyone of our tenant who is in this conversation, guests too: their agents may be stopped. Null: nobody knows. */
-  readonly addressOf: (
-    conversation: Asked['conversation'],
-    person: CommandWords['mentioned'][number],
-  ) => Promise<string | null>
+  readonly addressOf: AddressOf
+}
+
+/**
+ * Of anyone in this conversation whom our tenant vouches for, guests too: their agents may be there. What another tenant
+ * calls its people is whatever it chose, and would stop somebody else.
+ */
+export function createAddressOf({
+  ours,
+  transport,
+}: {
+  readonly ours: Pick<TeamsSettings, 'tenantId' | 'email'>
+  readonly transport: Pick<Transport, 'member'>
+}): AddressOf {
+  return async (conversation, { mri, oid }) => {
+    if (!mri.startsWith('29:')) return null
+    const member = await transport.member(conversation, mri)
+    // Of another person than was asked about, nothing that follows would be true.
+    if (member === null || member.mri !== mri || (oid !== null && member.oid.toLowerCase() !== oid)) return null
+    const isVouchedFor = member.userRole !== 'federated' && member.userRole !== 'anonymous'
+    if (!isVouchedFor || member.tenantId?.toLowerCase() !== ours.tenantId) return null
+    return (ours.email === 'mail' ? member.email : member.userPrincipalName) || null
+  }
 }
 
 export function teamsFreezeCommands(options: TeamsFreezeOptions): readonly Command[] {
