@@ -51,6 +51,7 @@ import type { RedisHandle } from '../jobs/redis.ts'
 import { connectRedis } from '../jobs/redis.ts'
 import { startRuns } from '../jobs/runs.ts'
 import { type SealingKeys, startSealingKeys } from '../jobs/sealing-keys.ts'
+import { createSeenCards } from '../jobs/seen-cards.ts'
 import { sessionBusy } from '../jobs/session-busy.ts'
 import { startSessionSummaries } from '../jobs/session-summary.ts'
 import type { SessionRegistry } from '../jobs/sessions.ts'
@@ -306,7 +307,7 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const slack = speaks ? openSlack(base, store, desks) : null
   const teams = speaks
     ? openTeams(base, store, {
-        ...{ ...desks, people, conversations },
+        ...{ ...desks, people, conversations, seenCards: createSeenCards(redis) },
         isFirst: (activity) => activities.take(`teams:${activity}`),
       })
     : null

@@ -14,20 +14,26 @@ import type {
   People,
   Readings,
   Reviews,
+  SeenCards,
   StandingGrants,
 } from '../../src/ports.ts'
 import { errorName } from '../chat/error-name.ts'
 import type { FreezeCommandsOptions } from '../chat/freeze-commands.ts'
 import type { HomeParts } from '../chat/home.ts'
 import type { ReviewClicksOptions } from '../chat/review-clicks.ts'
+import { openEntra } from './directory.ts'
 import { PUBLIC_CLOUD } from './endpoints.ts'
 import type { Feature } from './feature.ts'
+import { createGraph } from './graph.ts'
 import { createInbound } from './inbound.ts'
-import { openTransport } from './open-transport.ts'
+import { type OpenedTransport, openTransport } from './open-transport.ts'
+import { createOutgoing } from './outgoing.ts'
+import { judgeUser, reviewerOf } from './people.ts'
 
 export interface TeamsOptions {
   readonly settings: TeamsSettings
   readonly conversations: Conversations
+  readonly seenCards: SeenCards
   readonly reviews: Reviews
   readonly readings: Pick<Readings, 'seen'>
   readonly get: ApprovalStore['get']
@@ -47,7 +53,7 @@ export interface TeamsOptions {
 }
 
 export interface TeamsChannel {
-  readonly channel: Channel | null
+  readonly channel: Channel
   /** Serves POST /api/messages; mount it at the root, behind no body parser. */
   readonly router: IRouter
   start(): Promise<void>
@@ -57,24 +63,41 @@ export interface TeamsChannel {
 export function createTeamsChannel(options: TeamsOptions): TeamsChannel {
   const { settings, clock, log } = options
   const transport = openTransport({ settings, clock, log })
-  const { issuer, connectors } = settings.endpoints ?? PUBLIC_CLOUD
+  const endpoints = settings.endpoints ?? PUBLIC_CLOUD
+  const { issuer, connectors } = endpoints
   const inbound = createInbound({
     ours: { appId: settings.appId, tenantId: settings.tenantId, issuer, connectors },
     features: featuresOf(options),
     runCommand: async () => ({ message: null }),
     ...{ transport, conversations: options.conversations, isFirst: options.isFirst, clock, log },
   })
+  const outgoing = createOutgoing({
+    ...{ settings, transport, clock, log },
+    ...{ conversations: options.conversations, people: options.people, seenCards: options.seenCards, get: options.get },
+    ...{ reviewerOf: (member) => reviewerOf(member, settings), oidByEmail: oidByEmail(options, transport) },
+    graph: settings.graph ? createGraph({ origin: endpoints.graph, token: transport.token, clock }) : null,
+  })
   return {
-    channel: null,
+    channel: outgoing.channel,
     router: inbound.router,
     start: async () => {
       await transport.ready()
       // Nobody waits for it: holds work without Teams, and the outbox posts what is missing.
-      await transport.token((settings.endpoints ?? PUBLIC_CLOUD).scope).catch((error: unknown) => {
+      await transport.token(endpoints.scope).catch((error: unknown) => {
         log.error('teams gives the app no token', { channel: 'teams', error: errorName(error) })
       })
     },
     stop: () => inbound.settled(),
+  }
+}
+
+/** The one full member who has this address, as Graph knows them; nobody where it may not be asked. */
+function oidByEmail({ settings, clock }: TeamsOptions, transport: OpenedTransport) {
+  const entra = openEntra({ settings, transport, clock })
+  return async (email: string): Promise<string | null> => {
+    const user = (await entra?.userByAddress(email)) ?? null
+    const who = user === null ? null : judgeUser(user, user.id, settings)
+    return who?.ok === true && who.reviewer.email === email ? (user?.id ?? null) : null
   }
 }
 
