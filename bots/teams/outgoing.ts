@@ -5,13 +5,12 @@
  * A message into a channel begins a thread, and what follows it goes there; chats have no threads, so there it follows in
  * the talk. Nothing is broadcast: in a channel an answer lifts its thread to the end, where people see it.
  */
-import type { Approval } from '../../src/approval/approval.ts'
 import type { Card } from '../../src/approval/card.ts'
-import type { ApprovalId, EpochMs } from '../../src/brands.ts'
+import type { EpochMs } from '../../src/brands.ts'
 import type { TeamsSettings } from '../../src/config/settings.ts'
 import { noticeText } from '../../src/notice/notice-text.ts'
 import type { Reviewer } from '../../src/people/reviewer.ts'
-import { placeIn, placesOf } from '../../src/policy/place.ts'
+import { placeIn } from '../../src/policy/place.ts'
 import {
   type ApprovalStore,
   type Channel,
@@ -25,7 +24,6 @@ import {
   type People,
   type Place,
   placeOfRequester,
-  type SeenCards,
   type Sent,
   SUMMARY_DETAILS,
 } from '../../src/ports.ts'
@@ -57,16 +55,9 @@ export interface OutgoingOptions {
   readonly oidByEmail: (email: string) => Promise<string | null>
   /** Null: the settings don't allow it. */
   readonly graph: Graph | null
-  readonly seenCards: SeenCards
   readonly get: ApprovalStore['get']
   readonly clock: Clock
   readonly log: Log
-}
-
-export interface Outgoing {
-  readonly channel: Channel
-  /** A click says that this message shows this approval: it may be one whose posting nobody heard of. */
-  seen(approvalId: ApprovalId, conversationId: string, messageId: string): Promise<void>
 }
 
 interface Parts extends OutgoingOptions {
@@ -79,7 +70,7 @@ interface Parts extends OutgoingOptions {
 
 const REQUESTER = placeOfRequester('teams')
 
-export function createOutgoing(options: OutgoingOptions): Outgoing {
+export function createOutgoing(options: OutgoingOptions): Channel {
   const { settings, clock } = options
   const rooms = createRooms(options)
   const rosters = createRosters(options)
@@ -90,7 +81,7 @@ export function createOutgoing(options: OutgoingOptions): Outgoing {
   const posts = createPace({ ...paced, limits: POST_LIMITS })
   const updates = createPace({ ...paced, limits: UPDATE_LIMITS })
   const parts: Parts = { ...options, rooms, rosters, requesters, posts, updates }
-  return { channel: channelOf(parts), seen: (...message) => seen(parts, ...message) }
+  return channelOf(parts)
 }
 
 function channelOf(parts: Parts): Channel {
@@ -234,14 +225,11 @@ async function conversationFor(parts: Parts, sent: Sent): Promise<Conversation |
 }
 
 async function roomIn({ rooms, settings }: Parts, place: Place): Promise<Conversation> {
-  const room = roomOf(place, settings)
-  if (room === null) throw new ChannelRefused(`channels.teams has no place "${place}"`, { code: 'unknown_place' })
-  return rooms.named(room)
-}
-
-function roomOf(place: Place, { approvals }: Parts['settings']): string | null {
   const parsed = placeIn(place)
-  return parsed?.channel === 'teams' ? (parsed.room ?? approvals) : null
+  if (parsed?.channel !== 'teams') {
+    throw new ChannelRefused(`channels.teams has no place "${place}"`, { code: 'unknown_place' })
+  }
+  return rooms.named(parsed.room ?? settings.approvals)
 }
 
 const summariesIn = ({ rooms, settings }: Parts) => rooms.named(settings.summaries)
@@ -253,23 +241,4 @@ async function find(parts: Parts, sent: Sent, at: EpochMs): Promise<MessageRef |
   const threadId = sent.kind === 'reply' && conversation.kind === 'channel' ? readRef(sent.ref).message : null
   const groups = await rooms.groupsOf(conversation)
   return findSent({ graph, appId: settings.appId, conversation, groups, threadId, sent, at })
-}
-
-/** Anyone may say it of any message, so only a message of a place of this approval's can be one. */
-async function seen(parts: Parts, approvalId: ApprovalId, conversationId: string, messageId: string): Promise<void> {
-  const approval = await parts.get(approvalId)
-  const place = approval === null ? null : await placeAt(parts, approval, conversationId)
-  if (place === null) return
-  await parts.seenCards.seen(approvalId, place, writeRef({ conversation: conversationId, message: messageId }))
-}
-
-async function placeAt(parts: Parts, approval: Approval, conversationId: string): Promise<Place | null> {
-  const { channels, rooms } = approval
-  const places = placesOf({ channels: channels.length === 0 ? ['teams'] : channels, rooms })
-  const room = places.find((place) => roomOf(place, parts.settings) === conversationId)
-  if (room !== undefined) return room
-  const known = await parts.conversations.get(conversationId)
-  if (known?.kind !== 'personal') return null
-  const own = await parts.requesters.conversationWith(approval)
-  return own?.id === conversationId ? REQUESTER : null
 }

@@ -71,14 +71,14 @@ export function createTeamsChannel(options: TeamsOptions): TeamsChannel {
     runCommand: async () => ({ message: null }),
     ...{ transport, conversations: options.conversations, isFirst: options.isFirst, clock, log },
   })
-  const outgoing = createOutgoing({
+  const channel = createOutgoing({
     ...{ settings, transport, clock, log },
-    ...{ conversations: options.conversations, people: options.people, seenCards: options.seenCards, get: options.get },
+    ...{ conversations: options.conversations, people: options.people, get: options.get },
     ...{ reviewerOf: (member) => reviewerOf(member, settings), oidByEmail: oidByEmail(options, transport) },
     graph: settings.graph ? createGraph({ origin: endpoints.graph, token: transport.token, clock }) : null,
   })
   return {
-    channel: outgoing.channel,
+    channel,
     router: inbound.router,
     start: async () => {
       await transport.ready()

@@ -2,8 +2,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createGraph } from '../../bots/teams/graph.ts'
 import { openTransport } from '../../bots/teams/open-transport.ts'
-import { createOutgoing, type Outgoing } from '../../bots/teams/outgoing.ts'
-import { markOf } from '../../bots/teams/sent.ts'
+import { createOutgoing } from '../../bots/teams/outgoing.ts'
+import { markOf, writeRef } from '../../bots/teams/sent.ts'
 import type { TeamsMember } from '../../bots/teams/transport.ts'
 import { createApprovalStore, type RedisApprovalStore } from '../../jobs/approvals/store.ts'
 import { createConversations } from '../../jobs/conversations.ts'
@@ -19,7 +19,7 @@ import type { ApprovalId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
 import type { TeamsSettings } from '../../src/config/settings.ts'
 import { isObject, type JsonValue } from '../../src/json/value.ts'
-import { ChannelBusy, ChannelRefused, type Conversations, type Log, type Place } from '../../src/ports.ts'
+import { type Channel, ChannelBusy, ChannelRefused, type Conversations, type Log, type Place } from '../../src/ports.ts'
 import { Secret } from '../../src/secret.ts'
 import { aFreshApproval, reviewed } from '../support/approvals.ts'
 import { type FakeTeams, startFakeTeams } from '../support/fake-teams.ts'
@@ -90,7 +90,7 @@ function reviewerOf({ oid, tenantId, name, email, userRole }: TeamsMember) {
 }
 
 /** As a process that starts: its own client, its own memory of Teams' pace. */
-function outgoing({ graph = true, approvals = APPROVALS } = {}): Outgoing {
+function outgoing({ graph = true, approvals = APPROVALS } = {}): Channel {
   const settings: TeamsSettings = {
     appId: teams.appId,
     tenantId: teams.tenantId,
@@ -112,7 +112,6 @@ function outgoing({ graph = true, approvals = APPROVALS } = {}): Outgoing {
     reviewerOf,
     oidByEmail: async () => null,
     graph: graph ? createGraph({ origin: teams.endpoints.graph, token: transport.token, clock }) : null,
-    seenCards: createSeenCards(redis),
     get: store.get,
     clock,
     log,
@@ -120,7 +119,7 @@ function outgoing({ graph = true, approvals = APPROVALS } = {}): Outgoing {
 }
 
 function outbox(options: Parameters<typeof outgoing>[0] = {}) {
-  const { channel, seen } = outgoing(options)
+  const channel = outgoing(options)
   const started = startOutbox({ redis, inbox, store, channels: [channel], cardOf, clock, log })
   let closing: Promise<void> | undefined
   const close = () => {
@@ -128,7 +127,7 @@ function outbox(options: Parameters<typeof outgoing>[0] = {}) {
     return closing
   }
   cleanups.push(close)
-  return { close, channel, seen }
+  return { close, channel }
 }
 
 async function anOpenHold(change: Partial<Approval> = {}): Promise<ApprovalId> {
@@ -152,6 +151,10 @@ const sends = () => teams.calls.filter(({ operation }) => operation === 'send').
 /** It was tried, and the process died before it could remember more. */
 const tried = (id: ApprovalId, msAgo = 0, place: Place = 'teams') =>
   redis.call('HSET', redis.key('cards', id), `${place}:posting:card`, Date.now() - msAgo)
+
+/** As a click on that message tells. */
+const seen = (id: ApprovalId, message: string) =>
+  createSeenCards(redis).seen(id, 'teams', writeRef({ conversation: APPROVALS, message }))
 
 describe('an approval', () => {
   it('begins a thread in the channel and is told to the person behind the agent, and both follow what becomes of it', async () => {
@@ -263,7 +266,7 @@ describe('an answer of Teams that is lost', () => {
   it('[REQ-DELIVERY-5] without Graph is never posted again; a click on it makes it the one that is repainted', async () => {
     await installed()
     teams.failNext('send', { isAnswerLost: true })
-    const { seen } = outbox({ graph: false })
+    outbox({ graph: false })
     const id = await anOpenHold()
     await nothingIsDue()
     expect(cardsOf(id)).toHaveLength(1)
@@ -272,9 +275,7 @@ describe('an answer of Teams that is lost', () => {
     await store.apply(id, { type: 'agent_left', awaySince: epochMs(Date.now()), at: epochMs(Date.now()) })
     await nothingIsDue()
     expect([sends(), errors.length], 'it neither spins nor complains again').toEqual([said, 1])
-    // Of another conversation it may be a copy, and says nothing.
-    await seen(id, SUMMARIES, cardsOf(id)[0]?.id ?? '')
-    await seen(id, APPROVALS, cardsOf(id)[0]?.id ?? '')
+    await seen(id, cardsOf(id)[0]?.id ?? '')
     await store.apply(id, reviewed('approve', 'carol'))
     await nothingIsDue()
     await until('it is repainted', () => textIn(cardsOf(id)[0]).includes('Approved by carol'))
@@ -283,11 +284,11 @@ describe('an answer of Teams that is lost', () => {
 
   it('a click on a forwarded copy takes nothing from a card that is known', async () => {
     await installed()
-    const { seen } = outbox()
+    outbox()
     const id = await anOpenHold()
     await nothingIsDue()
     const copy = teams.forge({ conversationId: APPROVALS, card: cardsOf(id)[0]?.card ?? null })
-    await seen(id, APPROVALS, copy)
+    await seen(id, copy)
     await store.apply(id, reviewed('approve', 'carol'))
     await nothingIsDue()
     expect(cardsOf(id).map((message) => textIn(message).includes('Approved by carol'))).toEqual([true, false])
@@ -314,7 +315,7 @@ describe('Teams’ limits', () => {
 
 describe('a conversation', () => {
   it('that Teams has not told of is waited for, and the log says once what to do', async () => {
-    const { channel } = outgoing()
+    const channel = outgoing()
     const card = cardOf(aFreshApproval({ channels: ['teams'] }))
     await expect(channel.post(card, 'teams')).rejects.toBeInstanceOf(ChannelBusy)
     await expect(channel.post(card, 'teams')).rejects.toBeInstanceOf(ChannelBusy)
@@ -323,7 +324,7 @@ describe('a conversation', () => {
   })
 
   it('that the app was taken out of is refused, known no more, and the log says so', async () => {
-    const { channel } = outgoing()
+    const channel = outgoing()
     const { serviceUrl, tenantId } = teams
     const gone = { id: APPROVALS, kind: 'channel', tenantId, serviceUrl, oid: null, teamGroupId: TEAM_GROUP } as const
     await conversations.remember(gone)

@@ -86,7 +86,7 @@ export async function teamsDriver(): Promise<ChannelDriver> {
       { id, kind: 'channel', tenantId, serviceUrl, oid: null, teamGroupId: TEAM_GROUP } satisfies Conversation,
     ]),
   )
-  const { channel } = createTeamsOutgoing({
+  const channel = createTeamsOutgoing({
     settings,
     transport: openTransport({ settings, clock, log }),
     conversations: {
@@ -100,7 +100,6 @@ export async function teamsDriver(): Promise<ChannelDriver> {
     reviewerOf: () => null,
     oidByEmail: async () => null,
     graph: null,
-    seenCards: { seen: async () => undefined },
     ...{ get: store.get, clock, log },
   })
   const at = (ref: MessageRef) => String((JSON.parse(ref) as { message: string }).message)
