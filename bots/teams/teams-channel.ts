@@ -3,13 +3,17 @@
  * Which library speaks the protocol is the settings' choice; see transport.ts.
  */
 import type { IRouter } from 'express'
+import type { Approval } from '../../src/approval/approval.ts'
+import { cardOf } from '../../src/approval/card-of.ts'
 import type { TeamsSettings } from '../../src/config/settings.ts'
 import type {
   AccessDesk,
   ApprovalStore,
   Channel,
   Clock,
+  Conversation,
   Conversations,
+  EndedSession,
   Log,
   People,
   Readings,
@@ -20,20 +24,37 @@ import type {
 import { errorName } from '../chat/error-name.ts'
 import type { FreezeCommandsOptions } from '../chat/freeze-commands.ts'
 import type { HomeParts } from '../chat/home.ts'
+import { SAID_NOTHING } from '../chat/private-answer.ts'
 import type { ReviewClicksOptions } from '../chat/review-clicks.ts'
-import { openEntra } from './directory.ts'
+import { viewerOf } from '../chat/viewer.ts'
+import type { WhoClicked } from '../chat/who-clicked.ts'
+import { accessCommand, createAccessFeature } from './access-feature.ts'
+import { ownCard } from './card.ts'
+import type { AdaptiveCard } from './card-elements.ts'
+import { createCommands } from './commands.ts'
+import { linkToMessage } from './deep-link.ts'
+import { oidByEmail, openEntra } from './directory.ts'
 import { PUBLIC_CLOUD } from './endpoints.ts'
-import type { Feature } from './feature.ts'
+import type { Asked, Command, CommandWords, Feature } from './feature.ts'
+import { teamsFreezeCommands } from './freeze-commands.ts'
 import { createGraph } from './graph.ts'
+import { type ApprovalViewer, createTeamsHome, type TeamsHome } from './home-feature.ts'
 import { createInbound } from './inbound.ts'
-import { type OpenedTransport, openTransport } from './open-transport.ts'
-import { createOutgoing } from './outgoing.ts'
-import { judgeUser, reviewerOf } from './people.ts'
+import type { OpenedTransport } from './open-transport.ts'
+import { createOutgoing, type Outgoing } from './outgoing.ts'
+import { createOwnPlaces, type OwnPlaces } from './own-places.ts'
+import { REQUESTER_PAINTING, REVIEW_PAINTING } from './painting.ts'
+import { reviewerOf } from './people.ts'
+import { createRequesterFeature } from './requester-feature.ts'
+import { createReviewFeature } from './review-feature.ts'
+import { createReviewers } from './reviewers.ts'
+import { readRef } from './sent.ts'
 
 export interface TeamsOptions {
   readonly settings: TeamsSettings
-  readonly conversations: Conversations
+  readonly transport: OpenedTransport
   readonly seenCards: SeenCards
+  readonly conversations: Conversations
   readonly reviews: Reviews
   readonly readings: Pick<Readings, 'seen'>
   readonly get: ApprovalStore['get']
@@ -60,25 +81,36 @@ export interface TeamsChannel {
   stop(): Promise<void>
 }
 
+/** What people do here is known to be theirs, and where it counts. */
+interface Parts extends TeamsOptions {
+  readonly whoClicked: (asked: Asked) => Promise<WhoClicked>
+  readonly places: OwnPlaces
+  readonly seen: Outgoing['seen']
+  /** Null where no clicks are received. */
+  readonly botHome: TeamsHome | null
+}
+
 export function createTeamsChannel(options: TeamsOptions): TeamsChannel {
-  const { settings, clock, log } = options
-  const transport = openTransport({ settings, clock, log })
+  const { settings, transport, log } = options
   const endpoints = settings.endpoints ?? PUBLIC_CLOUD
-  const { issuer, connectors } = endpoints
-  const inbound = createInbound({
-    ours: { appId: settings.appId, tenantId: settings.tenantId, issuer, connectors },
-    features: featuresOf(options),
-    runCommand: async () => ({ message: null }),
-    ...{ transport, conversations: options.conversations, isFirst: options.isFirst, clock, log },
+  const entra = openEntra(options)
+  const outgoing = createOutgoing({
+    ...options,
+    reviewerOf: (member) => reviewerOf(member, settings),
+    oidByEmail: (email) => oidByEmail(entra, email, settings),
+    graph: settings.graph
+      ? createGraph({ origin: endpoints.graph, token: transport.token, clock: options.clock })
+      : null,
   })
-  const channel = createOutgoing({
-    ...{ settings, transport, clock, log },
-    ...{ conversations: options.conversations, people: options.people, get: options.get },
-    ...{ reviewerOf: (member) => reviewerOf(member, settings), oidByEmail: oidByEmail(options, transport) },
-    graph: settings.graph ? createGraph({ origin: endpoints.graph, token: transport.token, clock }) : null,
+  const parts = partsOf(options, { ...createReviewers({ ...options, ours: settings, entra }), seen: outgoing.seen })
+  const inbound = createInbound({
+    ...options,
+    ours: { ...settings, issuer: endpoints.issuer, connectors: endpoints.connectors },
+    features: featuresOf(parts),
+    runCommand: createCommands({ commands: commandsOf(parts), whoActed: parts.whoClicked, log }),
   })
   return {
-    channel,
+    channel: outgoing.channel,
     router: inbound.router,
     start: async () => {
       await transport.ready()
@@ -91,17 +123,67 @@ export function createTeamsChannel(options: TeamsOptions): TeamsChannel {
   }
 }
 
-/** The one full member who has this address, as Graph knows them; nobody where it may not be asked. */
-function oidByEmail({ settings, clock }: TeamsOptions, transport: OpenedTransport) {
-  const entra = openEntra({ settings, transport, clock })
-  return async (email: string): Promise<string | null> => {
-    const user = (await entra?.userByAddress(email)) ?? null
-    const who = user === null ? null : judgeUser(user, user.id, settings)
-    return who?.ok === true && who.reviewer.email === email ? (user?.id ?? null) : null
-  }
+function partsOf(options: TeamsOptions, made: Pick<Parts, 'whoClicked' | 'seen'>): Parts {
+  const places = createOwnPlaces({ ...options, approvalsRoom: options.settings.approvals })
+  const { home } = options
+  const botHome =
+    home === null
+      ? null
+      : createTeamsHome({
+          ...{ ...options, ...home, ...made, places },
+          paintApproval: (approval, viewer) => paintFor(approval, viewer, home.people),
+          linkTo: (session) => linkTo(options, session),
+        })
+  return { ...options, ...made, places, botHome }
 }
 
 /** What cards, dialogs and the compose action do: a line each. */
-function featuresOf(_options: TeamsOptions): readonly Feature[] {
-  return []
+function featuresOf(parts: Parts): readonly Feature[] {
+  const { access, get, listPending, botHome } = parts
+  return [
+    createReviewFeature({ ...parts, approvals: { get, listPending }, painting: REVIEW_PAINTING }),
+    createRequesterFeature({ ...parts, painting: REQUESTER_PAINTING }),
+    createAccessFeature({ ...parts, desk: access }),
+    ...(botHome === null ? [] : [botHome.feature]),
+  ]
+}
+
+/** What people write: a line each. */
+function commandsOf(parts: Parts): readonly Command[] {
+  const { freezing, listPending, botHome } = parts
+  return [
+    ...(botHome === null ? [] : [botHome.command]),
+    accessCommand,
+    ...teamsFreezeCommands({
+      ...{ ...freezing, listPending },
+      addressOf: (conversation, person) => addressOf(parts, conversation, person),
+    }),
+  ]
+}
+
+/** Of a mention: whoever it is of in this very conversation, and in our tenant. Null: nobody knows. */
+async function addressOf(
+  { settings, transport }: TeamsOptions,
+  conversation: Conversation,
+  { mri, oid }: CommandWords['mentioned'][number],
+): Promise<string | null> {
+  const member = await transport.member(conversation, oid ?? mri)
+  if (member === null || member.tenantId !== settings.tenantId || member.mri !== mri) return null
+  return settings.email === 'mail' ? member.email : member.userPrincipalName
+}
+
+/** With the buttons that are for them; where nobody can tell, with all: the click decides. */
+async function paintFor(
+  approval: Approval,
+  { reviewer, mri }: ApprovalViewer,
+  people: Pick<People, 'isMember'>,
+): Promise<AdaptiveCard> {
+  const viewer = await viewerOf(approval, reviewer, people).catch(() => null)
+  return ownCard(cardOf(approval), { viewer, answer: SAID_NOTHING, mri })
+}
+
+async function linkTo({ conversations, settings }: TeamsOptions, { ref }: EndedSession): Promise<string | null> {
+  const { conversation, message } = readRef(ref)
+  const known = await conversations.get(conversation)
+  return known === null ? null : linkToMessage(known, message, { isPublicCloud: settings.endpoints === null })
 }
