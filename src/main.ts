@@ -21,7 +21,7 @@ import type { StepUp } from '../bots/step-up/step-up.ts'
 import { createStepUp } from '../bots/step-up/step-up.ts'
 import { createTeamsDirectory, type TeamsDirectory } from '../bots/teams/directory.ts'
 import { TEAMS_ONCE_MS } from '../bots/teams/inbound.ts'
-import { openTransport } from '../bots/teams/open-transport.ts'
+import { type OpenedTransport, openTransport } from '../bots/teams/open-transport.ts'
 import type { TeamsChannel, TeamsOptions } from '../bots/teams/teams-channel.ts'
 import { createTeamsChannel } from '../bots/teams/teams-channel.ts'
 import { startApprovalSteps } from '../jobs/approval-steps.ts'
@@ -249,7 +249,8 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const lookedUp = [...settings.people.groups.values()].flatMap((group) => group.lookedUp)
   const signedIn = createSignedInGroups(redis, { members: lookedUp, clock, log })
   const conversations = createConversations(redis)
-  const { groups, persons } = openDirectories(base, { conversations, rooms: base.policy.rooms })
+  const transport = openTeamsTransport(base)
+  const { groups, persons } = openDirectories(base, { transport, conversations, rooms: base.policy.rooms })
   const people = peopleOf(settings.people.groups, { groups: [...groups, signedIn.source], persons })
   const readings = createReadings(redis)
   const reviews = createReviews({
@@ -305,16 +306,15 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const home = roles.has('bots') ? { approvals: store, people, sessions: recent } : null
   const desks = { reviews, readings, access, grants: standingGrants, home, stepUpLink, freezing, isFirst }
   const slack = speaks ? openSlack(base, store, desks) : null
-  const teams = speaks
-    ? openTeams(base, store, {
-        ...{ ...desks, people, conversations, seenCards: createSeenCards(redis) },
-        isFirst: (activity) => activities.take(`teams:${activity}`),
-      })
-    : null
+  const teams =
+    speaks && transport !== null
+      ? openTeams(base, store, {
+          ...{ ...desks, transport, people, conversations, seenCards: createSeenCards(redis) },
+          isFirst: (activity) => activities.take(`teams:${activity}`),
+        })
+      : null
   const consolePage = roles.has('bots') ? openConsole(base, store, { reviews, stepUpLink }) : null
-  const channels = [slack?.channel, teams?.channel, consolePage?.channel].filter(
-    (channel) => channel !== undefined && channel !== null,
-  )
+  const channels = [slack?.channel, teams?.channel, consolePage?.channel].filter((channel) => channel !== undefined)
   closers.push(
     () => slack?.stop(),
     () => teams?.stop(),
@@ -587,11 +587,13 @@ export function credentialsOf(settings: Settings): ReadonlyMap<string, StaticCre
 /** What is asked over the network about groups and people. The same for the service and for `doctor`. */
 export function openDirectories(
   { settings, clock, log }: Pick<Base, 'settings' | 'clock' | 'log'>,
-  known: { readonly conversations: Conversations; readonly rooms: readonly Place[] },
+  known: TeamsKnown,
 ): Directories {
   const { okta } = settings.people
   const { slack, teams } = settings.channels
-  const tenants = teams === null ? [] : [openTeamsDirectory(teams, known, { clock, log })]
+  const { transport } = known
+  const tenants =
+    teams === null || transport === null ? [] : [openTeamsDirectory(teams, { ...known, transport, clock, log })]
   const named: [string | null, { botToken: Secret }][] = slack === null ? [] : [[null, slack], ...slack.workspaces]
   const workspaces = named.map(([workspace, { botToken }]) =>
     createSlackDirectory({ botToken, apiUrl: slack?.apiUrl ?? undefined, workspace, clock, log }),
@@ -606,14 +608,29 @@ export function openDirectories(
   }
 }
 
+interface TeamsKnown {
+  /** Null: Teams is not configured. */
+  readonly transport: OpenedTransport | null
+  readonly conversations: Conversations
+  readonly rooms: readonly Place[]
+}
+
 function openTeamsDirectory(
   teams: TeamsSettings,
-  { conversations, rooms }: { readonly conversations: Conversations; readonly rooms: readonly Place[] },
-  world: Pick<Base, 'clock' | 'log'>,
+  parts: TeamsKnown & { readonly transport: OpenedTransport } & Pick<Base, 'clock' | 'log'>,
 ): TeamsDirectory {
-  const named = rooms.map(placeIn).flatMap((place) => (place?.channel === 'teams' ? (place.room ?? []) : []))
-  const transport = openTransport({ settings: teams, ...world })
-  return createTeamsDirectory({ settings: teams, transport, conversations, rooms: named, ...world })
+  const rooms = parts.rooms.map(placeIn).flatMap((place) => (place?.channel === 'teams' ? (place.room ?? []) : []))
+  return createTeamsDirectory({ ...parts, settings: teams, rooms })
+}
+
+/** One for all of a process: its keys and its tokens. The same for the service and for `doctor`. */
+export function openTeamsTransport({
+  settings,
+  clock,
+  log,
+}: Pick<Base, 'settings' | 'clock' | 'log'>): OpenedTransport | null {
+  const { teams } = settings.channels
+  return teams === null ? null : openTransport({ settings: teams, clock, log })
 }
 
 /** The same for the service and for `doctor`. */
@@ -630,8 +647,7 @@ export function openSlack(
   return createSlackChannel({ ...slack, apiUrl: slack.apiUrl ?? undefined, ...desks, get, listPending, clock, log })
 }
 
-/** The same for the service and for `doctor`. */
-export function openTeams(
+function openTeams(
   { settings, clock, log }: Pick<Base, 'settings' | 'clock' | 'log'>,
   { get, listPending }: Pick<ApprovalStore, 'get' | 'listPending'>,
   desks: Omit<TeamsOptions, 'settings' | 'get' | 'listPending' | 'clock' | 'log'>,

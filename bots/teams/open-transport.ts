@@ -1,6 +1,6 @@
 /**
  * The library that the settings choose, and it alone: each of them takes a while and tens of megabytes to load. It is
- * loaded beside the start, which waits for nobody; what is asked before that waits for it.
+ * loaded when it is first asked for anything, beside a start that waits for nobody.
  */
 import type { LibraryParts, TransportParts } from './connector.ts'
 import { PUBLIC_CLOUD } from './endpoints.ts'
@@ -12,19 +12,20 @@ export interface OpenedTransport extends Transport {
 }
 
 export function openTransport(parts: TransportParts): OpenedTransport {
-  const { endpoints } = parts.settings
-  const loading = load({ ...parts, endpoints: endpoints ?? PUBLIC_CLOUD })
-  // Handled here for a caller that never asks.
-  loading.catch(() => undefined)
+  let loading: Promise<Transport> | null = null
+  const loaded = () => {
+    loading ??= load({ ...parts, endpoints: parts.settings.endpoints ?? PUBLIC_CLOUD })
+    return loading
+  }
   return {
-    ready: async () => void (await loading),
-    verify: async (...args) => (await loading).verify(...args),
-    send: async (...args) => (await loading).send(...args),
-    update: async (...args) => (await loading).update(...args),
-    openPersonal: async (...args) => (await loading).openPersonal(...args),
-    member: async (...args) => (await loading).member(...args),
-    members: async (...args) => (await loading).members(...args),
-    token: async (...args) => (await loading).token(...args),
+    ready: async () => void (await loaded()),
+    verify: async (...args) => (await loaded()).verify(...args),
+    send: async (...args) => (await loaded()).send(...args),
+    update: async (...args) => (await loaded()).update(...args),
+    openPersonal: async (...args) => (await loaded()).openPersonal(...args),
+    member: async (...args) => (await loaded()).member(...args),
+    members: async (...args) => (await loaded()).members(...args),
+    token: async (...args) => (await loaded()).token(...args),
   }
 }
 

@@ -8,7 +8,6 @@ import path from 'node:path'
 import type { Command } from 'commander'
 import { checkSignIn } from '../../bots/step-up/step-up.ts'
 import { checkTeams } from '../../bots/teams/check.ts'
-import { openTransport } from '../../bots/teams/open-transport.ts'
 import { connectRedis, inspectRedis } from '../../jobs/redis.ts'
 import { KNOWN_BY_TOKENS } from '../../jobs/signed-in-groups.ts'
 import { createAuthenticator } from '../../proxy/authenticate/authenticator.ts'
@@ -18,7 +17,7 @@ import { openUpstreams } from '../../proxy/upstreams.ts'
 import { epochMs } from '../brands.ts'
 import type { Settings } from '../config/settings.ts'
 import { GatewayError } from '../errors.ts'
-import { credentialsOf, openDirectories, openSlack } from '../main.ts'
+import { credentialsOf, openDirectories, openSlack, openTeamsTransport } from '../main.ts'
 import { createMasker } from '../masking/masker.ts'
 import type { CompiledPolicy } from '../policy/evaluate.ts'
 import type { Clock, Conversations, Log } from '../ports.ts'
@@ -197,8 +196,8 @@ async function* checkSlack(settings: Settings, rooms: CompiledPolicy['rooms']): 
 
 async function* checkTeamsApp(settings: Settings, rooms: CompiledPolicy['rooms']): AsyncGenerator<Check> {
   const { teams } = settings.channels
-  if (teams === null) return
-  const transport = openTransport({ settings: teams, clock, log: silent })
+  const transport = openTeamsTransport({ settings, clock, log: silent })
+  if (teams === null || transport === null) return
   const { publicUrl } = settings.gateway
   for (const line of await checkTeams(
     { settings: teams, transport, conversations: NO_CONVERSATIONS, clock, log: silent },
@@ -225,7 +224,7 @@ async function* checkGroups(settings: Settings, rooms: CompiledPolicy['rooms']):
   }
   const { groups: sources } = openDirectories(
     { settings, clock, log: silent },
-    { conversations: NO_CONVERSATIONS, rooms },
+    { transport: openTeamsTransport({ settings, clock, log: silent }), conversations: NO_CONVERSATIONS, rooms },
   )
   for (const [member, names] of namedIn) {
     const check = `people.groups ${names.join(', ')}`
