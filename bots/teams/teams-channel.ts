@@ -41,13 +41,14 @@ import { createGraph } from './graph.ts'
 import { type ApprovalViewer, createTeamsHome, type TeamsHome } from './home-feature.ts'
 import { createInbound } from './inbound.ts'
 import type { OpenedTransport } from './open-transport.ts'
-import { createOutgoing, type Outgoing } from './outgoing.ts'
+import { createOutgoing } from './outgoing.ts'
 import { createOwnPlaces, type OwnPlaces } from './own-places.ts'
 import { REQUESTER_PAINTING, REVIEW_PAINTING } from './painting.ts'
 import { reviewerOf } from './people.ts'
 import { createRequesterFeature } from './requester-feature.ts'
 import { createReviewFeature } from './review-feature.ts'
 import { createReviewers } from './reviewers.ts'
+import { createRooms } from './rooms.ts'
 import { readRef } from './sent.ts'
 
 export interface TeamsOptions {
@@ -85,7 +86,6 @@ export interface TeamsChannel {
 interface Parts extends TeamsOptions {
   readonly whoClicked: (asked: Asked) => Promise<WhoClicked>
   readonly places: OwnPlaces
-  readonly seen: Outgoing['seen']
   /** Null where no clicks are received. */
   readonly botHome: TeamsHome | null
 }
@@ -102,7 +102,7 @@ export function createTeamsChannel(options: TeamsOptions): TeamsChannel {
       ? createGraph({ origin: endpoints.graph, token: transport.token, clock: options.clock })
       : null,
   })
-  const parts = partsOf(options, { ...createReviewers({ ...options, ours: settings, entra }), seen: outgoing.seen })
+  const parts = partsOf(options, createReviewers({ ...options, ours: settings, entra }))
   const inbound = createInbound({
     ...options,
     ours: { ...settings, issuer: endpoints.issuer, connectors: endpoints.connectors },
@@ -123,8 +123,8 @@ export function createTeamsChannel(options: TeamsOptions): TeamsChannel {
   }
 }
 
-function partsOf(options: TeamsOptions, made: Pick<Parts, 'whoClicked' | 'seen'>): Parts {
-  const places = createOwnPlaces({ ...options, approvalsRoom: options.settings.approvals })
+function partsOf(options: TeamsOptions, made: Pick<Parts, 'whoClicked'>): Parts {
+  const places = createOwnPlaces({ ...options, rooms: createRooms(options), approvalsRoom: options.settings.approvals })
   const { home } = options
   const botHome =
     home === null
