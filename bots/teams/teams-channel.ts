@@ -94,7 +94,7 @@ export function createTeamsChannel(options: TeamsOptions): TeamsChannel {
   const { settings, transport, log } = options
   const endpoints = settings.endpoints ?? PUBLIC_CLOUD
   const entra = openEntra(options)
-  const outgoing = createOutgoing({
+  const channel = createOutgoing({
     ...options,
     reviewerOf: (member) => reviewerOf(member, settings),
     oidByEmail: (email) => oidByEmail(entra, email, settings),
@@ -110,7 +110,7 @@ export function createTeamsChannel(options: TeamsOptions): TeamsChannel {
     runCommand: createCommands({ commands: commandsOf(parts), whoActed: parts.whoClicked, log }),
   })
   return {
-    channel: outgoing.channel,
+    channel,
     router: inbound.router,
     start: async () => {
       await transport.ready()
