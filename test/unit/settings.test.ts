@@ -115,6 +115,85 @@ describe('groups elsewhere', () => {
   })
 })
 
+describe('Microsoft Teams', () => {
+  const [APP, TENANT, PERSON] = ['a', 'b', 'c'].map((digit) => `${digit.repeat(8)}-0000-4000-8000-000000000000`)
+  const ROOM = '19:abc@thread.tacv2'
+  const teams = (more = '', password = 'appPassword: p, ') =>
+    `channels: { teams: { appId: ${APP?.toUpperCase()}, tenantId: ${TENANT}, ${password}approvals: "${ROOM}"${more} } }`
+  const group = (member: string) => `people: { groups: { a: ["${member}"] } }`
+
+  it('has a default for all but the app, its secret and where to ask', () => {
+    expect(settings(file({ x: teams() })).channels.teams).toEqual({
+      ...{ appId: APP, tenantId: TENANT, appType: 'SingleTenant', appPassword: expect.anything() },
+      ...{ approvals: ROOM, summaries: ROOM, library: 'botbuilder', email: 'mail', graph: false, endpoints: null },
+    })
+    expect(settings(file({ x: 'channels: { teams: { appId: "${A:-}", approvals: "${B:-}" } }' })).channels.teams).toBe(
+      null,
+    )
+  })
+
+  it('may be another cloud’s, and a managed identity’s', () => {
+    const government =
+      ', appType: UserAssignedMSI, endpoints: { login: https://login.microsoftonline.us/, openIdMetadata: https://login.botframework.azure.us/v1/.well-known/openidconfiguration, issuer: https://api.botframework.us, scope: https://api.botframework.us/.default, graph: https://graph.microsoft.us, connectors: [https://smba.infra.gov.teams.microsoft.us] }'
+    expect(settings(file({ x: teams(government, '') })).channels.teams).toMatchObject({
+      appPassword: null,
+      endpoints: { login: 'https://login.microsoftonline.us', graph: 'https://graph.microsoft.us' },
+    })
+  })
+
+  it('names people and groups', () => {
+    const members = [`teams:user:${PERSON}`, `teams:team:${ROOM}`, `entra:group:${PERSON}`]
+    const read = settings(
+      file({ x: `${teams(', graph: "true"')}\npeople: { groups: { a: ${JSON.stringify(members)} } }` }),
+    )
+    expect(read.people.groups.get('a')).toMatchObject({
+      reviewerIds: new Set([`teams:${TENANT}:${PERSON}`]),
+      lookedUp: members.slice(1),
+    })
+  })
+
+  it.each<[string, string, string]>([
+    [
+      'an app that is no GUID',
+      teams().replace(String(APP?.toUpperCase()), 'x'),
+      'channels.teams.appId: is not an id of Entra',
+    ],
+    [
+      'a tenant that is no GUID',
+      teams().replace(String(TENANT), 'x'),
+      'channels.teams.tenantId: is not an id of Entra',
+    ],
+    ['a conversation’s name', teams().replace(ROOM, 'General'), 'channels.teams.approvals: is not a conversation’s id'],
+    ['no secret', teams('', ''), 'channels.teams.appPassword: is missing'],
+    [
+      'a secret of a managed identity',
+      teams(', appType: UserAssignedMSI'),
+      'channels.teams.appPassword: is not used with a managed identity',
+    ],
+    ['an unknown library', teams(', library: x'), 'channels.teams.library: must be one of botbuilder, agents-hosting'],
+    ['an unknown address', teams(', email: upn'), 'channels.teams.email: must be one of mail, userPrincipalName'],
+    ['graph that is neither', teams(', graph: yes please'), 'channels.teams.graph: must be true or false'],
+    [
+      'a group of Entra without Graph',
+      `${teams()}\n${group(`entra:group:${PERSON}`)}`,
+      'people.groups.a[0]: needs channels.teams.graph: true',
+    ],
+    [
+      'a person without Teams',
+      group(`teams:user:${PERSON}`),
+      'people.groups.a[0]: is looked up in Teams, and channels.teams is not set',
+    ],
+    [
+      'a team without Teams',
+      group(`teams:team:${ROOM}`),
+      'people.groups.a[0]: is looked up in Teams, and channels.teams is not set',
+    ],
+    ['a team by name', `${teams()}\n${group('teams:team:Ops')}`, 'people.groups.a[0]: is not a person or a group'],
+  ])('refuses %s', (_sentence, x, problem) => {
+    expect(problems(file({ x }))).toEqual([problem])
+  })
+})
+
 describe('settings as people write them', () => {
   it('read everything', () => {
     const read = settings(
