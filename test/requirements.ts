@@ -270,6 +270,17 @@ export const requirements: readonly Requirement[] = [
     promise: 'What does not fit on a card is one tap away, page by page, and a file in its thread; nothing is hidden.',
   },
   {
+    id: 'REQ-CARD-7',
+    source: readme,
+    promise: 'In Teams too, text from outside formats, links and mentions nothing, hides nothing, and becomes no time.',
+  },
+  {
+    id: 'REQ-CARD-8',
+    source: readme,
+    promise:
+      'On a phone, what is asked, how risky it is, Approve and Deny stand on the first screen of an everyday card.',
+  },
+  {
     id: 'REQ-CHOICE-1',
     source: readme,
     promise: 'Whoever approves may let the like pass for a while, for one of the times that the rule offers.',

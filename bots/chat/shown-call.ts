@@ -9,7 +9,7 @@
 import type { Card } from '../../src/approval/card.ts'
 import { shownDigest } from '../../src/approval/shown.ts'
 import type { ApprovalId } from '../../src/brands.ts'
-import { clip, clipped, count } from './clip.ts'
+import { type Clipped, clip, clipped, count } from './clip.ts'
 
 /** Bytes are of JSON in UTF-8, as clip.ts counts them. A change of any makes every card outdated that is posted already. */
 export interface CallBudget {
@@ -22,6 +22,8 @@ export interface CallBudget {
   readonly valueBytesMax: number
   readonly rowsBytesMax: number
   readonly rowsMax: number
+  /** Of one value, where the chat folds no long message; null: it does. */
+  readonly valueLinesMax: number | null
   /** A row's name, its note and the JSON around them. */
   readonly rowBytes: number
   /** A value of one line that stands beside its name. Characters. */
@@ -102,7 +104,7 @@ function shownRows(all: Card['arguments'], budget: CallBudget) {
   let isWhole = true
   for (const { name, value } of all) {
     if (rows.length === rowsMax || left <= rowBytes) break
-    const cut = clip(value, Math.min(valueBytesMax, left - rowBytes))
+    const cut = clipLines(value, clip(value, Math.min(valueBytesMax, left - rowBytes)), budget.valueLinesMax)
     const shownName = clipped(name, nameBytesMax)
     const row = shownRow(shownName, cut, budget)
     rows.push(row)
@@ -112,7 +114,16 @@ function shownRows(all: Card['arguments'], budget: CallBudget) {
   return { rows, isWhole: isWhole && rows.length === all.length }
 }
 
-function shownRow(name: string, { text, hidden }: ReturnType<typeof clip>, { shortValueMax }: CallBudget): ShownRow {
+function clipLines(value: string, cut: Clipped, linesMax: number | null): Clipped {
+  let end = -1
+  for (let lines = 0; lines < (linesMax ?? 0); lines += 1) {
+    end = cut.text.indexOf('\n', end + 1)
+    if (end === -1) return cut
+  }
+  return linesMax === null ? cut : { text: value.slice(0, end), hidden: value.length - end }
+}
+
+function shownRow(name: string, { text, hidden }: Clipped, { shortValueMax }: CallBudget): ShownRow {
   const language = languageOf(name)
   const isShort = text.length <= shortValueMax && !text.includes('\n') && language === null && hidden === 0
   return { name, value: text, hidden, language, isShort }

@@ -27,6 +27,7 @@ export const CALL_BUDGET: chat.CallBudget = {
   valueBytesMax: ARGUMENT_BYTES_MAX,
   rowsBytesMax: ARGUMENTS_BYTES_MAX,
   rowsMax: ARGUMENT_ROWS_MAX,
+  valueLinesMax: null,
   rowBytes: ROW_BYTES,
   shortValueMax: SHORT_VALUE_MAX,
   bytesOf: (row) => jsonBytes(rowElements(row)),

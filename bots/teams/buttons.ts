@@ -29,11 +29,6 @@ export function inDialog(title: Inert, dialog: string, data: JsonObject, style: 
   return { type: 'Action.Submit', title, data: { dialog, ...data }, ...looks(style) }
 }
 
-/** Goes on without what is asked for in the form. */
-export function pastInputs(action: Submit): Submit {
-  return { ...action, associatedInputs: 'none' }
-}
-
 /** Unfolds on the card; what is written there travels with its button. */
 export function unfolds(title: Inert, input: TextInput, action: Execute): ShowCard {
   const actions: ActionSet = { type: 'ActionSet', actions: [action] }

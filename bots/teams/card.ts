@@ -26,14 +26,14 @@ import {
   stakeLines,
   whenParts,
 } from '../chat/card-lines.ts'
-import { clipped, jsonBytes } from '../chat/clip.ts'
+import { jsonBytes } from '../chat/clip.ts'
 import { DENY_WORDS } from '../chat/forms.ts'
 import { ADDED_SHOWN } from '../chat/limits.ts'
 import { type ShownCall, subjectText } from '../chat/shown-call.ts'
 import type { Viewer } from '../chat/viewer.ts'
 import { actionSets, execute, opensDialog, unfolds } from './buttons.ts'
 import type { Action, AdaptiveCard, CardElement, Color, Refresh, TextInput } from './card-elements.ts'
-import { BODY_BYTES_MAX, CARD_BYTES_MAX, REASON_CHARS_MAX, REFRESH_PEOPLE_MAX, SAID_BYTES_MAX } from './limits.ts'
+import { BODY_BYTES_MAX, CARD_BYTES_MAX, REASON_CHARS_MAX, REFRESH_PEOPLE_MAX } from './limits.ts'
 import { type OwnView, REFRESH_ACTION } from './review-feature.ts'
 import { callBox, shownCall } from './shown-call.ts'
 import {
@@ -45,10 +45,9 @@ import {
   linesOf,
   note,
   noteLine,
-  quoted,
+  saidLine,
   summaryText,
   utc,
-  warning,
   whenBlock,
   words,
 } from './text.ts'
@@ -100,21 +99,18 @@ interface Looks {
 }
 
 function cardBody(card: Card, shown: ShownCall, { added, own }: Looks): CardElement[] {
-  const subject = subjectText(card, shown)
   const viewer = card.outcome === null ? (own?.viewer ?? null) : null
   return [
     line(heading(shown.headline)),
     ...decision(card, added),
     ...linesOf(stakeLines(card, shown)),
     callBox(shown),
+    ...buttons(card, shown, viewer, 'reading'),
     ...linesOf(remarkLines(card)),
     whenBlock(whenParts(card)),
     ...said(card, viewer, own),
-    ...actionSets(
-      cardButtons(card, shown)
-        .filter(isFor(viewer))
-        .flatMap((button) => actions(card, button, subject)),
-    ),
+    ...buttons(card, shown, viewer, 'deciding'),
+    ...buttons(card, shown, viewer, 'further'),
     ...belowLines(card, shown, added).map(noteLine),
   ]
 }
@@ -137,10 +133,7 @@ function said(card: Card, viewer: Viewer | null, own: OwnView | null): CardEleme
   const role = viewer === null ? null : roleText(viewer, card)
   const elements: CardElement[] = role === null ? [] : [line(note(role))]
   const { message = null, isDone = true, link = null } = own?.answer ?? {}
-  if (message !== null) {
-    const text = clipped(message, SAID_BYTES_MAX)
-    elements.push(line(isDone ? quoted(text) : warning(text)))
-  }
+  if (message !== null) elements.push(saidLine(message, isDone))
   if (link !== null) {
     elements.push(...actionSets([{ type: 'Action.OpenUrl', title: inert(link.text), url: link.url }]))
   }
@@ -174,14 +167,29 @@ function isFor(viewer: Viewer | null): (button: CardButton) => boolean {
 
 // ---- buttons
 
-/** What opens a dialog, and what is done at once; beside Deny stands a place for the reason. */
-function actions(card: Card, { text, action, style }: CardButton, subject: string): Action[] {
+type Row = 'reading' | 'deciding' | 'further'
+
+/** A row each: a phone has room for two or three buttons in one. */
+function rowOf(action: string): Row {
+  if (action === SHOW_ALL_ACTION) return 'reading'
+  return action === MORE_ACTION ? 'further' : 'deciding'
+}
+
+function buttons(card: Card, shown: ShownCall, viewer: Viewer | null, row: Row): CardElement[] {
+  const subject = subjectText(card, shown)
+  const all = cardButtons(card, shown).filter(isFor(viewer))
+  const own = all.filter(({ action }) => rowOf(action) === row).map((button) => actionOf(card, button, subject))
+  const saysWhy = row === 'further' && all.some(({ action }) => action === DENY_ACTION)
+  return actionSets(saysWhy ? [denyWithReason(subject), ...own] : own)
+}
+
+/** What opens a dialog, and what is done at once. */
+function actionOf(card: Card, { text, action, style }: CardButton, subject: string): Action {
   const title = inert(text)
   if (OPENING.includes(action) || (action === APPROVE_ACTION && card.strength === 'confirm')) {
-    return [opensDialog(title, action, { subject }, style)]
+    return opensDialog(title, action, { subject }, style)
   }
-  const button = { ...execute(title, action, { subject }, style), associatedInputs: 'none' } as const
-  return action === DENY_ACTION ? [button, denyWithReason(subject)] : [button]
+  return { ...execute(title, action, { subject }, style), associatedInputs: 'none' }
 }
 
 const OPENING = [SHOW_ALL_ACTION, MORE_ACTION]

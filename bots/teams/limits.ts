@@ -23,6 +23,10 @@ export const HEADLINE_BYTES_MAX = 200
 export const ARGUMENTS_BYTES_MAX = 7000
 export const ARGUMENT_BYTES_MAX = 2000
 export const ARGUMENT_ROWS_MAX = 20
+/** Teams folds no card: the buttons must stay within a few screens of a phone, however short the lines are. */
+export const ARGUMENT_LINES_MAX = 16
+/** What a line counts for, beside what stands in it. */
+export const LINE_BYTES = 60
 /** A value of one line that stands beside its name: a phone shows about 40 characters a line. */
 export const SHORT_VALUE_MAX = 60
 /** A row's name, its note and the JSON around them. */
@@ -40,6 +44,8 @@ export const REASON_CHARS_MAX = 500
 export const DURATIONS_SHOWN_MAX = 9
 /** All lists of a summary or a digest together. */
 export const SECTIONS_BYTES_MAX = 14_000
+/** One small line below a card: names and some words. */
+export const NOTE_BYTES_MAX = 700
 /** One line of a notification. */
 export const SUMMARY_BYTES_MAX = 300
 

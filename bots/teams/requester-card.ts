@@ -17,7 +17,7 @@ import {
 import { actionSets, execute, inDialog, opensDialog } from './buttons.ts'
 import type { Action, AdaptiveCard, CardElement } from './card-elements.ts'
 import type { Dialog } from './feature.ts'
-import { HEADLINE_BYTES_MAX, REMARK_CHARS_MAX, SAID_BYTES_MAX } from './limits.ts'
+import { HEADLINE_BYTES_MAX, REMARK_CHARS_MAX } from './limits.ts'
 import {
   adaptiveCard,
   heading,
@@ -27,8 +27,8 @@ import {
   linesOf,
   noteLine,
   quoted,
+  saidLine,
   summaryText,
-  warning,
   whenBlock,
   words,
 } from './text.ts'
@@ -61,9 +61,7 @@ function painted(approval: Approval, card: Card, answer: PrivateAnswer | null): 
 }
 
 function said(answer: PrivateAnswer | null): CardElement[] {
-  if (answer === null || answer.message === null) return []
-  const text = clipped(answer.message, SAID_BYTES_MAX)
-  return [line(answer.isDone ? quoted(text) : warning(text))]
+  return answer === null || answer.message === null ? [] : [saidLine(answer.message, answer.isDone)]
 }
 
 /** Answers a reviewer's question; the question stands above, so that nobody answers another one. */
@@ -73,7 +71,7 @@ export function answerDialog(
 ): Dialog {
   const body: CardElement[] = [
     line(quoted(clipped(questionOf(approval), OWN_REMARK_BYTES_MAX))),
-    ...(problem === null ? [] : [line(warning(clipped(problem, SAID_BYTES_MAX)))]),
+    ...(problem === null ? [] : [saidLine(problem, false)]),
     {
       type: 'Input.Text',
       id: ANSWER_INPUT,

@@ -33,31 +33,13 @@ import {
   questionLabel,
 } from '../chat/forms.ts'
 import type { PrivateAnswer } from '../chat/private-answer.ts'
-import { actionSets, inDialog, pastInputs } from './buttons.ts'
+import { actionSets, inDialog } from './buttons.ts'
 import type { CardElement, ChoiceInput, Inert, TextInput } from './card-elements.ts'
 import type { Dialog } from './feature.ts'
-import {
-  DURATIONS_SHOWN_MAX,
-  HEADLINE_BYTES_MAX,
-  REASON_CHARS_MAX,
-  REMARK_CHARS_MAX,
-  SAID_BYTES_MAX,
-} from './limits.ts'
+import { DURATIONS_SHOWN_MAX, HEADLINE_BYTES_MAX, REASON_CHARS_MAX, REMARK_CHARS_MAX } from './limits.ts'
 import type { DialogAbout } from './review-feature.ts'
 import { pageBox, pageOf } from './shown-call.ts'
-import {
-  adaptiveCard,
-  block,
-  heading,
-  inert,
-  inputValue,
-  line,
-  lineOf,
-  quoted,
-  smallBlock,
-  warning,
-  words,
-} from './text.ts'
+import { adaptiveCard, block, heading, inert, inputValue, line, lineOf, saidLine, smallBlock, words } from './text.ts'
 
 export function reviewDialog(form: Form, about: DialogAbout): Dialog {
   switch (form.form) {
@@ -78,9 +60,8 @@ export function reviewDialog(form: Form, about: DialogAbout): Dialog {
 
 /** What came of it, with a way on; where there is no card in sight to say it. */
 export function lastWords({ message, isDone, link }: Pick<PrivateAnswer, 'message' | 'isDone' | 'link'>): Dialog {
-  const text = clipped(message ?? '', SAID_BYTES_MAX)
   const way = link === null ? [] : [{ type: 'Action.OpenUrl', title: inert(link.text), url: link.url } as const]
-  return dialog('Countersign', 'small', [line(isDone ? quoted(text) : warning(text)), ...actionSets(way)])
+  return dialog('Countersign', 'small', [saidLine(message ?? '', isDone), ...actionSets(way)])
 }
 
 function dialog(title: string, size: NonNullable<Dialog['size']>, body: CardElement[]): Dialog {
@@ -176,15 +157,14 @@ function askDialog(card: Card, about: DialogAbout): Dialog {
 
 /** A dialog and no overflow menu of the card: a rule may offer more times than a set of buttons holds. */
 function moreDialog(card: Card, about: DialogAbout): Dialog {
-  const groups = moreChoices(card, DURATIONS_SHOWN_MAX).flatMap((group) =>
-    actionSets(
-      group.map(({ text, action, isDangerous }) =>
-        pastInputs(inDialog(inert(text), action, { subject: about.subject }, isDangerous ? 'danger' : null)),
-      ),
-    ),
-  )
+  // One a row: two of these are wider than a phone.
+  const rows = moreChoices(card, DURATIONS_SHOWN_MAX)
+    .flat()
+    .flatMap(({ text, action, isDangerous }) =>
+      actionSets([inDialog(inert(text), action, { subject: about.subject }, isDangerous ? 'danger' : null)]),
+    )
   const head = line(heading(clipped(card.headline, HEADLINE_BYTES_MAX)))
-  return dialog(MORE_WORDS.title, 'medium', [head, ...problemLine(about), ...groups])
+  return dialog(MORE_WORDS.title, 'medium', [head, ...problemLine(about), ...rows])
 }
 
 function textInput(
@@ -206,5 +186,5 @@ function textInput(
 }
 
 function problemLine({ problem }: DialogAbout): CardElement[] {
-  return problem === null ? [] : [line(warning(clipped(problem, SAID_BYTES_MAX)))]
+  return problem === null ? [] : [saidLine(problem, false)]
 }

@@ -7,9 +7,11 @@ import * as chat from '../chat/shown-call.ts'
 import type { Container, RichTextBlock } from './card-elements.ts'
 import {
   ARGUMENT_BYTES_MAX,
+  ARGUMENT_LINES_MAX,
   ARGUMENT_ROWS_MAX,
   ARGUMENTS_BYTES_MAX,
   HEADLINE_BYTES_MAX,
+  LINE_BYTES,
   PAGE_BYTES_MAX,
   ROW_BYTES,
   SHORT_VALUE_MAX,
@@ -24,9 +26,10 @@ const CALL_BUDGET: chat.CallBudget = {
   valueBytesMax: ARGUMENT_BYTES_MAX,
   rowsBytesMax: ARGUMENTS_BYTES_MAX,
   rowsMax: ARGUMENT_ROWS_MAX,
+  valueLinesMax: ARGUMENT_LINES_MAX,
   rowBytes: ROW_BYTES,
   shortValueMax: SHORT_VALUE_MAX,
-  bytesOf: (row) => jsonBytes(rowElements(row)),
+  bytesOf: (row) => jsonBytes(rowElements(row)) + LINE_BYTES * row.value.split('\n').length,
 }
 
 const PAGE_BUDGET: PageBudget = {

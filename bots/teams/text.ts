@@ -5,6 +5,7 @@
  * can write a time that looks like ours, neighbouring braces are parted, everywhere, by a word joiner: it has no width,
  * and an agent's own would have been shown as `⟨U+2060⟩` by then.
  */
+import { visible } from '../../src/approval/visible.ts'
 import type { EpochMs } from '../../src/brands.ts'
 import type { WhenPart } from '../chat/card-lines.ts'
 import { clipped } from '../chat/clip.ts'
@@ -21,7 +22,7 @@ import type {
   TextBlock,
   TextRun,
 } from './card-elements.ts'
-import { SUMMARY_BYTES_MAX } from './limits.ts'
+import { NOTE_BYTES_MAX, SAID_BYTES_MAX, SUMMARY_BYTES_MAX } from './limits.ts'
 
 const JOINER = '\u2060'
 
@@ -148,6 +149,12 @@ export function utc(at: EpochMs): Inert {
   return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC` as Inert
 }
 
+/** What one person is told of what they did. It may quote others. */
+export function saidLine(message: string, isDone: boolean): RichTextBlock {
+  const text = clipped(visible(message), SAID_BYTES_MAX)
+  return line(isDone ? quoted(text) : warning(text))
+}
+
 export function block(text: Inert, looks: Omit<TextBlock, 'type' | 'text' | 'wrap'> = {}): TextBlock {
   return { type: 'TextBlock', text, wrap: true, ...looks }
 }
@@ -167,7 +174,7 @@ export function noteLine(parts: readonly (string | EpochMs)[]): RichTextBlock {
   const text = parts
     .map((part) => (typeof part === 'string' ? part : utc(part)))
     .reduce((all, part) => (/\w$/.test(all) && /^\w/.test(part) ? `${all} ${part}` : `${all}${part}`), '')
-  return { type: 'RichTextBlock', spacing: 'Small', inlines: [small(text)] }
+  return { type: 'RichTextBlock', spacing: 'Small', inlines: [small(clipped(text, NOTE_BYTES_MAX))] }
 }
 
 /**
