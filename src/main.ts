@@ -5,6 +5,8 @@
  * Starting never waits for Redis, Slack or an upstream: the listener opens at once and refuses calls in milliseconds
  * until what they need is there. Stopping drains: held calls are let go with their approvals open, running calls
  * finish, and what is recorded is on the disk before the process ends.
+ *
+ * Channels and step-up are loaded only where the settings have them: their libraries are a third of what there is to load.
  */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -13,17 +15,14 @@ import type { ErrorRequestHandler, Express, RequestHandler } from 'express'
 import express from 'express'
 import type { Console } from '../bots/console/console.ts'
 import { createConsole } from '../bots/console/console.ts'
-import { createSlackDirectory } from '../bots/slack/groups.ts'
+import type { SlackDirectory } from '../bots/slack/groups.ts'
 import { DELIVERY_ONCE_MS } from '../bots/slack/limits.ts'
 import type { SlackChannel, SlackOptions } from '../bots/slack/slack-channel.ts'
-import { createSlackChannel } from '../bots/slack/slack-channel.ts'
 import type { StepUp } from '../bots/step-up/step-up.ts'
-import { createStepUp } from '../bots/step-up/step-up.ts'
 import { createTeamsDirectory, type TeamsDirectory } from '../bots/teams/directory.ts'
 import { TEAMS_ONCE_MS } from '../bots/teams/inbound.ts'
 import { type OpenedTransport, openTransport } from '../bots/teams/open-transport.ts'
 import type { TeamsChannel, TeamsOptions } from '../bots/teams/teams-channel.ts'
-import { createTeamsChannel } from '../bots/teams/teams-channel.ts'
 import { startApprovalSteps } from '../jobs/approval-steps.ts'
 import type { RedisApprovalStore } from '../jobs/approvals/store.ts'
 import { createApprovalStore } from '../jobs/approvals/store.ts'
@@ -85,7 +84,13 @@ import { createAccessDesk } from './access/desk.ts'
 import { cardOf } from './approval/card-of.ts'
 import type { IdPrefix } from './brands.ts'
 import { epochMs } from './brands.ts'
-import { channelNames, type Settings, type StaticCredential, type TeamsSettings } from './config/settings.ts'
+import {
+  channelNames,
+  type Settings,
+  type SlackSettings,
+  type StaticCredential,
+  type TeamsSettings,
+} from './config/settings.ts'
 import type { Broker } from './credential/lease.ts'
 import { GatewayError } from './errors.ts'
 import { createFreezeDesk, operatorsMay } from './freeze/desk.ts'
@@ -250,7 +255,7 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const signedIn = createSignedInGroups(redis, { members: lookedUp, clock, log })
   const conversations = createConversations(redis)
   const transport = openTeamsTransport(base)
-  const { groups, persons } = openDirectories(base, { transport, conversations, rooms: base.policy.rooms })
+  const { groups, persons } = await openDirectories(base, { transport, conversations, rooms: base.policy.rooms })
   const people = peopleOf(settings.people.groups, { groups: [...groups, signedIn.source], persons })
   const readings = createReadings(redis)
   const reviews = createReviews({
@@ -291,7 +296,7 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const activities = createTakenNonces(redis, TEAMS_ONCE_MS)
   // The jobs role posts summaries, so it speaks to the channels too; only bots receives clicks.
   const speaks = roles.has('bots') || roles.has('jobs')
-  const stepUp = roles.has('bots') ? openStepUp(base, store, reviews) : null
+  const stepUp = roles.has('bots') ? await openStepUp(base, store, reviews) : null
   const stepUpLink = stepUp?.link ?? null
   const access =
     roles.has('bots') && calls !== null
@@ -305,10 +310,10 @@ async function startWhenReady(base: Base, closers: Closers): Promise<Running> {
   const recent = createRecentSessions(redis)
   const home = roles.has('bots') ? { approvals: store, people, sessions: recent } : null
   const desks = { reviews, readings, access, grants: standingGrants, home, stepUpLink, freezing, isFirst }
-  const slack = speaks ? openSlack(base, store, desks) : null
+  const slack = speaks ? await openSlack(base, store, desks) : null
   const teams =
     speaks && transport !== null
-      ? openTeams(base, store, {
+      ? await openTeams(base, store, {
           ...{ ...desks, transport, people, conversations, seenCards: createSeenCards(redis) },
           isFirst: (activity) => activities.take(`teams:${activity}`),
         })
@@ -585,19 +590,16 @@ export function credentialsOf(settings: Settings): ReadonlyMap<string, StaticCre
 }
 
 /** What is asked over the network about groups and people. The same for the service and for `doctor`. */
-export function openDirectories(
+export async function openDirectories(
   { settings, clock, log }: Pick<Base, 'settings' | 'clock' | 'log'>,
   known: TeamsKnown,
-): Directories {
+): Promise<Directories> {
   const { okta } = settings.people
   const { slack, teams } = settings.channels
   const { transport } = known
   const tenants =
     teams === null || transport === null ? [] : [openTeamsDirectory(teams, { ...known, transport, clock, log })]
-  const named: [string | null, { botToken: Secret }][] = slack === null ? [] : [[null, slack], ...slack.workspaces]
-  const workspaces = named.map(([workspace, { botToken }]) =>
-    createSlackDirectory({ botToken, apiUrl: slack?.apiUrl ?? undefined, workspace, clock, log }),
-  )
+  const workspaces = slack === null ? [] : await openWorkspaces(slack, { clock, log })
   return {
     groups: [
       ...workspaces.map(({ groups }) => groups),
@@ -606,6 +608,14 @@ export function openDirectories(
     ],
     persons: [...workspaces, ...tenants].map(({ persons }) => persons),
   }
+}
+
+async function openWorkspaces(slack: SlackSettings, parts: Pick<Base, 'clock' | 'log'>): Promise<SlackDirectory[]> {
+  const { createSlackDirectory } = await import('../bots/slack/groups.ts')
+  const named: [string | null, { botToken: Secret }][] = [[null, slack], ...slack.workspaces]
+  return named.map(([workspace, { botToken }]) =>
+    createSlackDirectory({ botToken, apiUrl: slack.apiUrl ?? undefined, workspace, ...parts }),
+  )
 }
 
 interface TeamsKnown {
@@ -634,33 +644,36 @@ export function openTeamsTransport({
 }
 
 /** The same for the service and for `doctor`. */
-export function openSlack(
+export async function openSlack(
   { settings, clock, log }: Pick<Base, 'settings' | 'clock' | 'log'>,
   { get, listPending }: Pick<ApprovalStore, 'get' | 'listPending'>,
   desks: Pick<
     SlackOptions,
     'reviews' | 'readings' | 'access' | 'grants' | 'home' | 'stepUpLink' | 'freezing' | 'isFirst'
   >,
-): SlackChannel | null {
+): Promise<SlackChannel | null> {
   const slack = settings.channels.slack
   if (slack === null) return null
+  const { createSlackChannel } = await import('../bots/slack/slack-channel.ts')
   return createSlackChannel({ ...slack, apiUrl: slack.apiUrl ?? undefined, ...desks, get, listPending, clock, log })
 }
 
-function openTeams(
+async function openTeams(
   { settings, clock, log }: Pick<Base, 'settings' | 'clock' | 'log'>,
   { get, listPending }: Pick<ApprovalStore, 'get' | 'listPending'>,
   desks: Omit<TeamsOptions, 'settings' | 'get' | 'listPending' | 'clock' | 'log'>,
-): TeamsChannel | null {
+): Promise<TeamsChannel | null> {
   const teams = settings.channels.teams
   if (teams === null) return null
+  const { createTeamsChannel } = await import('../bots/teams/teams-channel.ts')
   return createTeamsChannel({ ...desks, settings: teams, get, listPending, clock, log })
 }
 
 /** Null where no issuer lets reviewers sign in. */
-function openStepUp(base: Base, approvals: ApprovalStore, reviews: Reviews): StepUp | null {
+async function openStepUp(base: Base, approvals: ApprovalStore, reviews: Reviews): Promise<StepUp | null> {
   const { settings, redis, recorder, clock, log } = base
   if (settings.identity.signIns.length === 0) return null
+  const { createStepUp } = await import('../bots/step-up/step-up.ts')
   return createStepUp({
     publicUrl: settings.gateway.publicUrl,
     signIns: settings.identity.signIns,

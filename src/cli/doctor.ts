@@ -183,7 +183,7 @@ async function* checkSlack(settings: Settings, rooms: CompiledPolicy['rooms']): 
     ...{ reviews, readings: { seen: refuse }, access: null, grants: null, home: null, stepUpLink: null },
     ...{ freezing, isFirst: refuse },
   }
-  const slack = openSlack(
+  const slack = await openSlack(
     { settings, clock, log: silent },
     { get: async () => null, listPending: async () => [] },
     nobody,
@@ -222,7 +222,7 @@ async function* checkGroups(settings: Settings, rooms: CompiledPolicy['rooms']):
   for (const [name, { lookedUp }] of settings.people.groups) {
     for (const member of lookedUp) namedIn.set(member, [...(namedIn.get(member) ?? []), name])
   }
-  const { groups: sources } = openDirectories(
+  const { groups: sources } = await openDirectories(
     { settings, clock, log: silent },
     { transport: openTeamsTransport({ settings, clock, log: silent }), conversations: NO_CONVERSATIONS, rooms },
   )
