@@ -63,6 +63,11 @@ export type DialogAnswer =
 export interface Feature {
   /** What the names begin with that it answers: `countersign_access_`. The longest that fits is chosen. */
   readonly prefix: string
+  /**
+   * Those that only show, and may come as a card's `refresh`: Teams sends that for whoever looks at a card, without a
+   * click, and people can make cards of their own.
+   */
+  readonly refreshes?: readonly string[]
   execute?(asked: Asked, name: string, data: JsonObject): Promise<ExecuteAnswer>
   openDialog?(asked: Asked, name: string, data: JsonObject): Promise<DialogAnswer>
   submitDialog?(asked: Asked, name: string, data: JsonObject): Promise<DialogAnswer>

@@ -56,7 +56,10 @@ export interface TeamsHome {
 export function createTeamsHome(parts: TeamsHomeOptions): TeamsHome {
   const options = { ...parts, acts: createHomeActs(parts) }
   return {
-    feature: { prefix: HOME_PREFIX, execute: (asked, name, data) => execute(options, asked, name, data) },
+    feature: {
+      ...{ prefix: HOME_PREFIX, refreshes: [HOME_SHOW] },
+      execute: (asked, name, data) => execute(options, asked, name, data),
+    },
     command: {
       name: 'home',
       usage: '',

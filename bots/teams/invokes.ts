@@ -20,12 +20,14 @@ export interface Invoke {
 /** Teams shows at most 15 at a time: learn.microsoft.com/…/cards/dynamic-search, `top`. */
 const CHOICES_MAX = 15
 const ADAPTIVE_CARD = 'application/vnd.microsoft.card.adaptive'
+/** As Teams marks what it sends for a card's `refresh`. */
+const AUTOMATIC = 'automatic'
 /** Of a name that no feature has. */
 const UNKNOWN = { kind: 'message', text: NOT_UNDERSTOOD.message ?? '' } as const
 
 /** Asking the same again changes nothing, so that it may be answered again. */
 export function isQuestion({ name, value }: Invoke): boolean {
-  if (name === 'adaptiveCard/action') return value.trigger === 'automatic'
+  if (name === 'adaptiveCard/action') return value.trigger === AUTOMATIC
   return name === 'task/fetch' || name === 'composeExtension/fetchTask' || name === 'application/search'
 }
 
@@ -38,8 +40,7 @@ export async function answerInvoke(
   const { features, log } = parts
   switch (name) {
     case 'adaptiveCard/action': {
-      const action = objectIn(value, 'action')
-      return executed(await guarded(() => execute(features, asked, action), log))
+      return executed(await guarded(() => execute(features, asked, value), log))
     }
     case 'task/fetch':
     case 'task/submit': {
@@ -66,10 +67,13 @@ export function sentence(name: string | null, text: string): JsonObject {
   return name === 'application/search' ? found([]) : dialog(message)
 }
 
-async function execute(features: readonly Feature[], asked: Asked, action: JsonObject): Promise<ExecuteAnswer> {
+async function execute(features: readonly Feature[], asked: Asked, value: JsonObject): Promise<ExecuteAnswer> {
+  const action = objectIn(value, 'action')
   const verb = textIn(action, 'verb')
   const feature = featureOf(features, verb)
   if (feature?.execute === undefined) return UNKNOWN
+  // Nobody clicked: whoever only looks at a card, which anyone may have made, must not decide by it.
+  if (value.trigger === AUTOMATIC && feature.refreshes?.includes(verb) !== true) return UNKNOWN
   return feature.execute(asked, verb, objectIn(action, 'data'))
 }
 

@@ -98,6 +98,7 @@ type Take = { readonly ok: true; readonly taken: Taken } | { readonly ok: false;
 export function createReviewFeature(options: ReviewFeatureOptions): Feature {
   return {
     prefix: REVIEW_PREFIX,
+    refreshes: [REFRESH_ACTION],
     execute: (asked, name, data) => execute(options, asked, name, data),
     openDialog: (asked, name, data) =>
       inDialog(options, asked, data, ({ clicked }, open) => act(neutral(options), clicked, name, open)),

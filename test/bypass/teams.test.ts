@@ -248,6 +248,18 @@ describe('a click that no card of ours offers', () => {
     expect(await state()).toBe('pending')
   })
 
+  it.each([APPROVE_ACTION, DENY_ACTION, DENY_VIEW, IT_RAN_ACTION])(
+    '[REQ-CHOICE-5] %s in a card’s refresh, which Teams sends for whoever only looks at it, decides nothing',
+    async (verb) => {
+      const { card, state } = asked()
+      const activity = await clickOf(card, { verb })
+      const value = { ...(activity.value as JsonObject), trigger: 'automatic' }
+      const seen = seenIn(await part.teams.raw({ activity: { ...activity, value } }))
+      expect(seen).toMatchObject({ kind: 'message' })
+      expect(await state()).toBe('pending')
+    },
+  )
+
   it('another approval’s subject on this card decides neither for whom it is not asked', async () => {
     const one = asked()
     const elsewhere = asked({ from: ['carol@example.com'] })

@@ -99,6 +99,7 @@ describe('the endpoint', () => {
 
   const feature: Feature = {
     prefix: 'test_',
+    refreshes: ['test_refresh'],
     execute: (asked, name, data) => run('execute', asked, name, data),
     openDialog: (asked, name, data) => run('open', asked, name, data),
     submitDialog: (asked, name, data) => run('submit', asked, name, data),
@@ -348,6 +349,14 @@ describe('the endpoint', () => {
       expect(JSON.stringify((await post(asking)).body)).toContain('Done')
     }
     expect(ran).toHaveLength(4)
+  })
+
+  it('runs nothing but what shows where Teams sends it by itself, without a click', async () => {
+    for (const verb of ['test_approve', 'test_refresh_', 'constructor', 'other_thing']) {
+      const automatic = activity({ value: { action: { verb, data: {} }, trigger: 'automatic' }, id: `f:${verb}` })
+      expect((await post(automatic)).body).toMatchObject({ value: 'This button is not one of this gateway’s.' })
+    }
+    expect(ran).toEqual([])
   })
 
   // ---- what is written
