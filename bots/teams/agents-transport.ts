@@ -93,6 +93,7 @@ class BoundedHttpClient extends HttpClient {
 /** Read where the token doesn't say how long it lives: it is asked for again soon. */
 const LIFE_UNKNOWN_MS = 10 * 60_000
 
+/** The library keeps these tokens too, for the whole process: one that is refused stays until it expires. */
 function byManagedIdentity(appId: string): (scope: string) => Promise<IssuedToken> {
   const provider = new MsalTokenProvider({ clientId: appId, authType: AuthType.UserManagedIdentity })
   return async (scope) => {

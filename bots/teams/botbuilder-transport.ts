@@ -58,8 +58,8 @@ function createVerify({ settings, endpoints, clock, log }: LibraryParts): Transp
 function authenticationOf(appId: string, endpoints: LibraryParts['endpoints'], generation: number) {
   const { login, scope, issuer, openIdMetadata } = endpoints
   return BotFrameworkAuthenticationFactory.create(
-    // Left empty, the addresses of the public cloud would stand in for those below.
-    'https://botframework.azure.us',
+    // The name of a cloud; not looked at where its addresses are given.
+    '',
     true,
     login,
     scope,

@@ -2,7 +2,7 @@
  * One suite for whichever library speaks to Teams: what each takes and refuses, and what each says of what it sent.
  * The library is the settings' choice, so that nobody may notice which one it is.
  */
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { AdaptiveCard } from '../../bots/teams/card-elements.ts'
 import { type OpenedTransport, openTransport } from '../../bots/teams/open-transport.ts'
 import { inert, words } from '../../bots/teams/text.ts'
@@ -35,7 +35,11 @@ const cardOf = (text: string): AdaptiveCard => ({
 const CARD = cardOf('Approve?')
 const MESSAGE: TeamsMessage = { card: CARD, summary: 'Approve?' }
 
-describe.each(['botbuilder', 'agents-hosting'] as const)('%s', (library) => {
+/** Each its own app: both libraries keep a managed identity's tokens by it, for all of a process. */
+describe.each([
+  ['botbuilder', '22222222-2222-4222-8222-222222222222'],
+  ['agents-hosting', '22222222-2222-4222-8222-222222222223'],
+] as const)('%s', (library, ownAppId) => {
   let teams: FakeTeams
   let transport: OpenedTransport
   let skewMs = 0
@@ -45,12 +49,14 @@ describe.each(['botbuilder', 'agents-hosting'] as const)('%s', (library) => {
   })
   const channel = () => room(APPROVALS, 'channel')
 
-  function open(change: { appPassword?: string; endpoints?: Partial<FakeTeams['endpoints']> } = {}): OpenedTransport {
+  function open(
+    change: { appPassword?: string | null; endpoints?: Partial<FakeTeams['endpoints']> } = {},
+  ): OpenedTransport {
     const { appId, appPassword, tenantId, endpoints } = teams
     return openTransport({
       settings: {
-        ...{ library, appId, tenantId, appType: 'SingleTenant' },
-        appPassword: new Secret(change.appPassword ?? appPassword),
+        ...{ library, appId, tenantId, appType: change.appPassword === null ? 'UserAssignedMSI' : 'SingleTenant' },
+        appPassword: change.appPassword === null ? null : new Secret(change.appPassword ?? appPassword),
         endpoints: { ...endpoints, ...change.endpoints },
       },
       ...{ clock, log: silentLog },
@@ -61,6 +67,7 @@ describe.each(['botbuilder', 'agents-hosting'] as const)('%s', (library) => {
     const users = [ALICE, STRANGER, ...CROWD]
     const members = [ALICE.oid, ...CROWD.map(({ oid }) => oid ?? '')]
     teams = await startFakeTeams({
+      appId: ownAppId,
       users,
       conversations: [
         { id: APPROVALS, kind: 'channel', members, isInstalled: true },
@@ -218,6 +225,14 @@ describe.each(['botbuilder', 'agents-hosting'] as const)('%s', (library) => {
     expect(outcome).toBeInstanceOf(ChannelRefused)
     expect(outcome).toMatchObject({ code: 'AADSTS7000215' })
     expect(teams.messages).toHaveLength(before)
+  })
+
+  it('is given its token by the machine, where it has a managed identity', async () => {
+    for (const [name, value] of Object.entries(teams.identityEnvironment)) vi.stubEnv(name, value)
+    const before = teams.calls.length
+    await open({ appPassword: null }).send(channel(), MESSAGE)
+    vi.unstubAllEnvs()
+    expect(teams.calls.slice(before).map(({ path }) => path.split('?')[0])).toContain('/msi/token')
   })
 
   it('never sends its token to an address that is none of the connector’s', async () => {

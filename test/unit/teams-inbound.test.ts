@@ -6,6 +6,7 @@ import express from 'express'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { AdaptiveCard } from '../../bots/teams/card-elements.ts'
 import { foreignIn } from '../../bots/teams/checks.ts'
+import { linkToMessage } from '../../bots/teams/deep-link.ts'
 import type { Asked, CommandWords, DialogAnswer, ExecuteAnswer, Feature } from '../../bots/teams/feature.ts'
 import { createInbound, type Inbound, keyOf, MESSAGES_PATH, REQUEST_BYTES_MAX } from '../../bots/teams/inbound.ts'
 import { featureOf } from '../../bots/teams/invokes.ts'
@@ -434,4 +435,25 @@ it('gives a name to the feature whose prefix fits longest', () => {
   expect(featureOf(features, 'countersign_access_ask')?.prefix).toBe('countersign_access_')
   expect(featureOf(features, 'countersign_approve')?.prefix).toBe('countersign_')
   expect(featureOf(features, 'other')).toBeNull()
+})
+
+const ROOM_OF_TEAM: Conversation = {
+  ...{ id: ROOM, kind: 'channel', tenantId: TENANT, serviceUrl: SERVICE, oid: null, teamGroupId: OTHER },
+}
+it.each<[string, Conversation, boolean, string | null]>([
+  [
+    'of a channel, in its thread',
+    ROOM_OF_TEAM,
+    true,
+    `https://teams.microsoft.com/l/message/19%3Aapprovals%40thread.tacv2/17?tenantId=${TENANT}&groupId=${OTHER}&parentMessageId=17`,
+  ],
+  [
+    'of a chat',
+    { ...ROOM_OF_TEAM, id: '19:chat@thread.v2', kind: 'groupChat', teamGroupId: null },
+    true,
+    `https://teams.microsoft.com/l/message/19%3Achat%40thread.v2/17?tenantId=${TENANT}&context=%7B%22contextType%22%3A%22chat%22%7D`,
+  ],
+  ['in a cloud whose client we don’t know', ROOM_OF_TEAM, false, null],
+])('links to a message %s', (_name, conversation, isPublicCloud, link) => {
+  expect(linkToMessage(conversation, '17', { isPublicCloud })).toBe(link)
 })
