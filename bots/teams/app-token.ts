@@ -9,7 +9,7 @@
 
 import { ChannelBusy, ChannelRefused, type Clock } from '../../src/ports.ts'
 import type { Secret } from '../../src/secret.ts'
-import { type BoundedAnswer, boundedFetch } from './bounded-fetch.ts'
+import { type BoundedAnswer, boundedFetch, NotSent } from './bounded-fetch.ts'
 import { failureOf, sendingError } from './sending-errors.ts'
 
 export interface AppTokens {
@@ -34,7 +34,11 @@ export function createAppTokens(clock: Clock, issue: (scope: string) => Promise<
   const kept = new Map<string, IssuedToken>()
   const asked = new Map<string, Promise<IssuedToken>>()
   async function renew(scope: string): Promise<IssuedToken> {
-    const issued = await issue(scope)
+    const issued = await issue(scope).catch((cause: unknown) => {
+      if (cause instanceof ChannelBusy || cause instanceof ChannelRefused) throw cause
+      // Whatever a machine's own identity fails by: without a token nothing was sent.
+      throw failureOf(new NotSent('there is no token', { cause }), { isRepeatable: true })
+    })
     if (kept.size >= SCOPES_MAX) kept.clear()
     kept.set(scope, issued)
     return issued
