@@ -717,6 +717,12 @@ export const requirements: readonly Requirement[] = [
     source: readme,
     promise: 'A repeated activity of Teams runs nothing again, on whichever replica it arrives.',
   },
+  {
+    id: 'REQ-TEAMS-4',
+    source: 'Microsoft Teams: message extensions, action commands; bots, conversation events',
+    promise:
+      'Whoever installs the app for themselves is told what they can do, once; the compose action works in every conversation, and none is taken for ours by it.',
+  },
   // The project itself
   {
     id: 'REQ-DOCTOR-1',

@@ -61,6 +61,10 @@ export interface Incoming {
   readonly user: TeamsUser | null
   /** Nobody else in the conversation sees it. */
   readonly isTargeted: boolean
+  /** Of the compose action, which people have in every conversation of theirs: the bot may not be in this one. */
+  readonly isCompose: boolean
+  /** The app was put into a conversation for the first time, or again; no upgrade of it. */
+  readonly isInstallation: boolean
   readonly value: JsonObject
   /** Null where the message isn't for us: in a channel without our mention. */
   readonly words: CommandWords | null
@@ -92,6 +96,8 @@ export function parseActivity(
     ok: true,
     incoming: {
       ...{ type: data.type, name: data.name ?? null, id: data.id ?? null, conversation, threadId, isTargeted },
+      isCompose: isCompose(data),
+      isInstallation: data.type === 'installationUpdate' && data.action === 'add',
       messageId: data.replyToId ?? null,
       user: userIn(data, ours.tenantId),
       value: data.value ?? {},
@@ -113,7 +119,8 @@ const THREAD = /^([^;]+)(?:;messageid=([^;]+))?$/
 
 function conversationIn(data: Data, tenantId: string): { conversation: Conversation; threadId: string | null } | null {
   const parts = THREAD.exec(data.conversation.id)
-  const kind = kindOf(data)
+  // Where somebody writes has no meaning for what they then ask for, and needs no kind that we know.
+  const kind = kindOf(data) ?? (isCompose(data) ? 'groupChat' : null)
   if (parts?.[1] === undefined || kind === null) return null
   const conversation: Conversation = {
     ...{ id: parts[1], kind, tenantId, serviceUrl: data.serviceUrl },
@@ -121,6 +128,10 @@ function conversationIn(data: Data, tenantId: string): { conversation: Conversat
     teamGroupId: kind === 'channel' ? (data.channelData?.team?.aadGroupId ?? null) : null,
   }
   return { conversation, threadId: parts[2] ?? null }
+}
+
+function isCompose({ type, name }: Data): boolean {
+  return type === 'invoke' && name?.startsWith('composeExtension/') === true
 }
 
 /** Some events of a team name no conversationType. */

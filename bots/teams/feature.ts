@@ -34,6 +34,8 @@ export interface Asked {
    * answer. learn.microsoft.com/microsoftteams/platform/agents-in-teams/targeted-messages
    */
   readonly isTargeted?: boolean
+  /** By the compose action, which people have where the bot isn't too: then it knows nobody of the conversation. */
+  readonly isCompose?: boolean
 }
 
 /** Nobody else reads the answer. */

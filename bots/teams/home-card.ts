@@ -15,6 +15,7 @@ import { opening } from './access-dialog.ts'
 import type { Action, AdaptiveCard, CardElement, Execute, Inert, Refresh } from './card-elements.ts'
 import { CARD_BYTES_MAX } from './limits.ts'
 import { adaptiveCard, block, inert, instantLine, line, lineOf, quoted, smallBlock, words } from './text.ts'
+import type { CardMessage } from './transport.ts'
 import { WORDS } from './words.ts'
 
 export const HOME_PREFIX = 'countersign_home_'
@@ -52,16 +53,16 @@ export function closedHomeCard(message: string, about: HomeAbout): AdaptiveCard 
 }
 
 /** After the bot was installed for one person, or they came back: what can be done here. Nothing on it is theirs alone. */
-export function welcomeCard(): AdaptiveCard {
+export function welcomeMessage(): CardMessage {
   const body = [
     block(words`Countersign`, { size: 'Medium', weight: 'Bolder', style: 'heading' }),
-    block(
-      words`Agents’ calls that need a person are decided here. What waits for you, what you and your agents asked, and what stands open is in your home: write “home”. Write “help” for what else can be done.`,
-    ),
+    block(WELCOME),
     buttons(show(words`Show my home`, FIRST_PAGES), opening(inert(`${ACCESS_WORDS.title}…`), { upstream: null })),
   ]
-  return adaptiveCard({ body, fallbackText: FALLBACK })
+  return { card: adaptiveCard({ body, fallbackText: WELCOME }), summary: WELCOME }
 }
+
+const WELCOME = words`Agents’ calls that need a person are decided here. What waits for you, what you and your agents asked, and what stands open is in your home: write “home”. Write “help” for what else can be done.`
 
 /** The approval as its reviewer sees it, and the way back. */
 export function withWayBack(card: AdaptiveCard, pages: Pages): AdaptiveCard {

@@ -23,7 +23,7 @@ import { foreignIn, type Ours } from './checks.ts'
 import type { Asked, Feature, TeamsUser } from './feature.ts'
 import { answerInvoke, isQuestion, sentence } from './invokes.ts'
 import { type TalkParts, talk } from './talk.ts'
-import { type Transport, Unauthenticated } from './transport.ts'
+import { type TeamsMessage, type Transport, Unauthenticated } from './transport.ts'
 
 export const MESSAGES_PATH = '/api/messages'
 
@@ -49,6 +49,8 @@ export interface InboundOptions extends TalkParts {
   readonly transport: Pick<Transport, 'verify' | 'send'>
   readonly features: readonly Feature[]
   readonly conversations: Pick<Conversations, 'remember' | 'forget'>
+  /** To whoever has the app put into their own talk with it; holds nothing of anybody. */
+  readonly welcome: TeamsMessage
   /** True for the first who names this delivery, on whichever replica. */
   readonly isFirst: (delivery: string) => Promise<boolean>
   readonly clock: Clock
@@ -176,6 +178,7 @@ function createHandler(options: InboundOptions, track: (work: Promise<unknown>) 
     if (type === 'message' && words === null) return NOTHING
     if ((type === 'message' || type === 'invoke') && user === null) return NOBODY
     await learn(incoming)
+    if (isWelcome(incoming) && (await firstOnly(keyOf(activity), once, options))) track(welcome(incoming, options))
     if (user === null) return NOTHING
     const asked = askedOf(incoming, user)
     if (type === 'invoke') return invoked(activity, incoming, asked)
@@ -196,8 +199,8 @@ function createHandler(options: InboundOptions, track: (work: Promise<unknown>) 
   }
 }
 
-function askedOf({ conversation, messageId, isTargeted }: Incoming, user: TeamsUser): Asked {
-  return { user, conversation, messageId, isTargeted }
+function askedOf({ conversation, messageId, isTargeted, isCompose }: Incoming, user: TeamsUser): Asked {
+  return { user, conversation, messageId, isTargeted, isCompose }
 }
 
 const NOBODY: Answer = { status: 403, reason: 'the activity names no person of Entra' }
@@ -256,6 +259,21 @@ async function invoke(
 
 // ---- where we are
 
+/** Not in channels: everybody of the team would read it. */
+function isWelcome({ isInstallation, conversation }: Incoming): boolean {
+  return isInstallation && conversation.kind === 'personal'
+}
+
+/** Never rejects: nobody waits for it. */
+async function welcome(
+  { conversation }: Incoming,
+  { transport, welcome: message, log }: InboundOptions,
+): Promise<void> {
+  await transport.send(conversation, message).catch((error: unknown) => {
+    log.warn('teams took no welcome', { channel: 'teams', error: errorName(error) })
+  })
+}
+
 /**
  * An installation is remembered before Teams hears that it arrived: it is told of once. Of everything else the address
  * is noted beside the work, where it is new.
@@ -273,7 +291,7 @@ function createLearning({ conversations, log }: InboundOptions): (incoming: Inco
       known.delete(oldest)
     }
   }
-  return async ({ type, conversation, joined, left }) => {
+  return async ({ type, conversation, joined, left, isCompose }) => {
     if (left.length > 0) {
       for (const id of left) known.delete(id)
       await Promise.all(left.map((id) => conversations.forget(id)))
@@ -288,6 +306,8 @@ function createLearning({ conversations, log }: InboundOptions): (incoming: Inco
     }
     // Other events of a team name its first channel, whichever they are about.
     if (type !== 'message' && type !== 'invoke') return
+    // A talk of two people, for one, would pass for the talk of one of them with us.
+    if (isCompose) return
     remember(conversation).catch((error: unknown) => {
       log.warn('a conversation of teams could not be remembered', { channel: 'teams', error: errorName(error) })
     })

@@ -38,6 +38,7 @@ import { PUBLIC_CLOUD } from './endpoints.ts'
 import type { Asked, Command, CommandWords, Feature } from './feature.ts'
 import { teamsFreezeCommands } from './freeze-commands.ts'
 import { createGraph } from './graph.ts'
+import { welcomeMessage } from './home-card.ts'
 import { type ApprovalViewer, createTeamsHome, type TeamsHome } from './home-feature.ts'
 import { createInbound } from './inbound.ts'
 import type { OpenedTransport } from './open-transport.ts'
@@ -107,6 +108,7 @@ export function createTeamsChannel(options: TeamsOptions): TeamsChannel {
     ...options,
     ours: { ...settings, issuer: endpoints.issuer, connectors: endpoints.connectors },
     features: featuresOf(parts),
+    welcome: welcomeMessage(),
     runCommand: createCommands({ commands: commandsOf(parts), whoActed: parts.whoClicked, log }),
   })
   return {

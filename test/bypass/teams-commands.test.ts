@@ -52,10 +52,14 @@ beforeAll(async () => {
   const transport = openTransport({ settings, clock, log: silentLog })
   await transport.ready()
   const approvals = createMemoryApprovalStore()
-  const reviewers = createReviewers({ ours: settings, transport, entra: null, clock, log: silentLog })
+  const reviewers = createReviewers({
+    ...{ ours: settings, transport, entra: null, clock, log: silentLog },
+    conversations: { withPerson: async () => null },
+  })
   const seen = new Set<string>()
   const { issuer, connectors } = teams.endpoints
   inbound = createInbound({
+    welcome: { card: null, summary: 'Welcome' },
     ours: { appId: teams.appId, tenantId: teams.tenantId, issuer, connectors },
     features: [],
     runCommand: createCommands({

@@ -39,6 +39,7 @@ describe.each(['botbuilder', 'agents-hosting'] as const)('over %s', (library) =>
       ...{ approvals: APPROVALS, summaries: APPROVALS, email: 'mail', graph: false },
     }
     inbound = createInbound({
+      welcome: { card: null, summary: 'Welcome' },
       ours: { appId, tenantId, issuer: endpoints.issuer, connectors: endpoints.connectors },
       transport: openTransport({ settings, clock, log }),
       features: [

@@ -15,7 +15,7 @@ import { mayReview } from '../../src/review/review.ts'
 import { Secret } from '../../src/secret.ts'
 import { anApproval } from '../support/examples.ts'
 import { type FakeTeams, startFakeTeams } from '../support/fake-teams.ts'
-import { APPROVALS, type FakePerson, OTHER_TENANT, TEAM, TENANT } from '../support/fake-teams-world.ts'
+import { APPROVALS, type FakePerson, GROUP_CHAT, OTHER_TENANT, TEAM, TENANT } from '../support/fake-teams-world.ts'
 
 const DBA = 'aaaaaaaa-0000-4000-8000-00000000000a'
 const oidOf = (n: number) => `0000000${n}-0000-4000-8000-000000000000`
@@ -43,7 +43,13 @@ beforeAll(async () => {
   for (const id of [TEAM, APPROVALS]) await teams.install(id).catch(() => undefined)
 })
 afterAll(() => teams?.close())
-beforeEach(() => teams.addUser(BOB))
+beforeEach(() => {
+  teams.addUser(BOB)
+  talks.clear()
+})
+
+/** Whose own talk with the bot is known. */
+const talks = new Set<string>()
 
 function rig(change: Partial<TeamsSettings> = {}) {
   const settings: TeamsSettings = {
@@ -58,21 +64,27 @@ function rig(change: Partial<TeamsSettings> = {}) {
   const conversations: Conversations = {
     remember: async () => undefined,
     get: async (id) => room(id),
-    withPerson: async () => null,
+    withPerson: async (_tenantId, oid) => (talks.has(oid) ? { ...room(teams.personalConversation(oid)), oid } : null),
     rooms: async () => [],
     forget: async () => undefined,
   }
   const transport = openTransport({ settings, clock, log })
   const entra = openEntra({ settings, transport, clock })
   const directory = createTeamsDirectory({ settings, transport, conversations, rooms: [], clock, log })
-  const reviewers = createReviewers({ ours: settings, transport, entra, clock, log })
+  const reviewers = createReviewers({ ours: settings, transport, conversations, entra, clock, log })
+  /** By the compose action, in a conversation that the bot isn't in. */
+  const compose = (who: FakePerson, said: { oid?: string } = {}) =>
+    reviewers.whoClicked({
+      user: { oid: said.oid ?? who.oid ?? '', tenantId: TENANT, mri: teams.mriOf(who.name) },
+      ...{ conversation: room(GROUP_CHAT), messageId: null, isCompose: true },
+    })
   const click = (who: FakePerson, said: { oid?: string; tenantId?: string } = {}) =>
     reviewers.whoClicked({
       user: { oid: said.oid ?? who.oid ?? '', tenantId: said.tenantId ?? TENANT, mri: teams.mriOf(who.name) },
       conversation: room(APPROVALS),
       messageId: null,
     })
-  return { settings, entra, click, ...directory }
+  return { settings, entra, click, compose, ...directory }
 }
 
 describe.each([true, false])('who clicked (Graph: %s)', (graph) => {
@@ -97,6 +109,33 @@ describe.each([true, false])('who clicked (Graph: %s)', (graph) => {
     const who = { ...BOB, ...change }
     teams.addUser(who)
     expect(await rig({ graph }).click(who, said)).toEqual({ ok: false, message: expect.stringMatching(told) })
+  })
+})
+
+describe('who asks by the compose action, where the bot is not', () => {
+  const told = (message: RegExp) => ({ ok: false, message: expect.stringMatching(message) })
+
+  it('[REQ-WHO-5] is whom their own talk with the bot knows', async () => {
+    await teams.install(teams.personalConversation('Bob'))
+    talks.add(oidOf(1))
+    expect(await rig().compose(BOB)).toEqual({ ok: true, reviewer: BOB_REVIEWS })
+  })
+
+  it('[REQ-WHO-5] is nobody before they wrote to it, or after they took it out again', async () => {
+    expect(await rig().compose(BOB)).toEqual(told(/does not know you yet: write “help” to it/))
+    talks.add(oidOf(1))
+    await teams.uninstall(teams.personalConversation('Bob'))
+    expect(await rig().compose(BOB)).toEqual(told(/does not know you yet/))
+  })
+
+  it('[REQ-WHO-5] is nobody by another person’s talk, and a guest remains one', async () => {
+    await teams.install(teams.personalConversation('Bob'))
+    talks.add(oidOf(1)).add(oidOf(2))
+    const mallory = { oid: oidOf(2), name: 'Mallory', email: 'm@example.com', userPrincipalName: 'm@example.com' }
+    teams.addUser(mallory)
+    expect(await rig().compose(mallory, { oid: oidOf(1) })).toMatchObject({ ok: false })
+    teams.addUser({ ...BOB, userRole: 'guest', userType: 'Guest' })
+    expect(await rig().compose(BOB)).toEqual(told(/^Guests cannot review/))
   })
 })
 

@@ -8,6 +8,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import { cardMessage } from '../../bots/teams/card.ts'
+import { welcomeMessage } from '../../bots/teams/home-card.ts'
 import { createInbound, MESSAGES_PATH } from '../../bots/teams/inbound.ts'
 import { openTransport } from '../../bots/teams/open-transport.ts'
 import { createOwnPlaces } from '../../bots/teams/own-places.ts'
@@ -85,7 +86,7 @@ export async function startTeamsPart({ library = 'botbuilder', ...options }: Tea
     forget: async (id: string) => void rooms.delete(id),
   }
   const reached = createRooms({ settings, conversations, log })
-  const { whoClicked } = createReviewers({ ours: settings, transport, entra: null, clock, log })
+  const { whoClicked } = createReviewers({ ours: settings, transport, conversations, entra: null, clock, log })
   const seen: (readonly [ApprovalId, Place, MessageRef])[] = []
   const seenCards = { seen: async (...card: readonly [ApprovalId, Place, MessageRef]) => void seen.push(card) }
   const get = (id: ApprovalId) => approvals.get(id)
@@ -105,6 +106,7 @@ export async function startTeamsPart({ library = 'botbuilder', ...options }: Tea
       }),
     ],
     runCommand: async () => ({ message: null }),
+    welcome: welcomeMessage(),
     isFirst: async (key) => delivered.size < delivered.add(key).size,
     ...{ transport, conversations, clock, log },
   })

@@ -5,7 +5,7 @@ import { jsonBytes } from '../../bots/chat/clip.ts'
 import { FIRST_PAGES, type HomeContent } from '../../bots/chat/home.ts'
 import { HOME_ROWS_MAX } from '../../bots/chat/limits.ts'
 import { accessDialog, askedDialog, choiceOf, NOTHING_WRITTEN } from '../../bots/teams/access-dialog.ts'
-import { closedHomeCard, homeCard, welcomeCard } from '../../bots/teams/home-card.ts'
+import { closedHomeCard, homeCard, welcomeMessage } from '../../bots/teams/home-card.ts'
 import { CARD_BYTES_MAX } from '../../bots/teams/limits.ts'
 import type { ApprovalId, GrantId, SessionId } from '../../src/brands.ts'
 import { epochMs } from '../../src/brands.ts'
@@ -146,7 +146,7 @@ describe('a home', () => {
 
   it('[REQ-CARD-4] closed, and the welcome, which holds nothing of anybody', () => {
     expectDrawn(closedHomeCard(NASTY, about))
-    expectDrawn(welcomeCard())
+    expectDrawn(welcomeMessage().card)
   })
 
   it('asks once more before a grant is revoked, and refreshes for its person alone', () => {

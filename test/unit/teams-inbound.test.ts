@@ -34,6 +34,8 @@ const CARD: AdaptiveCard = {
   body: [{ type: 'TextBlock', text: inert('Yours'), wrap: true }],
 }
 
+const WELCOME: TeamsMessage = { card: CARD, summary: 'Welcome' }
+
 const activity = (change: JsonObject = {}): JsonObject => ({
   ...{ type: 'invoke', name: 'adaptiveCard/action', id: 'f:1', channelId: 'msteams', serviceUrl: SERVICE },
   from: { id: '29:alice', aadObjectId: ALICE },
@@ -139,6 +141,7 @@ describe('the endpoint', () => {
         },
         forget: async (id) => void forgotten.push(id),
       },
+      welcome: WELCOME,
       isFirst: async (key) => !taken.has(key) && taken.add(key) !== undefined,
       ...(answerWithinMs !== undefined && { answerWithinMs }),
     })
@@ -419,6 +422,37 @@ describe('the endpoint', () => {
     expect(forgotten).toEqual([])
     await post(activity({ type: 'conversationUpdate', membersRemoved: [{ id: `28:${APP}` }], ...about }))
     expect(forgotten).toEqual(['19:team@thread.tacv2', ROOM])
+  })
+
+  it('[REQ-TEAMS-4] welcomes whoever installs it for themselves, once, and says nothing into a channel or at an upgrade', async () => {
+    const talk = { id: 'a:talk', conversationType: 'personal', tenantId: TENANT }
+    const own = {
+      name: null,
+      value: null,
+      replyToId: null,
+      conversation: talk,
+      channelData: { tenant: { id: TENANT } },
+    }
+    const install = activity({ type: 'installationUpdate', action: 'add', ...own })
+    await post(install)
+    await post(install)
+    await post(activity({ type: 'conversationUpdate', membersAdded: [{ id: `28:${APP}` }], ...own, id: 'f:2' }))
+    await post(activity({ type: 'installationUpdate', action: 'add-upgrade', ...own, id: 'f:3' }))
+    await post(activity({ type: 'installationUpdate', action: 'add', id: 'f:4', value: null }))
+    await inbound.settled()
+    expect(sent).toEqual([{ to: expect.objectContaining({ id: 'a:talk', oid: ALICE }), message: WELCOME }])
+  })
+
+  it('[REQ-TEAMS-4] answers the compose action wherever it is, and takes that place for none of its own', async () => {
+    const dialog = { name: 'composeExtension/fetchTask', value: { commandId: 'test_ask' } }
+    const talkOfTwo = { id: '19:x_y@unq.gbl.spaces', conversationType: 'personal', tenantId: TENANT }
+    const places = [talkOfTwo, { id: '19:meeting@thread.v2', tenantId: TENANT }]
+    for (const conversation of places) {
+      const { status } = await post(activity({ ...dialog, conversation, channelData: { tenant: { id: TENANT } } }))
+      expect(status).toBe(200)
+    }
+    expect(ran.map(({ asked }) => asked.isCompose)).toEqual([true, true])
+    expect(remembered).toEqual([])
   })
 
   it('notes a talk of two with its person, once', async () => {
