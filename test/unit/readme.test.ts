@@ -2,6 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { SLASH_COMMANDS } from '../../bots/slack/scopes.ts'
+import { PEOPLE_PERMISSIONS } from '../../bots/teams/entra.ts'
+import { MESSAGES_PATH } from '../../bots/teams/inbound.ts'
 import { formatProblems } from '../../src/config/problems.ts'
 import { parseSettings } from '../../src/config/settings.ts'
 import { loadPolicy } from '../../src/policy/load.ts'
@@ -14,15 +16,23 @@ const slackApp = {
   SLACK_SIGNING_SECRET: '0123456789abcdef0123456789abcdef',
   SLACK_APPROVALS: 'C0123ABCD',
 }
+const teamsApp = {
+  TEAMS_APP_ID: '6b2c8d1e-1111-4222-8333-444455556666',
+  TEAMS_TENANT_ID: '7c3d9e2f-1111-4222-8333-444455556666',
+  TEAMS_APP_PASSWORD: 'a-secret-of-the-app-registration',
+  TEAMS_APPROVALS: '19:0123456789abcdef@thread.tacv2',
+}
 
 describe('the README', () => {
   it.each([
-    ['without a Slack workspace', secrets, null],
-    ['with one', { ...secrets, ...slackApp }, 'C0123ABCD'],
-  ])('has settings that are right %s', (_sentence, env, approvals) => {
+    ['without a Slack workspace', secrets, null, null],
+    ['with one', { ...secrets, ...slackApp }, 'C0123ABCD', null],
+    ['with a tenant of Teams', { ...secrets, ...teamsApp }, null, teamsApp.TEAMS_APPROVALS],
+  ])('has settings that are right %s', (_sentence, env, approvals, teamsApprovals) => {
     const parsed = parseSettings(block('countersign.yaml'), { env, file: 'countersign.yaml' })
     if (!parsed.ok) throw new Error(formatProblems(parsed.problems))
     expect(parsed.settings.channels.slack?.approvals ?? null).toBe(approvals)
+    expect(parsed.settings.channels.teams?.approvals ?? null).toBe(teamsApprovals)
     expect(parsed.settings.channels.console.enabled).toBe(true)
   })
 
@@ -36,16 +46,31 @@ describe('the README', () => {
   })
 
   it('leads through Slack by names that the environment and the app have', () => {
-    const [, slack = ''] = /^### Slack: .*?$(.*?)^### /ms.exec(readme) ?? []
-    const names = new Set(slack.match(/\b(?:SLACK|FILES)_[A-Z_]+/g))
-    const known: readonly string[] = readFileSync(new URL('.env.example', root), 'utf8').match(/^[A-Z_]+(?==)/gm) ?? []
-    expect([...names].filter((name) => !known.includes(name))).toEqual([])
-    expect(names.size).toBeGreaterThan(4)
-    for (const command of Object.keys(SLASH_COMMANDS)) expect(slack).toContain(`\`${command}`)
+    const slack = section('Slack: .*?')
+    const names = namesIn(slack)
+    expect(names.filter((name) => !environment.includes(name))).toEqual([])
+    expect(names.length).toBeGreaterThan(4)
+    for (const command of Object.keys(SLASH_COMMANDS))
+      expect(section('What people can do.*?')).toContain(`\`${command}`)
     // What is to be replaced in the manifest is what stands there.
     const manifest = readFileSync(new URL('manifests/slack/manifest.json', root), 'utf8')
     const [, host = ''] = /sed 's\/([^/]+)\//.exec(slack) ?? []
     expect(manifest.match(/https:\/\/[^/]+/g)?.every((origin) => origin === `https://${host}`)).toBe(true)
+  })
+
+  it('leads through Teams by names that the environment, the settings and the app have', () => {
+    const teams = section('Microsoft Teams: .*?')
+    expect(namesIn(teams).sort()).toEqual(environment.filter((name) => name.startsWith('TEAMS_')).sort())
+    const parsed = parseSettings(block('countersign.yaml'), {
+      env: { ...secrets, ...teamsApp },
+      file: 'countersign.yaml',
+    })
+    const keys = parsed.ok ? Object.keys(parsed.settings.channels.teams ?? {}) : []
+    const told = [...teams.matchAll(/^\| (`.*?) \|/gm)].flatMap(([, cell = '']) => cell.match(/(?<=`)[a-zA-Z]+/g) ?? [])
+    const stepByStep = ['appId', 'tenantId', 'appPassword']
+    expect([...told, ...stepByStep].sort()).toEqual(keys.sort())
+    expect(teams).toContain(MESSAGES_PATH)
+    for (const permission of Object.keys(PEOPLE_PERMISSIONS)) expect(teams).toContain(`\`${permission}\``)
   })
 
   it('leads to files that are there', () => {
@@ -57,6 +82,18 @@ describe('the README', () => {
     expect(links.filter((to) => !existsSync(new URL(to, root)))).toEqual([])
   })
 })
+
+const environment: readonly string[] =
+  readFileSync(new URL('.env.example', root), 'utf8').match(/^[A-Z_]+(?==)/gm) ?? []
+
+const namesIn = (text: string) => [...new Set(text.match(/\b(?:SLACK|FILES|TEAMS)_[A-Z_]+/g))]
+
+/** From the heading to the next one of its kind. */
+function section(heading: string): string {
+  const [, text] = new RegExp(`^### ${heading}$(.*?)^### `, 'ms').exec(readme) ?? []
+  if (text === undefined) throw new Error(`the README has no section ${heading}`)
+  return text
+}
 
 /** The YAML block whose first line names this file. */
 function block(file: string): string {
