@@ -6,9 +6,9 @@
  * with the addresses of our cloud. Its key sets live for as long as the process does and are read anew once an hour at
  * most, by address: the fragment gives each set of keys that we read an address of its own, and is never sent.
  */
+import { ConfigurationBotFrameworkAuthentication } from 'botbuilder'
 import {
   AuthenticationError,
-  BotFrameworkAuthenticationFactory,
   ConnectorClient,
   JwtTokenProviderFactory,
   PasswordServiceClientCredentialFactory,
@@ -57,18 +57,19 @@ function createVerify({ settings, endpoints, clock, log }: LibraryParts): Transp
 
 function authenticationOf(appId: string, endpoints: LibraryParts['endpoints'], generation: number) {
   const { login, scope, issuer, openIdMetadata } = endpoints
-  return BotFrameworkAuthenticationFactory.create(
-    // The name of a cloud; not looked at where its addresses are given.
-    '',
-    true,
-    login,
-    scope,
-    issuer,
-    // Of users' sign-ins and of emulators: nothing of ours asks or takes those.
-    login,
-    `${openIdMetadata}#${generation}`,
-    openIdMetadata,
-    '',
+  return new ConfigurationBotFrameworkAuthentication(
+    {
+      // Where a cloud's addresses are given, its name is not looked at.
+      ChannelService: '',
+      ToChannelFromBotLoginUrl: login,
+      ToChannelFromBotOAuthScope: scope,
+      ToBotFromChannelTokenIssuer: issuer,
+      ToBotFromChannelOpenIdMetadataUrl: `${openIdMetadata}#${generation}`,
+      // Of users' sign-ins and of emulators: nothing of ours asks or takes those.
+      OAuthUrl: login,
+      ToBotFromEmulatorOpenIdMetadataUrl: openIdMetadata,
+      CallerId: '',
+    },
     // For the audience alone; our own tokens are got elsewhere.
     new PasswordServiceClientCredentialFactory(appId, ''),
     { requiredEndorsements: ['msteams'] } as never,
