@@ -50,7 +50,13 @@ export function createAppTokens(clock: Clock, issue: (scope: string) => Promise<
       // Asked for once, however many wait for it.
       const asking = asked.get(scope) ?? renew(scope).finally(() => asked.delete(scope))
       asked.set(scope, asking)
-      return (await asking).token
+      try {
+        return (await asking).token
+      } catch (error) {
+        // Most times that Entra is away are shorter than the old one is still good.
+        if (known === undefined || known.expiresAt <= clock.now() || kept.get(scope) !== known) throw error
+        return known.token
+      }
     },
     forget(scope) {
       kept.delete(scope)

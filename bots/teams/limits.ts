@@ -65,6 +65,9 @@ export const UPDATE_LIMITS = [
 /** A conversation that nobody told of is looked for again so often. */
 export const UNKNOWN_CONVERSATION_RETRY_MS = 15_000
 
+/** Where what a message needs can't be read just now: Redis is back within seconds, or its workers wait for it anyway. */
+export const NOT_READY_RETRY_MS = 5000
+
 /**
  * Around the instant at which a message was tried: our clock against Teams', and what a request may take on its way. The
  * message names itself, so more only costs reading.

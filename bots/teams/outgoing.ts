@@ -14,6 +14,7 @@ import { placeIn } from '../../src/policy/place.ts'
 import {
   type ApprovalStore,
   type Channel,
+  ChannelBusy,
   ChannelRefused,
   type Clock,
   type Conversation,
@@ -27,13 +28,14 @@ import {
   type Sent,
   SUMMARY_DETAILS,
 } from '../../src/ports.ts'
+import { errorName } from '../chat/error-name.ts'
 import { isGone } from '../chat/gone.ts'
 import { createPace, type Pace } from '../chat/pace.ts'
 import type { Requesters } from '../chat/requesters.ts'
 import { cardMessage } from './card.ts'
 import { digestMessage } from './digest-card.ts'
 import type { Graph } from './graph.ts'
-import { POST_LIMITS, UPDATE_LIMITS } from './limits.ts'
+import { NOT_READY_RETRY_MS, POST_LIMITS, UPDATE_LIMITS } from './limits.ts'
 import { noticeMessage } from './notice-card.ts'
 import { replyMessage } from './reply-card.ts'
 import { requesterMessage } from './requester-card.ts'
@@ -90,10 +92,12 @@ function channelOf(parts: Parts): Channel {
     tellsRequester: true,
     async post(card, place) {
       const sent = { kind: 'card', approvalId: card.approvalId, place } as const
-      const to = await conversationFor(parts, sent)
-      const message = to === null ? null : await messageFor(parts, card, { place, conversation: to })
-      if (to === null || message === null) return null
-      return post(parts, { to, message, sent }).catch(nobodyIn(place))
+      const made = await beforeSending(parts, async () => {
+        const to = await conversationFor(parts, sent)
+        const message = to === null ? null : await messageFor(parts, card, { place, conversation: to })
+        return to === null || message === null ? null : { to, message }
+      })
+      return made === null ? null : post(parts, { ...made, sent }).catch(nobodyIn(place))
     },
     update: (ref, card, place) => update(parts, { ref, card, place }),
     async reply(ref, reply, about) {
@@ -104,11 +108,13 @@ function channelOf(parts: Parts): Channel {
     },
     async notify(id, notice, place) {
       const sent = { kind: 'notice', id, place } as const
-      await post(parts, { to: await roomIn(parts, place), message: noticeMessage(noticeText(notice)), sent })
+      const to = await beforeSending(parts, () => roomIn(parts, place))
+      await post(parts, { to, message: noticeMessage(noticeText(notice)), sent })
     },
     async summarise(summary, place) {
       const sent = { kind: 'summary', sessionId: summary.sessionId, place } as const
-      return post(parts, { to: await summariesIn(parts), message: summaryMessage(summary), sent })
+      const to = await beforeSending(parts, () => summariesIn(parts))
+      return post(parts, { to, message: summaryMessage(summary), sent })
     },
     async detail(ref, summary) {
       const sent = { kind: 'reply', ref, replyId: SUMMARY_DETAILS } as const
@@ -116,9 +122,24 @@ function channelOf(parts: Parts): Channel {
     },
     async digest(digest, place) {
       const sent = { kind: 'digest', week: digest.week, place } as const
-      await post(parts, { to: await summariesIn(parts), message: digestMessage(digest), sent })
+      const to = await beforeSending(parts, () => summariesIn(parts))
+      await post(parts, { to, message: digestMessage(digest), sent })
     },
     find: (sent, at) => find(parts, sent, at),
+  }
+}
+
+/**
+ * Whatever fails in here (Redis, Graph), nothing was posted. Said in other words than the outbox knows, it would count as
+ * a message that may be there, and without Graph such a message is given up.
+ */
+async function beforeSending<Made>({ log }: Parts, make: () => Promise<Made>): Promise<Made> {
+  try {
+    return await make()
+  } catch (error) {
+    if (error instanceof ChannelBusy || error instanceof ChannelRefused) throw error
+    log.warn('a message to teams is put off', { channel: 'teams', error: errorName(error) })
+    throw new ChannelBusy(NOT_READY_RETRY_MS, { cause: error, isForThisOnly: true })
   }
 }
 
@@ -165,7 +186,7 @@ interface Follow {
 
 async function follow(parts: Parts, { message, sent, fields }: Follow): Promise<void> {
   const { conversation, message: root } = readRef(sent.ref)
-  const to = await standing(parts, conversation)
+  const to = await beforeSending(parts, () => standing(parts, conversation))
   await post(parts, { to, message, sent, ...(to.kind === 'channel' && { replyTo: root }) }).catch(
     unlessGone(parts, fields),
   )
