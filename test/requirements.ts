@@ -723,6 +723,23 @@ export const requirements: readonly Requirement[] = [
     promise:
       'Whoever installs the app for themselves is told what they can do, once; the compose action works in every conversation, and none is taken for ours by it.',
   },
+  // Several channels
+  {
+    id: 'REQ-CHANNEL-1',
+    source: readme,
+    promise:
+      'An approval is shown in every channel at once. The first decision wins in all of them, and every copy is repainted, by the next process where one was killed.',
+  },
+  {
+    id: 'REQ-CHANNEL-2',
+    source: readme,
+    promise: 'Who has one e-mail address in several channels is one person of a quorum.',
+  },
+  {
+    id: 'REQ-CHANNEL-3',
+    source: readme,
+    promise: 'The person behind an agent is told in private in every chat that knows them, and may take it back there.',
+  },
   // The project itself
   {
     id: 'REQ-DOCTOR-1',
