@@ -7,6 +7,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { APPROVE_ACTION, DENY_ACTION, REQUESTER_CANCEL_ACTION } from '../../bots/chat/actions.ts'
 import type { ConsoleReviewer } from '../../demo/console-reviewer.ts'
+import type { RedisHandle } from '../../jobs/redis.ts'
 import { type FakeSlack, startFakeSlack } from '../support/fake-slack.ts'
 import { APPROVALS } from '../support/fake-teams-world.ts'
 import { startWorld, type World } from '../support/gateway.ts'
@@ -36,6 +37,7 @@ rules:
 `
 
 let world: World
+let redis: RedisHandle
 let slack: FakeSlack
 let started: TeamsGateway
 let reviewer: ConsoleReviewer
@@ -51,6 +53,7 @@ beforeAll(async () => {
     gateway: { policy: POLICY },
   })
   slack.deliverTo(`${started.gateway.url}/slack/events`)
+  redis = await world.redis.connect(path.basename(started.gateway.directory))
   reviewer = await started.gateway.console()
   agent = await connectAgent('modern', started.gateway.mcp, await started.gateway.token())
 })
@@ -106,6 +109,13 @@ function copies(name: string) {
   }
 }
 
+const nobodyPaints = () =>
+  until('no copy is being painted', async () => {
+    const queues = ['slack', 'teams', 'console'].map((name) => `${redis.queuePrefix}:outbox-${name}:active`)
+    const active = await Promise.all(queues.map((key) => redis.call('LLEN', key)))
+    return active.every((length) => length === 0)
+  })
+
 type Asked = Awaited<ReturnType<typeof asked>>
 const inTeams = ({ inTeams: { id } }: Asked, user: string, action: string) =>
   started.teams.click({ user, messageId: id, action, isBaseView: true })
@@ -147,7 +157,9 @@ describe('[REQ-CHANNEL-1] one held call is shown in Slack, in Teams and in the c
       const all = await one.reviews()
       return all.length > 0 && all
     })
-    expect(reviews.map(({ review }) => (review as { choice: string }).choice)).toEqual([isApproved ? 'approve' : 'deny'])
+    expect(reviews.map(({ review }) => (review as { choice: string }).choice)).toEqual([
+      isApproved ? 'approve' : 'deny',
+    ])
     if (isApproved) {
       const late = await slack.waitForEphemeral(({ userId }) => userId === CAROL.id)
       expect(late.text).toContain('already approved')
@@ -204,6 +216,8 @@ describe('[REQ-CHANNEL-1] a gateway that is killed and started again', () => {
     await teams.setDown(true)
     await inSlack(decided, BOB, DENY_ACTION)
     await until('Slack’s copy says so', () => says(decided.inSlack.blocks, 'Denied by Bob'))
+    // Else the next process would wait until it is certain that this one is dead; slack-kill.test.ts does that.
+    await nobodyPaints()
     expect(says(decided.inTeams.card, 'Denied by Bob')).toBe(false)
     await gateway.kill()
     await teams.setDown(false)
