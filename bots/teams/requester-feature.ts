@@ -8,7 +8,7 @@ import type { ApprovalId } from '../../src/brands.ts'
 import type { JsonObject } from '../../src/json/value.ts'
 import { placeOfRequester } from '../../src/ports.ts'
 import { isRequester, refusalText } from '../../src/review/review.ts'
-import { ANSWER_INPUT, ANSWER_VIEW } from '../chat/actions.ts'
+import { ANSWER_INPUT, ANSWER_VIEW, REQUESTER_ANSWER_ACTION } from '../chat/actions.ts'
 import { GONE, guarded, NOT_UNDERSTOOD, type PrivateAnswer, refused } from '../chat/private-answer.ts'
 import {
   actAsRequester,
@@ -97,6 +97,8 @@ async function openDialog(
 ): Promise<DialogAnswer> {
   const opened: { approval: Approval | null } = { approval: null }
   const answer = await guarded(async () => {
+    // Asking for a dialog decides nothing: it is answered each time that it comes.
+    if (name !== REQUESTER_ANSWER_ACTION) return NOT_UNDERSTOOD
     const found = await take(options, asked, data)
     if (!found.ok) return found.answer
     return actAsRequester(options, found.clicked, name, async (approval) => {

@@ -18,17 +18,20 @@ import type { JsonObject } from '../../src/json/value.ts'
 import type { Reviewer } from '../../src/people/reviewer.ts'
 import type { ApprovalStore, People } from '../../src/ports.ts'
 import {
+  APPROVE_ACTION,
   APPROVE_VIEW,
   ASK_VIEW,
   DENY_ACTION,
   DENY_ALL_VIEW,
   DENY_VIEW,
   DURATION_INPUT,
+  MORE_ACTION,
   NEXT_PAGE_ACTION,
   NOTE_INPUT,
   PREVIOUS_PAGE_ACTION,
   QUESTION_INPUT,
   REASON_INPUT,
+  SHOW_ALL_ACTION,
 } from '../chat/actions.ts'
 import { errorName } from '../chat/error-name.ts'
 import { chosenMs, type Form, type Submitted } from '../chat/forms.ts'
@@ -101,7 +104,9 @@ export function createReviewFeature(options: ReviewFeatureOptions): Feature {
     refreshes: [REFRESH_ACTION],
     execute: (asked, name, data) => execute(options, asked, name, data),
     openDialog: (asked, name, data) =>
-      inDialog(options, asked, data, ({ clicked }, open) => act(neutral(options), clicked, name, open)),
+      inDialog(options, asked, data, async ({ clicked }, open) =>
+        opensOnly(clicked, name) ? act(neutral(options), clicked, name, open) : NOT_UNDERSTOOD,
+      ),
     submitDialog: (asked, name, data) =>
       inDialog(options, asked, data, ({ clicked }, open) => submit(options, clicked, { name, data }, open)),
   }
@@ -196,6 +201,15 @@ async function ownCard(
 }
 
 // ---- in a dialog
+
+/**
+ * Whether asking for this dialog decides nothing by itself, whatever it answers: a request for a dialog counts as a
+ * question, and is answered each time that it comes.
+ */
+function opensOnly({ approval }: Clicked, name: string): boolean {
+  if (name === SHOW_ALL_ACTION || name === MORE_ACTION) return true
+  return name === APPROVE_ACTION && approval.strength === 'confirm'
+}
 
 type Open = (form: Form) => Promise<boolean>
 

@@ -14,6 +14,7 @@ import {
   IT_RAN_ACTION,
   NEXT_PAGE_ACTION,
   REASON_INPUT,
+  REMIND_ACTION,
   REQUESTER_ANSWER_ACTION,
   REQUESTER_CANCEL_ACTION,
   SHOW_ALL_ACTION,
@@ -260,6 +261,16 @@ describe('a click that no card of ours offers', () => {
     },
   )
 
+  it.each([APPROVE_ACTION, `${APPROVE_FOR_ACTION}900000`, DENY_ACTION, REMIND_ACTION])(
+    '[REQ-CHOICE-5] %s in a request for a dialog, which is answered each time that it comes, does nothing',
+    async (name) => {
+      const { card, state, id } = asked({ allowForMs: [900_000] })
+      expect(await dialog('task/fetch', card, { dialog: name })).toContain('not one of this gateway’s')
+      expect(await state()).toBe('pending')
+      expect((await part.approvals.get(id))?.reminders.count).toBe(0)
+    },
+  )
+
   it('another approval’s subject on this card decides neither for whom it is not asked', async () => {
     const one = asked()
     const elsewhere = asked({ from: ['carol@example.com'] })
@@ -424,6 +435,17 @@ describe('in the private talk with the person behind the agent', () => {
     }
     expect(await state()).toBe('pending')
     expect((await part.approvals.get(id))?.remarks).toEqual([])
+  })
+
+  it('a request for a dialog takes nothing back', async () => {
+    const { id, state } = asked()
+    const talk = await part.tellRequester(id, 'Alice')
+    const activity = await part.teams.clickOf({
+      ...{ user: 'Alice', messageId: talk, action: REQUESTER_CANCEL_ACTION, isBaseView: true },
+    })
+    const value = { data: { subject: id, dialog: REQUESTER_CANCEL_ACTION }, context: {} }
+    await part.teams.raw({ activity: { ...activity, name: 'task/fetch', value } })
+    expect(await state()).toBe('pending')
   })
 
   it('she takes it back', async () => {
