@@ -1,6 +1,10 @@
 /** What is not sent to Teams is never taken for a message that may be there: such a one is given up without Graph. */
-import { describe, expect, it } from 'vitest'
+import { once } from 'node:events'
+import { createServer as createHttpServer } from 'node:http'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
 import { createAppTokens } from '../../bots/teams/app-token.ts'
+import { AnswerLost, boundedFetch, NotSent } from '../../bots/teams/bounded-fetch.ts'
 import { createOutgoing, type OutgoingOptions } from '../../bots/teams/outgoing.ts'
 import { cardOf } from '../../src/approval/card-of.ts'
 import { epochMs } from '../../src/brands.ts'
@@ -86,6 +90,63 @@ describe('a card', () => {
     await expect(channel.summarise(summary, 'teams')).rejects.toBeInstanceOf(ChannelBusy)
     await expect(channel.digest?.({ week: '2026-W01' } as never, 'teams')).rejects.toBeInstanceOf(ChannelBusy)
     await expect(channel.notify('n', {} as never, 'teams')).rejects.toBeInstanceOf(ChannelBusy)
+  })
+})
+
+describe('[REQ-TEAMS-2] a request', () => {
+  const servers: Server[] = []
+  afterEach(() => {
+    for (const server of servers.splice(0)) server.close()
+  })
+  async function listening(server: Server): Promise<number> {
+    servers.push(server)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return (server.address() as AddressInfo).port
+  }
+  const outcomeOf = (url: string, timeoutMs = 100) =>
+    boundedFetch(url, { method: 'POST', headers: {}, body: '{}', timeoutMs }).catch((error: unknown) => error)
+
+  it('that a firewall swallows before there is a connection was not sent', async () => {
+    const sockets: Socket[] = []
+    const port = await listening(createServer((socket) => void sockets.push(socket.on('error', () => undefined))))
+    expect(await outcomeOf(`https://127.0.0.1:${port}/`)).toBeInstanceOf(NotSent)
+    for (const socket of sockets) socket.destroy()
+  })
+
+  it('that nobody listens to was not sent', async () => {
+    const server = createServer()
+    const port = await listening(server)
+    server.close()
+    await once(server, 'close')
+    expect(await outcomeOf(`http://127.0.0.1:${port}/`, 5000)).toBeInstanceOf(NotSent)
+  })
+
+  it.each<[string, string | null]>([
+    ['is not answered in time', null],
+    ['is answered with half an answer', 'HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n{"id"'],
+    ['is answered with what is no HTTP', 'SMTP\r\n\r\n'],
+    ['is answered compressed', 'HTTP/1.1 201 Created\r\ncontent-encoding: br\r\ncontent-length: 1\r\n\r\nx'],
+    ['is answered without end', `HTTP/1.1 201 Created\r\n\r\n${'x'.repeat(1024 * 1024 + 1)}`],
+  ])('that %s may have been taken', async (_name, answer) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.once('data', () => (answer === null ? socket.pause() : socket.end(answer)))
+    })
+    const port = await listening(server)
+    expect(await outcomeOf(`http://127.0.0.1:${port}/`, answer === null ? 100 : 5000)).toBeInstanceOf(AnswerLost)
+  })
+
+  it('is sent nowhere else than where it was to go', async () => {
+    let hops = 0
+    const port = await listening(
+      createHttpServer((_request, response) => {
+        hops++
+        response.writeHead(307, { location: '/elsewhere' }).end()
+      }) as Server,
+    )
+    expect(await outcomeOf(`http://127.0.0.1:${port}/`, 5000)).toMatchObject({ status: 307 })
+    expect(hops).toBe(1)
   })
 })
 
