@@ -1,7 +1,6 @@
 /**
- * One request to Microsoft, under limits: never sent twice, never redirected with our token (a
- * redirection is an answer like any other), never waited for without
- * end, and an answer that says whether the request was taken.
+ * One request to Microsoft, under limits: never sent twice, never redirected with our token (a redirection is an answer
+ * like any other), never waited for without end, and an answer that says whether the request was taken.
  */
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'

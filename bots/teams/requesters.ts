@@ -7,9 +7,9 @@
  * itself. They are shown their own requests all the same when they ask the bot.
  */
 import type { Reviewer } from '../../src/people/reviewer.ts'
-import type { Clock, Conversation, Conversations } from '../../src/ports.ts'
+import { ChannelBusy, type Clock, type Conversation, type Conversations } from '../../src/ports.ts'
 import { createRequesters as createChatRequesters, type RequesterName, type Requesters } from '../chat/requesters.ts'
-import { REQUESTER_CACHED_MS, REQUESTERS_CACHED_MAX } from './limits.ts'
+import { REQUESTER_CACHED_MS, REQUESTERS_CACHED_MAX, ROSTER_RETRY_MS } from './limits.ts'
 import type { Rosters } from './rosters.ts'
 import type { Transport } from './transport.ts'
 
@@ -53,10 +53,14 @@ function oidOf(reviewerId: string, tenantId: string): string | null {
 }
 
 async function byEmail({ rosters, home, oidByEmail, tenantId }: TeamsRequestersOptions, email: string) {
-  const people = (await rosters.peopleIn(await home())) ?? []
+  const roster = await rosters.peopleIn(await home())
+  const people = roster ?? []
   const has = ({ email: address }: Reviewer) => address?.toLowerCase() === email
   const found = people.filter(({ reviewer }) => has(reviewer))
   // Of two who have one address nobody knows which it is.
   if (found.length > 1) return null
-  return found.length === 1 ? oidOf(found[0]?.reviewer.id ?? '', tenantId) : oidByEmail(email)
+  const oid = found.length === 1 ? oidOf(found[0]?.reviewer.id ?? '', tenantId) : await oidByEmail(email)
+  // Whoever is not found is never told: that must not come of a moment in which Teams did not answer.
+  if (oid === null && roster === null) throw new ChannelBusy(ROSTER_RETRY_MS, { isForThisOnly: true })
+  return oid
 }

@@ -5,7 +5,7 @@
  */
 import type { Approval } from '../../src/approval/approval.ts'
 import type { Reviewer } from '../../src/people/reviewer.ts'
-import type { Clock, Conversation, Log, People } from '../../src/ports.ts'
+import { ChannelRefused, type Clock, type Conversation, type Log, type People } from '../../src/ports.ts'
 import { isRequester } from '../../src/review/review.ts'
 import { errorName } from '../chat/error-name.ts'
 import {
@@ -24,7 +24,7 @@ export interface RosterPerson {
 }
 
 export interface Rosters {
-  /** Full members of the tenant; null where it can't be told. Never rejects. */
+  /** Full members of the tenant, none where Teams names nobody; null where it can't be told now. Never rejects. */
   peopleIn(conversation: Conversation): Promise<readonly RosterPerson[] | null>
   /** Whose own views of this approval's card are to be asked for, by MRI. Never rejects. */
   viewersOf(approval: Approval, conversation: Conversation): Promise<readonly string[]>
@@ -55,7 +55,8 @@ export function createRosters(options: RostersOptions): Rosters {
         conversation: conversation.id,
         error: errorName(error),
       })
-      return null
+      // A no, such as too many members, stays one: whoever waits for another answer waits for ever.
+      return error instanceof ChannelRefused ? [] : null
     }
   }
   function peopleIn(conversation: Conversation): Promise<readonly RosterPerson[] | null> {
@@ -66,7 +67,7 @@ export function createRosters(options: RostersOptions): Rosters {
     const entry = { people: read(conversation), until: clock.now() + ROSTER_CACHED_MS }
     known.set(conversation.id, entry)
     void entry.people.then((people) => {
-      if (people === null) entry.until = clock.now() + ROSTER_RETRY_MS
+      if (people === null || people.length === 0) entry.until = clock.now() + ROSTER_RETRY_MS
     })
     return entry.people
   }

@@ -9,7 +9,7 @@ import { createOutgoing, type OutgoingOptions } from '../../bots/teams/outgoing.
 import { cardOf } from '../../src/approval/card-of.ts'
 import { epochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
-import { type Channel, ChannelBusy, type Conversation, type Place } from '../../src/ports.ts'
+import { type Channel, ChannelBusy, ChannelRefused, type Conversation, type Place } from '../../src/ports.ts'
 import { aFreshApproval } from '../support/approvals.ts'
 import { silentLog, systemClock } from '../support/redis.ts'
 
@@ -21,12 +21,16 @@ const ROOM: Conversation = {
 const approval = aFreshApproval({ channels: ['teams'] })
 const card = cardOf(approval)
 
-function outgoing(change: Partial<OutgoingOptions> = {}): { channel: Channel; sent: () => number } {
+function outgoing(
+  change: Partial<OutgoingOptions> = {},
+  library: object = {},
+): { channel: Channel; sent: () => number } {
   let sends = 0
   const transport = {
     send: async () => String(++sends),
     members: async () => [],
     openPersonal: async () => null,
+    ...library,
   }
   const channel = createOutgoing({
     settings: {
@@ -76,6 +80,14 @@ describe('a card', () => {
     const { channel, sent } = outgoing(change)
     await expect(channel.post(card, place)).rejects.toBeInstanceOf(ChannelBusy)
     expect(sent()).toBe(0)
+  })
+
+  it('for the person behind the agent waits while Teams does not tell who is there, and for nobody it refuses to name', async () => {
+    const failing = (error: Error) => ({ members: () => Promise.reject(error) })
+    const { channel } = outgoing({}, failing(new ChannelBusy(1000)))
+    await expect(channel.post(card, 'teams:requester')).rejects.toBeInstanceOf(ChannelBusy)
+    const large = outgoing({}, failing(new ChannelRefused('no', { code: 'too_many_members' })))
+    expect(await large.channel.post(card, 'teams:requester')).toBeNull()
   })
 
   it('is posted where all of that is there', async () => {
