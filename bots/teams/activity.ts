@@ -109,11 +109,11 @@ export function parseActivity(
 
 type Data = z.infer<typeof Activity>
 
-const KINDS: Readonly<Record<string, Conversation['kind']>> = {
-  channel: 'channel',
-  groupchat: 'groupChat',
-  personal: 'personal',
-}
+const KINDS: ReadonlyMap<string, Conversation['kind']> = new Map([
+  ['channel', 'channel'],
+  ['groupchat', 'groupChat'],
+  ['personal', 'personal'],
+])
 /** In a channel's thread the conversation is called `19:…@thread.tacv2;messageid=1700000000000`. */
 const THREAD = /^([^;]+)(?:;messageid=([^;]+))?$/
 
@@ -137,7 +137,7 @@ function isCompose({ type, name }: Data): boolean {
 /** Some events of a team name no conversationType. */
 function kindOf({ conversation, channelData }: Data): Conversation['kind'] | null {
   const written = conversation.conversationType?.toLowerCase()
-  if (written !== undefined) return KINDS[written] ?? null
+  if (written !== undefined) return KINDS.get(written) ?? null
   if (channelData?.team !== undefined && channelData.team !== null) return 'channel'
   return conversation.id.startsWith('a:') ? 'personal' : null
 }

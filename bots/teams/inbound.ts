@@ -37,6 +37,8 @@ export const TEAMS_ONCE_MS = 25 * 60 * 60_000
 const SEEN_ACTIVITIES_MAX = 10_000
 /** Conversations of which this process knows that they are remembered. */
 const KNOWN_CONVERSATIONS_MAX = 2000
+/** After it they are remembered anew: another process may have forgotten one, and who is heard of longest ago goes first. */
+const KNOWN_CONVERSATION_MS = 10 * 60_000
 
 const late = Symbol('late')
 
@@ -278,14 +280,15 @@ async function welcome(
  * An installation is remembered before Teams hears that it arrived: it is told of once. Of everything else the address
  * is noted beside the work, where it is new.
  */
-function createLearning({ conversations, log }: InboundOptions): (incoming: Incoming) => Promise<void> {
-  const known = new Map<string, string>()
+function createLearning({ conversations, clock, log }: InboundOptions): (incoming: Incoming) => Promise<void> {
+  const known = new Map<string, { readonly written: string; readonly until: number }>()
   const remember = async (conversation: Conversation) => {
-    const now = JSON.stringify(conversation)
-    if (known.get(conversation.id) === now) return
+    const written = JSON.stringify(conversation)
+    const before = known.get(conversation.id)
+    if (before?.written === written && before.until > clock.now()) return
     await conversations.remember(conversation)
     known.delete(conversation.id)
-    known.set(conversation.id, now)
+    known.set(conversation.id, { written, until: clock.now() + KNOWN_CONVERSATION_MS })
     for (const [oldest] of known) {
       if (known.size <= KNOWN_CONVERSATIONS_MAX) break
       known.delete(oldest)

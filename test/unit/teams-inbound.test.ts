@@ -99,6 +99,7 @@ describe('the endpoint', () => {
   let verdict: 'good' | 'forged' | 'unknown' = 'good'
   let answer: () => Promise<ExecuteAnswer & DialogAnswer>
   let failing = false
+  let skewMs = 0
 
   const feature: Feature = {
     prefix: 'test_',
@@ -118,7 +119,7 @@ describe('the endpoint', () => {
 
   function open(answerWithinMs?: number): Inbound {
     return createInbound({
-      ...{ ours: OURS, features: [feature], log: silentLog, clock: { now: () => epochMs(Date.now()) } },
+      ...{ ours: OURS, features: [feature], log: silentLog, clock: { now: () => epochMs(Date.now() + skewMs) } },
       transport: {
         verify: async (_authorization, given) => {
           if (verdict === 'forged') throw new Unauthenticated('no')
@@ -160,6 +161,7 @@ describe('the endpoint', () => {
     taken.clear()
     verdict = 'good'
     failing = false
+    skewMs = 0
     answer = async () => ({ kind: 'message', text: 'Done' })
     inbound = open()
   }
@@ -193,6 +195,11 @@ describe('the endpoint', () => {
       'a conversation of no kind that we know',
       400,
       activity({ conversation: { id: ROOM, tenantId: TENANT, conversationType: 'meeting' } }),
+    ],
+    [
+      'a conversation of a kind that every object has',
+      400,
+      activity({ conversation: { id: ROOM, tenantId: TENANT, conversationType: 'constructor' } }),
     ],
     ['nobody of Entra', 403, activity({ from: { id: '29:anonymous' } })],
     ['another bot', 403, activity({ from: { id: '28:bot', aadObjectId: ALICE } })],
@@ -453,6 +460,17 @@ describe('the endpoint', () => {
     }
     expect(ran.map(({ asked }) => asked.isCompose)).toEqual([true, true])
     expect(remembered).toEqual([])
+  })
+
+  it('notes a conversation anew after a while, because another process may have forgotten it', async () => {
+    const spoken = (id: string) => message('<at>Countersign</at> help', { entities: [us], id })
+    await post(spoken('1703'))
+    await post(spoken('1704'))
+    expect(remembered).toHaveLength(1)
+    skewMs = 10 * 60_000
+    await post(spoken('1705'))
+    await inbound.settled()
+    expect(remembered.map(({ id }) => id)).toEqual([ROOM, ROOM])
   })
 
   it('notes a talk of two with its person, once', async () => {
