@@ -9,6 +9,7 @@ import { isStandingGrantId } from '../grant/standing.ts'
 import type { PrincipalSummary } from '../identity/principal.ts'
 import type { Reviewer } from '../people/reviewer.ts'
 import type { AuditEvent } from './events.ts'
+import { createPersons } from './persons.ts'
 import { startOf, type WeekId, weekFrom } from './week.ts'
 
 /** What is new was not seen in so many weeks before. */
@@ -145,8 +146,9 @@ class Kept {
   readonly extended = new Map<string, true>()
   readonly ended = new Map<GrantId, 'expired' | 'revoked'>()
   readonly freezes = new Map<string, FreezeInDigest>()
-  readonly before = new Map<string, true>()
-  readonly seen = new Map<string, FirstInDigest>()
+  readonly before = new Map<string, Named>()
+  readonly seen = new Map<string, Seen>()
+  readonly persons = createPersons(NAMES_MAX)
 
   /** What is kept under the key; null where there is no room for another. */
   take<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value, max = KEPT_MAX): Value | null {
@@ -170,24 +172,29 @@ export function createDigestTally(week: WeekId, zone: string): DigestTally {
   return {
     add(event) {
       if (event.at < since || event.at >= to) return
+      if (event.type === 'approval.reviewed') kept.persons.add(event.review.reviewer)
       if (event.at >= from) addOfWeek(kept, event)
       else addFromBefore(kept, event, from)
     },
-    digest: (brokenSegments) => ({ week, zone, from, to, ...figures(kept, from), brokenSegments, isCut: kept.isCut }),
+    digest(brokenSegments) {
+      const isCut = kept.isCut || kept.persons.isFull
+      return { week, zone, from, to, ...figures(kept, from), brokenSegments, isCut }
+    },
   }
 }
 
 function addFromBefore(kept: Kept, event: AuditEvent, from: EpochMs): void {
   kept.wasRecordedBefore = true
-  for (const { kind, name } of namesIn(event)) kept.take(kept.before, keyOf(kind, name), () => true, NAMES_MAX)
+  for (const { kind, key } of namesIn(event)) kept.take(kept.before, keyOf(kind, key), () => ({ kind, key }), NAMES_MAX)
   if (event.type !== 'approval.requested' || event.at < from - ASKED_BEFORE_MS) return
   kept.take(kept.asked, event.approval_id, () => event.at)
 }
 
 function addOfWeek(kept: Kept, event: AuditEvent): void {
-  for (const { kind, name } of namesIn(event)) {
-    const first = kept.take(kept.seen, keyOf(kind, name), () => ({ kind, name, at: event.at }), NAMES_MAX)
-    if (first !== null && event.at < first.at) kept.seen.set(keyOf(kind, name), { kind, name, at: event.at })
+  for (const named of namesIn(event)) {
+    const key = keyOf(named.kind, named.key)
+    const first = kept.take(kept.seen, key, () => ({ ...named, at: event.at }), NAMES_MAX)
+    if (first !== null && event.at < first.at) kept.seen.set(key, { ...named, at: event.at })
   }
   switch (event.type) {
     case 'session.started':
@@ -225,7 +232,7 @@ function addOfApproval(kept: Kept, event: AuditEvent): void {
     case 'approval.reviewed': {
       const { reviewer, choice, at, isHasty, reason } = event.review
       const review = { approvalId: event.approval_id, reviewer, choice, at, isHasty, hasReason: reason !== null }
-      kept.take(kept.reviews, `${event.approval_id} ${personKey(reviewer)}`, () => review)
+      kept.take(kept.reviews, `${event.approval_id} ${reviewer.id}`, () => review)
       break
     }
     case 'approval.resolved':
@@ -245,9 +252,9 @@ function addOfApproval(kept: Kept, event: AuditEvent): void {
   }
 }
 
-type Named = { readonly upstream: string; readonly tool: string | null }
+type OfTool = { readonly upstream: string; readonly tool: string | null }
 
-function countTool(kept: Kept, named: Named, what: 'calls' | 'held' | 'deniedByPolicy'): void {
+function countTool(kept: Kept, named: OfTool, what: 'calls' | 'held' | 'deniedByPolicy'): void {
   if (named.tool === null) return
   const [upstream, tool] = [clip(named.upstream), clip(named.tool)]
   const make = () => ({ upstream, tool, calls: 0, held: 0, deniedByPolicy: 0 })
@@ -266,25 +273,30 @@ function addFreeze(kept: Kept, event: Extract<AuditEvent, { type: `freeze.${stri
 
 // ---- what can be seen for the first time
 
-function namesIn(event: AuditEvent): readonly Pick<FirstInDigest, 'kind' | 'name'>[] {
+/** `key` tells it apart from others of its kind. */
+type Named = Pick<FirstInDigest, 'kind'> & { readonly key: string }
+type Seen = FirstInDigest & Named
+
+function namesIn(event: AuditEvent): readonly Omit<Seen, 'at'>[] {
   switch (event.type) {
     case 'session.started':
-      return [
-        { kind: 'agent', name: agentName(event.principal) },
-        { kind: 'upstream', name: clip(event.upstream) },
-      ]
+      return [byName('agent', agentName(event.principal)), byName('upstream', clip(event.upstream))]
     case 'call.intent':
     case 'call.decided':
     case 'approval.requested':
       return [
-        { kind: 'upstream', name: clip(event.upstream) },
-        ...(event.tool === null ? [] : [{ kind: 'tool', name: clip(toolName(event.upstream, event.tool)) } as const]),
+        byName('upstream', clip(event.upstream)),
+        ...(event.tool === null ? [] : [byName('tool', clip(toolName(event.upstream, event.tool)))]),
       ]
     case 'approval.reviewed':
-      return [{ kind: 'reviewer', name: personKey(event.review.reviewer) }]
+      return [{ kind: 'reviewer', name: personName(event.review.reviewer), key: event.review.reviewer.id }]
     default:
       return []
   }
+}
+
+function byName(kind: FirstInDigest['kind'], name: string): Omit<Seen, 'at'> {
+  return { kind, name, key: name }
 }
 
 export function toolName(upstream: string, tool: string): string {
@@ -295,8 +307,7 @@ function agentName({ email, subject, client }: PrincipalSummary): string {
   return clip(`${email ?? subject}’s agent${client === null ? '' : `, by client ${client}`}`)
 }
 
-/** Two accounts with one verified address are one person. */
-function personKey({ email, id }: Reviewer): string {
+function personName({ email, id }: Reviewer): string {
   return clip(email ?? id)
 }
 
@@ -362,7 +373,7 @@ function most(tools: readonly ToolInDigest[], by: 'calls' | 'held'): readonly To
 function reviewersIn(kept: Kept, reviews: readonly KeptReview[]): readonly ReviewerInDigest[] {
   const byPerson = new Map<string, KeptReview[]>()
   for (const review of reviews) {
-    const key = personKey(review.reviewer)
+    const key = kept.persons.of(review.reviewer)
     byPerson.set(key, [...(byPerson.get(key) ?? []), review])
   }
   return [...byPerson.values()]
@@ -376,7 +387,7 @@ function reviewersIn(kept: Kept, reviews: readonly KeptReview[]): readonly Revie
     .sort((a, b) => b.approved + b.denied - a.approved - a.denied || (name(a) < name(b) ? -1 : 1))
 }
 
-const name = ({ reviewer }: ReviewerInDigest) => personKey(reviewer)
+const name = ({ reviewer }: ReviewerInDigest) => personName(reviewer)
 
 /** Without those whose question stands elsewhere. Clocks of two replicas may disagree: no time is below zero. */
 function medianOf({ asked }: Kept, reviews: readonly KeptReview[]): number | null {
@@ -390,11 +401,18 @@ function medianOf({ asked }: Kept, reviews: readonly KeptReview[]): number | nul
   return low === undefined || high === undefined ? null : (low + high) / 2
 }
 
-function firstsIn({ before, seen, wasRecordedBefore }: Kept): Digest['firsts'] {
+function firstsIn({ before, seen, persons, wasRecordedBefore }: Kept): Digest['firsts'] {
   if (!wasRecordedBefore || before.size >= NAMES_MAX) return null
-  const firsts = [...seen].filter(([key]) => !before.has(key)).map(([, first]) => first)
-  const shown = firsts.sort((a, b) => a.at - b.at || (a.name < b.name ? -1 : 1)).slice(0, DIGEST_ROWS_MAX)
-  return { total: firsts.length, shown }
+  const keyIn = ({ kind, key }: Named) => keyOf(kind, kind === 'reviewer' ? persons.of({ id: key }) : key)
+  const known = new Set([...before.values()].map(keyIn))
+  const firsts: FirstInDigest[] = []
+  for (const first of [...seen.values()].sort((a, b) => a.at - b.at || (a.name < b.name ? -1 : 1))) {
+    const key = keyIn(first)
+    if (known.has(key)) continue
+    known.add(key)
+    firsts.push({ kind: first.kind, name: first.name, at: first.at })
+  }
+  return { total: firsts.length, shown: firsts.slice(0, DIGEST_ROWS_MAX) }
 }
 
 /** Nothing that anybody did. */

@@ -7,6 +7,7 @@ import { createDigestTally, DIGEST_ROWS_MAX, type Digest } from '../../src/audit
 import type { AuditEvent } from '../../src/audit/events.ts'
 import { startOf, type WeekId } from '../../src/audit/week.ts'
 import { epochMs } from '../../src/brands.ts'
+import type { Reviewer } from '../../src/people/reviewer.ts'
 import {
   hasty,
   intent,
@@ -142,6 +143,28 @@ describe('[REQ-DIGEST-1] the digest of a week', () => {
   it('is the same in whatever order the segments are read', () => {
     const { freezes: _freezes, ...expected } = digest
     expect(digestOf(A_WEEK.toReversed())).toMatchObject(expected)
+  })
+
+  it('counts a person once, through whatever accounts and addresses', () => {
+    const as = (at: number, approval: string, who: Pick<Reviewer, 'id' | 'email' | 'otherAddresses'>): AuditEvent => {
+      const event = reviewed(at, approval, 'x') as Extract<AuditEvent, { type: 'approval.reviewed' }>
+      return { ...event, review: { ...event.review, reviewer: { ...who, name: 'Bob' } } }
+    }
+    const inTeams = { id: 'teams:t:bob', email: 'bob@example.com', otherAddresses: ['b.jones@corp.example.com'] }
+    const inSlack = { id: 'slack:T1:U2', email: 'b.jones@corp.example.com' }
+    const inConsole = { id: 'console:bob@example.com', email: 'bob@example.com' }
+    const events = [
+      started(FROM - 20 * DAY),
+      as(FROM - 20 * DAY, 'old', inConsole),
+      as(t(10), 'a', inSlack),
+      as(t(20), 'b', inTeams),
+      as(t(30), 'c', { id: 'teams:t:carol', email: 'carol@example.com' }),
+    ]
+    for (const order of [events, events.toReversed()]) {
+      const { reviewers, firsts } = digestOf(order)
+      expect(reviewers.map(({ approved }) => approved)).toEqual([2, 1])
+      expect(firsts?.shown.map(({ name }) => name)).toEqual(['carol@example.com'])
+    }
   })
 
   it.each<[string, AuditEvent[]]>([
