@@ -740,6 +740,12 @@ export const requirements: readonly Requirement[] = [
     source: readme,
     promise: 'The person behind an agent is told in private in every chat that knows them, and may take it back there.',
   },
+  {
+    id: 'REQ-CHANNEL-4',
+    source: readme,
+    promise:
+      'In every channel a person who may not decide, or comes too late, is told so and nobody else is; and a reason that is written in its form is the one that is kept.',
+  },
   // The project itself
   {
     id: 'REQ-DOCTOR-1',

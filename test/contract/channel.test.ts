@@ -5,6 +5,7 @@ import { cardOf } from '../../src/approval/card-of.ts'
 import { type Reply, repliesTo } from '../../src/approval/replies.ts'
 import { epochMs } from '../../src/brands.ts'
 import { ChannelBusy, ChannelRefused, type MessageRef, type Notice } from '../../src/ports.ts'
+import { refusalText } from '../../src/review/review.ts'
 import { aFreshApproval, reviewed } from '../support/approvals.ts'
 import { type ChannelDriver, consoleDriver, ownPlace, slackDriver, teamsDriver } from '../support/channel-drivers.ts'
 import { aSummary } from '../support/summaries.ts'
@@ -27,7 +28,8 @@ async function inTime<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
 
 describe.each<[string, () => Promise<ChannelDriver>]>([
   ['Slack', slackDriver],
-  ['Teams', teamsDriver],
+  ['Teams over botbuilder', () => teamsDriver('botbuilder')],
+  ['Teams over agents-hosting', () => teamsDriver('agents-hosting')],
   ['the console', consoleDriver],
 ])('%s', (_name, start) => {
   let driver: ChannelDriver
@@ -67,6 +69,41 @@ describe.each<[string, () => Promise<ChannelDriver>]>([
     expect(text).toContain('Denied by bob')
     expect(text).not.toContain('_approve"')
     expect((await driver.all()).length).toBe(before)
+  })
+
+  it('[REQ-CHANNEL-4] tells whoever may not decide so, and them alone: nothing that others see changes', async () => {
+    const { store } = driver
+    const shown = await posted({ from: ['nobody@example.com'] })
+    const before = await driver.all()
+    const told = await driver.approve(shown)
+    expect(told).toContain(refusalText('not_a_reviewer', shown.approval))
+    expect(await driver.all()).toEqual(before)
+    expect(await store.get(shown.approval.id)).toEqual(shown.approval)
+  })
+
+  it('[REQ-CHANNEL-4] takes the reason for a denial in a form, whole and as it was written', async () => {
+    const { channel, store } = driver
+    const shown = await posted()
+    await driver.denySaying(shown, 'Not during the *freeze*, please.')
+    const { state, reviews } = await until('it is denied', async () => {
+      const now = await store.get(shown.approval.id)
+      return now?.state === 'denied' && now
+    })
+    expect([state, reviews.length]).toEqual(['denied', 1])
+    expect(reviews[0]).toMatchObject({
+      ...{ choice: 'deny', reason: 'Not during the *freeze*, please.', channel: channel.name },
+      reviewer: { email: 'bob@example.com' },
+    })
+  })
+
+  it('[REQ-CHANNEL-4] tells whoever comes later what was decided, and decides nothing anew', async () => {
+    const { store } = driver
+    const shown = await posted()
+    const applied = await store.apply(shown.approval.id, reviewed('deny', 'carol'))
+    if (!applied.ok) throw new Error(applied.refusal)
+    const told = await driver.approve(shown)
+    expect(told).toContain(refusalText('already_resolved', applied.approval))
+    expect((await store.get(shown.approval.id))?.reviews).toHaveLength(1)
   })
 
   it('says below the card, where it has such a place, what people should notice', async () => {
