@@ -27,7 +27,7 @@ import type { RedisHandle } from './redis.ts'
 export const LOST_AFTER_MS = 20_000
 
 export interface PostOnce<Posted> {
-  readonly redis: Pick<RedisHandle, 'call'>
+  readonly redis: Pick<RedisHandle, 'call' | 'whenReady'>
   /** The hash, and the field of it, in which the attempt is written down. */
   readonly key: string
   readonly field: string
@@ -88,14 +88,23 @@ function posted<Posted>(value: Posted): PostedOnce<Posted> {
   return { outcome: 'posted', posted: value }
 }
 
-async function attempt<Posted>({ redis, key, field, clock, post }: PostOnce<Posted>): Promise<Posted> {
+async function attempt<Posted>(options: PostOnce<Posted>): Promise<Posted> {
+  const { redis, key, field, clock, post } = options
   await redis.call('HSET', key, field, clock.now())
   try {
     return await post()
   } catch (error) {
-    if (error instanceof ChannelBusy || error instanceof ChannelRefused) await redis.call('HDEL', key, field)
+    if (error instanceof ChannelBusy || error instanceof ChannelRefused) await withdraw(options)
     throw error
   }
+}
+
+/** Redis is waited for: an attempt that is left there says that nobody knows, and some channels can never tell. */
+async function withdraw<Posted>({ redis, key, field }: PostOnce<Posted>): Promise<void> {
+  await redis.call('HDEL', key, field).catch(async () => {
+    await redis.whenReady()
+    await redis.call('HDEL', key, field)
+  })
 }
 
 async function readAttempt<Posted>({ redis, key, field }: PostOnce<Posted>): Promise<EpochMs | null> {
