@@ -14,8 +14,8 @@ import { type Asked, type Command, type CommandAnswer, type CommandWords, isPriv
 /** The bot's name in manifests/teams, by which it is mentioned. */
 export const BOT_NAME = 'Countersign'
 
-/** UTF-16 units: a message has 28 KB at most, and nobody reads more on a phone. */
-const ANSWER_MAX = 8000
+/** UTF-16 units, of three bytes at most: with the lines' own JSON it stays below CARD_BYTES_MAX of limits.ts. */
+const ANSWER_MAX = 6000
 
 export interface CommandsOptions {
   readonly commands: readonly Command[]

@@ -6,6 +6,7 @@ import type { Log } from '../../src/ports.ts'
 import { errorName } from '../chat/error-name.ts'
 import type { Incoming } from './activity.ts'
 import type { Asked, CommandAnswer, CommandWords } from './feature.ts'
+import { adaptiveCard, line, nextLine, quoted, summaryText } from './text.ts'
 import type { TeamsMessage, Transport } from './transport.ts'
 
 export interface TalkParts {
@@ -30,10 +31,17 @@ export async function talk(
   try {
     const { message, card, later } = await runCommand(asked, words)
     if (card !== undefined) await say({ card, summary: message ?? '' })
-    else if (message !== null) await say({ card: null, summary: message })
+    else if (message !== null) await say(inLines(message))
     const rest = await later
-    if (rest !== undefined) await say({ card: null, summary: rest })
+    if (rest !== undefined) await say(inLines(rest))
   } catch (error) {
     log.error('a command of teams was run, and its answer not delivered', { channel: 'teams', error: errorName(error) })
   }
+}
+
+/** On a card, because clients run the lines of a plain message into one; what was quoted is drawn as it is. */
+function inLines(message: string): TeamsMessage {
+  const [first = '', ...rest] = message.split('\n').filter((text) => text !== '')
+  const body = [line(quoted(first)), ...rest.map((text) => nextLine(quoted(text)))]
+  return { card: adaptiveCard({ body, fallbackText: summaryText(message) }), summary: message }
 }

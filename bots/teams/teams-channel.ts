@@ -11,7 +11,6 @@ import type {
   ApprovalStore,
   Channel,
   Clock,
-  Conversation,
   Conversations,
   EndedSession,
   Log,
@@ -35,8 +34,8 @@ import { createCommands } from './commands.ts'
 import { linkToMessage } from './deep-link.ts'
 import { oidByEmail, openEntra } from './directory.ts'
 import { PUBLIC_CLOUD } from './endpoints.ts'
-import type { Asked, Command, CommandWords, Feature } from './feature.ts'
-import { teamsFreezeCommands } from './freeze-commands.ts'
+import type { Asked, Command, Feature } from './feature.ts'
+import { createAddressOf, teamsFreezeCommands } from './freeze-commands.ts'
 import { createGraph } from './graph.ts'
 import { welcomeMessage } from './home-card.ts'
 import { type ApprovalViewer, createTeamsHome, type TeamsHome } from './home-feature.ts'
@@ -152,26 +151,15 @@ function featuresOf(parts: Parts): readonly Feature[] {
 
 /** What people write: a line each. */
 function commandsOf(parts: Parts): readonly Command[] {
-  const { freezing, listPending, botHome } = parts
+  const { freezing, listPending, botHome, settings, transport } = parts
   return [
     ...(botHome === null ? [] : [botHome.command]),
     accessCommand,
     ...teamsFreezeCommands({
       ...{ ...freezing, listPending },
-      addressOf: (conversation, person) => addressOf(parts, conversation, person),
+      addressOf: createAddressOf({ ours: settings, transport }),
     }),
   ]
-}
-
-/** Of a mention: whoever it is of in this very conversation, and in our tenant. Null: nobody knows. */
-async function addressOf(
-  { settings, transport }: TeamsOptions,
-  conversation: Conversation,
-  { mri, oid }: CommandWords['mentioned'][number],
-): Promise<string | null> {
-  const member = await transport.member(conversation, oid ?? mri)
-  if (member === null || member.tenantId !== settings.tenantId || member.mri !== mri) return null
-  return settings.email === 'mail' ? member.email : member.userPrincipalName
 }
 
 /** With the buttons that are for them; where nobody can tell, with all: the click decides. */

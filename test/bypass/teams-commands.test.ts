@@ -124,7 +124,7 @@ async function say(text: string, who = BOB, conversation = APPROVALS, isTargeted
   await teams.say({ user: who.name, conversation, text, isTargeted })
   await inbound.settled()
   const said = teams.messages.filter(({ from }) => from === teams.botMri).slice(before)
-  return said.map(({ text }) => text).join('\n')
+  return said.map(({ summary }) => summary).join('\n')
 }
 
 describe('[REQ-FREEZE-2] who may not', () => {
@@ -245,6 +245,16 @@ describe('[REQ-COMMAND-1] what comes again', () => {
     expect(await say('freeze all')).toBe('')
     expect(await say('@{Alice} freeze all')).toBe('')
     expect(frozen()).toEqual([])
+  })
+})
+
+describe('what is quoted in an answer', () => {
+  it('is drawn as it is: each line of it one, and nothing of it formats, links or becomes a time', async () => {
+    await say('@{bot} freeze files **now** [here](https://evil.example) {{DATE(2000-01-01T00:00:00Z)}}')
+    const body = JSON.stringify(lastOfBot()?.card)
+    expect(body).toContain('**now** [here](https://evil.example) {\u2060{DATE(')
+    expect(body).not.toContain('"TextBlock"')
+    expect((lastOfBot()?.card as { body: unknown[] } | null)?.body).toHaveLength(3)
   })
 })
 

@@ -382,9 +382,7 @@ describe('the endpoint', () => {
     expect(await post(message(text, { entities: [bob, us] }))).toEqual({ status: 200, body: null })
     await inbound.settled()
     expect(commands).toEqual([{ text: 'freeze <at:0> he wrote < at:0>', mentioned: [{ mri: '29:bob', oid: null }] }])
-    expect(sent).toMatchObject([
-      { to: { id: ROOM }, message: { card: null, summary: 'Said' }, options: { replyTo: '1700' } },
-    ])
+    expect(sent).toMatchObject([{ to: { id: ROOM }, message: { summary: 'Said' }, options: { replyTo: '1700' } }])
   })
 
   it('leaves a channel’s other talk alone, and repeats no command', async () => {
