@@ -1,7 +1,7 @@
 /**
- * What `npm run check|test|demo|bench|chaos|conformance` do. Plain JavaScript without packages, because it has to run on a
- * fresh clone: it looks at Node, installs what package-lock.json names, builds what changed, and only then starts the
- * work.
+ * What `npm run check|test|demo|bench|chaos|conformance|teams:playground` do. Plain JavaScript without packages, because it
+ * has to run on a fresh clone: it looks at Node, installs what package-lock.json names, builds what changed, and only then
+ * starts the work.
  *
  * `test` ends in the line `N passed, N failed`, alone, so that a machine can read it; a step that fails before the
  * tests counts as one failure, and a run without a single test is a failure too.
@@ -52,6 +52,10 @@ const commands = {
   async conformance(args) {
     await prepare(install, build)
     process.exitCode = await node(['dist/test/conformance/conformance.js', ...args])
+  },
+  async 'teams:playground'(args) {
+    await prepare(install, build)
+    process.exitCode = await node(['dist/test/playground/playground.js', ...args])
   },
 }
 
