@@ -15,6 +15,8 @@ export type Viewer =
   | 'reviewer'
   /** Sees it, and has no say. */
   | 'bystander'
+  /** As everybody is, where nobody can be told apart from the agent's owner: whoever writes the policy has to act. */
+  | 'undecidable'
 
 /** Rejects with `directory_unavailable` where it can't be told. */
 export async function viewerOf(
@@ -24,5 +26,7 @@ export async function viewerOf(
 ): Promise<Viewer> {
   if (isRequester(approval, person)) return 'requester'
   if (approval.reviews.some(({ reviewer }) => samePerson(reviewer, person))) return 'reviewed'
-  return (await mayReview(approval, person, people, 'click')) === null ? 'reviewer' : 'bystander'
+  const refusal = await mayReview(approval, person, people, 'click')
+  if (refusal === null) return 'reviewer'
+  return refusal === 'owner_unknown' ? 'undecidable' : 'bystander'
 }

@@ -4,6 +4,7 @@
  * refused: a convenience, for what a click may do is decided when it comes.
  */
 import type { Card } from '../../src/approval/card.ts'
+import { refusalText } from '../../src/review/review.ts'
 import {
   APPROVE_ACTION,
   DENY_ACTION,
@@ -148,6 +149,8 @@ function roleText(viewer: Viewer, { isAccess, quorum, reviews }: Card): string |
       return `You approved it already: it waits for ${Math.max(1, quorum - reviews.length)} more.`
     case 'bystander':
       return 'You are not among those who may decide this.'
+    case 'undecidable':
+      return refusalText('owner_unknown', null)
     case 'reviewer':
       return null
   }
@@ -157,6 +160,7 @@ const DECIDING = [APPROVE_ACTION, DENY_ACTION, MORE_ACTION, IT_RAN_ACTION, IT_DI
 const NOT_FOR: Readonly<Record<Viewer, readonly string[]>> = {
   requester: DECIDING,
   bystander: DECIDING,
+  undecidable: DECIDING,
   reviewed: [APPROVE_ACTION],
   reviewer: [],
 }

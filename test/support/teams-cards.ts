@@ -12,7 +12,7 @@ import { cardOf } from '../../src/approval/card-of.ts'
 
 export const MRI = '29:1bob-towards-this-bot-0123456789abcdefghijklmnopqrstuvwxyz'
 export const NOTHING_SAID = { message: null, isDone: true, stale: null, link: null } as const
-export const VIEWERS: readonly Viewer[] = ['reviewer', 'requester', 'reviewed', 'bystander']
+export const VIEWERS: readonly Viewer[] = ['reviewer', 'requester', 'reviewed', 'bystander', 'undecidable']
 
 export function ownCardOf(approval: Approval, viewer: Viewer | null, message: string | null = null): AdaptiveCard {
   return ownCard(cardOf(approval), { viewer, answer: { ...NOTHING_SAID, message, isDone: message === null }, mri: MRI })

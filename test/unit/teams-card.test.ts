@@ -75,6 +75,7 @@ describe('a person’s own view', () => {
     ['requester', false, false, 'This is your own agent’s call'],
     ['reviewed', false, true, 'it waits for 1 more'],
     ['bystander', false, false, 'You are not among those'],
+    ['undecidable', false, false, 'Name the reviewers in the rule'],
   ] as const
   it.each(views)('of a %s: Approve %s, Deny %s', (viewer, mayApprove, mayDeny, said) => {
     const card = ownCardOf(half, viewer)

@@ -126,11 +126,13 @@ describe('who may see an approval where they clicked', () => {
 describe('who somebody is to an approval', () => {
   const review = { reviewer: bob, choice: 'approve', reason: null, channel: 'teams', at: epochMs(1) } as const
   const byBob = { ...review, strength: 'click', allowForMs: null, shownDigest: null, isHasty: false } as const
+  const ownerless = { ...approval().principal, email: null, subject: 'service-1' }
   const sameAddress: Reviewer = { id: 'slack:T1:U2', email: 'bob@example.com', name: 'Bob' }
   const rows: [string, Partial<Approval>, Reviewer, string][] = [
     ['the person behind the agent', {}, alice, 'requester'],
     ['who may decide', {}, bob, 'reviewer'],
     ['who may not', { from: ['carol@example.com'] }, bob, 'bystander'],
+    ['anyone, where nobody knows whose agent it is', { principal: ownerless }, bob, 'undecidable'],
     ['who has decided already', { quorum: 2, reviews: [byBob] }, bob, 'reviewed'],
     ['who has, by another account', { quorum: 2, reviews: [byBob] }, sameAddress, 'reviewed'],
   ]
