@@ -32,13 +32,22 @@ function secureUrl(example: string) {
     .transform((value) => value.replace(/\/+$/, ''))
 }
 
+/** What is compared with an address is its origin alone: with a path here, nothing would ever come from it. */
+function origin(example: string) {
+  return secureUrl(example)
+    .refine((value) => !URL.canParse(value) || new URL(value).href === `${new URL(value).origin}/`, {
+      error: say('is more than an origin', `Write scheme and host alone, like ${example}.`),
+    })
+    .transform((value) => (URL.canParse(value) ? new URL(value).origin : value))
+}
+
 const endpoints = strict({
   login: secureUrl('https://login.microsoftonline.us'),
   openIdMetadata: secureUrl('https://login.botframework.azure.us/v1/.well-known/openidconfiguration'),
   issuer: text('https://api.botframework.us'),
   scope: text('https://api.botframework.us/.default'),
-  graph: secureUrl('https://graph.microsoft.us'),
-  connectors: list(secureUrl('https://smba.infra.gov.teams.microsoft.us'), 20).min(1, {
+  graph: origin('https://graph.microsoft.us'),
+  connectors: list(origin('https://smba.infra.gov.teams.microsoft.us'), 20).min(1, {
     error: say('is an empty list', 'Name at least one origin of the connector.'),
   }),
 })

@@ -152,6 +152,8 @@ describe('Microsoft Teams', () => {
     })
   })
 
+  const ELSEWHERE =
+    'login: https://login.example, openIdMetadata: https://login.example/keys, issuer: https://i.example, scope: x'
   it.each<[string, string, string]>([
     [
       'an app that is no GUID',
@@ -172,6 +174,16 @@ describe('Microsoft Teams', () => {
     ],
     ['an unknown library', teams(', library: x'), 'channels.teams.library: must be one of botbuilder, agents-hosting'],
     ['an unknown address', teams(', email: upn'), 'channels.teams.email: must be one of mail, userPrincipalName'],
+    [
+      'an address of the connector with a path, which nothing would ever come from',
+      teams(`, endpoints: { ${ELSEWHERE}, graph: https://graph.example, connectors: [https://smba.example/emea/] }`),
+      'channels.teams.endpoints.connectors[0]: is more than an origin',
+    ],
+    [
+      'an address of Graph with its version',
+      teams(`, endpoints: { ${ELSEWHERE}, graph: https://graph.example/v1.0, connectors: [https://smba.example/] }`),
+      'channels.teams.endpoints.graph: is more than an origin',
+    ],
     ['graph that is neither', teams(', graph: yes please'), 'channels.teams.graph: must be true or false'],
     [
       'a group of Entra without Graph',
