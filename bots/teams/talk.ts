@@ -1,13 +1,21 @@
 /**
  * What people write to the bot. Teams takes the message at once and hears the answer as a message of its own: in the
  * thread of a channel, in the talk, or to its writer alone where they alone see what they wrote.
+ *
+ * Whoever wrote waits for it, and a channel in which much goes on takes no more for a moment: then it is said again, while
+ * nothing was taken. It is not kept beyond this process: they can write the same again.
  */
-import type { Log } from '../../src/ports.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import { ChannelBusy, type Log } from '../../src/ports.ts'
 import { errorName } from '../chat/error-name.ts'
 import type { Incoming } from './activity.ts'
 import type { Asked, CommandAnswer, CommandWords } from './feature.ts'
 import { adaptiveCard, line, nextLine, quoted, summaryText } from './text.ts'
 import type { TeamsMessage, Transport } from './transport.ts'
+
+/** With the waits between them no longer than somebody looks at what they wrote. */
+const ANSWER_TRIES_MAX = 4
+const ANSWER_WAIT_MS_MAX = 8_000
 
 export interface TalkParts {
   /** Never rejects. */
@@ -27,7 +35,7 @@ export async function talk(
     ...(root === null ? {} : { replyTo: root }),
     ...(asked.isTargeted === true ? { onlyTo: asked.user.mri } : {}),
   }
-  const say = (message: TeamsMessage) => transport.send(conversation, message, where)
+  const say = (message: TeamsMessage) => untilTaken(() => transport.send(conversation, message, where))
   try {
     const { message, card, later } = await runCommand(asked, words)
     if (card !== undefined) await say({ card, summary: message ?? '' })
@@ -44,4 +52,18 @@ function inLines(message: string): TeamsMessage {
   const [first = '', ...rest] = message.split('\n').filter((text) => text !== '')
   const body = [line(quoted(first)), ...rest.map((text) => nextLine(quoted(text)))]
   return { card: adaptiveCard({ body, fallbackText: summaryText(message) }), summary: message }
+}
+
+/** What may have been taken is not sent twice; see Transport. */
+async function untilTaken(send: () => Promise<unknown>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await send()
+      return
+    } catch (error) {
+      const isOver = attempt === ANSWER_TRIES_MAX || !(error instanceof ChannelBusy)
+      if (isOver || error.retryAfterMs > ANSWER_WAIT_MS_MAX) throw error
+      await pause(error.retryAfterMs)
+    }
+  }
 }

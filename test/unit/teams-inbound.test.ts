@@ -15,7 +15,7 @@ import { type TeamsMessage, Unauthenticated } from '../../bots/teams/transport.t
 import { epochMs } from '../../src/brands.ts'
 import { GatewayError } from '../../src/errors.ts'
 import type { JsonObject, JsonValue } from '../../src/json/value.ts'
-import type { Conversation } from '../../src/ports.ts'
+import { ChannelBusy, type Conversation } from '../../src/ports.ts'
 import { silentLog } from '../support/redis.ts'
 
 const APP = '22222222-2222-4222-8222-222222222222'
@@ -95,6 +95,8 @@ describe('the endpoint', () => {
   const sent: { to: Conversation; message: TeamsMessage; options: object | undefined }[] = []
   const remembered: Conversation[] = []
   const forgotten: string[] = []
+  /** What sending is answered next. */
+  const faults: Error[] = []
   const commands: CommandWords[] = []
   let verdict: 'good' | 'forged' | 'unknown' = 'good'
   let answer: () => Promise<ExecuteAnswer & DialogAnswer>
@@ -127,6 +129,8 @@ describe('the endpoint', () => {
           return { activity: given, claims: CLAIMS }
         },
         send: async (to, message, options) => {
+          const fault = faults.shift()
+          if (fault !== undefined) throw fault
           sent.push({ to, message, options })
           return '1800'
         },
@@ -157,7 +161,7 @@ describe('the endpoint', () => {
   })
   afterAll(() => void server.close())
   const reset = () => {
-    for (const list of [ran, sent, remembered, forgotten, commands]) list.length = 0
+    for (const list of [ran, sent, remembered, forgotten, commands, faults]) list.length = 0
     taken.clear()
     verdict = 'good'
     failing = false
@@ -395,6 +399,17 @@ describe('the endpoint', () => {
     await post(command)
     await inbound.settled()
     expect(commands).toHaveLength(1)
+  })
+
+  it('[REQ-TEAMS-2] says an answer again that Teams could not take, and none that it may have taken', async () => {
+    faults.push(new ChannelBusy(1), new ChannelBusy(1))
+    await post(message('<at>Countersign</at> help', { entities: [us] }))
+    await inbound.settled()
+    expect(sent).toHaveLength(1)
+    faults.push(new Error('the answer was lost'))
+    await post(message('<at>Countersign</at> help', { entities: [us], id: '1704' }))
+    await inbound.settled()
+    expect([sent, faults, commands].map(({ length }) => length)).toEqual([1, 0, 2])
   })
 
   it('answers to one person alone what they alone see', async () => {
