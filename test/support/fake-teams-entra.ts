@@ -77,6 +77,9 @@ async function token(world: World, tenant: string, form: Form): Promise<Answer> 
   if (form.client_secret !== world.appPassword) {
     return fault(401, 'invalid_client', 'AADSTS7000215', 'Invalid client secret provided.')
   }
+  if (world.isSecretExpired) {
+    return fault(401, 'invalid_client', 'AADSTS7000222', 'The provided client secret keys are expired.')
+  }
   const scope = form.scope ?? ''
   // MSAL adds none for an application; more than one resource is refused.
   if (!scope.endsWith('/.default') || scope.includes(' ')) {

@@ -147,6 +147,7 @@ export function createWorld(options: FakeTeamsOptions, keys: Keys) {
   return {
     appId: options.appId ?? APP_ID,
     appPassword: options.appPassword ?? 'fake~client~secret',
+    isSecretExpired: false,
     tenantId: options.tenantId ?? TENANT,
     issuer: options.issuer ?? 'https://api.botframework.com',
     scope: options.scope ?? 'https://api.botframework.com/.default',

@@ -165,6 +165,10 @@ function faultsOf(world: World, setDown: (isDown: boolean) => Promise<void>) {
     failNext(operation: Operation, failure: FakeFailure): void {
       world.failures.set(operation, [...(world.failures.get(operation) ?? []), failure])
     },
+    /** The client secret is one that Entra takes no more. */
+    setSecretExpired(isExpired: boolean): void {
+      world.isSecretExpired = isExpired
+    },
     /** Every token that Entra gave is refused from now on; new ones are good. */
     revokeTokens(): void {
       world.revokedBefore = world.issued

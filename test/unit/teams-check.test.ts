@@ -73,6 +73,18 @@ it.each<[string, () => Partial<TeamsSettings>, Parameters<typeof check>[1], RegE
   expect(failing).toEqual([{ ok: false, what: expect.stringMatching(what), cure: expect.stringMatching(cure) }])
 })
 
+it('[REQ-DOCTOR-1] says that the client secret has expired, and asks nothing further', async () => {
+  teams.setSecretExpired(true)
+  const lines = await check()
+  teams.setSecretExpired(false)
+  expect(lines.at(-1)).toEqual({
+    ok: false,
+    what: expect.stringContaining('AADSTS7000222'),
+    cure: expect.stringMatching(/expired: create another/),
+  })
+  expect(lines.filter(({ ok }) => !ok)).toHaveLength(1)
+})
+
 it('[REQ-DOCTOR-1] says which permission of Graph is not consented to', async () => {
   teams.setPermissions(['User.Read.All'])
   const failing = (await check()).filter(({ ok }) => !ok)
