@@ -24,7 +24,15 @@ export interface Keys {
 
 export type KeyName = keyof Keys
 
+let made: Promise<Keys> | undefined
+
+/** The same for all fakes of a process, because five RSA keys take a second or more; each may put others in their place. */
 export async function createKeys(): Promise<Keys> {
+  made ??= makeKeys()
+  return { ...(await made) }
+}
+
+async function makeKeys(): Promise<Keys> {
   const [connector, otherChannel, bare, entra, unknown] = await Promise.all([
     createKey(['msteams', 'skypespaces']),
     createKey(['webchat', 'directline']),
