@@ -253,7 +253,8 @@ async function submit(
   }
   const submitted = submittedIn(name, data)
   if (submitted === null) return act(neutral(options), clicked, name, open)
-  const answer = await submitForm(neutral(options), clicked, submitted)
+  // A fault stands in the form too, beside what was written.
+  const answer = await guarded(() => submitForm(neutral(options), clicked, submitted), where(options))
   const again = answer.isDone || answer.stale !== null ? null : formAgain(clicked, submitted, data)
   if (again !== null) await open(again)
   return answer

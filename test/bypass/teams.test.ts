@@ -9,10 +9,12 @@ import {
   APPROVE_ACTION,
   APPROVE_FOR_ACTION,
   APPROVE_VIEW,
+  ASK_VIEW,
   DENY_ACTION,
   DENY_VIEW,
   IT_RAN_ACTION,
   NEXT_PAGE_ACTION,
+  QUESTION_INPUT,
   REASON_INPUT,
   REMIND_ACTION,
   REQUESTER_ANSWER_ACTION,
@@ -407,6 +409,23 @@ describe('a rule that wants more than one tap', () => {
     }
     expect(await state()).toBe('pending')
   })
+})
+
+it.each([
+  [DENY_VIEW, { [REASON_INPUT]: 'Not on a Friday.' }],
+  [ASK_VIEW, { [QUESTION_INPUT]: 'Which tenant?' }],
+])('what was written in %s is not lost where the gateway can store nothing', async (name, data) => {
+  const { card, state } = asked()
+  const { apply } = part.approvals
+  const away = async () => {
+    throw new Error('away')
+  }
+  Object.assign(part.approvals, { apply: away })
+  const seen = await dialog('task/submit', card, { dialog: name, data })
+  Object.assign(part.approvals, { apply })
+  expect(seen).toContain('That failed')
+  expect(seen).toContain(`"value":"${Object.values(data).join()}"`)
+  expect(await state()).toBe('pending')
 })
 
 describe('in the private talk with the person behind the agent', () => {
