@@ -75,7 +75,7 @@ async function checkToken({ settings, transport }: TeamsToCheck): Promise<CheckL
     const cure =
       settings.appType === 'UserAssignedMSI'
         ? 'Run this where the managed identity of channels.teams.appId is assigned: on Azure alone.'
-        : 'Let this machine reach login.microsoftonline.com over https.'
+        : `Let this machine reach ${new URL((settings.endpoints ?? PUBLIC_CLOUD).login).origin}.`
     return problem(`${what}: ${errorName(error)}`, cure)
   }
 }

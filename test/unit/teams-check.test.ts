@@ -61,6 +61,13 @@ it.each<[string, () => Partial<TeamsSettings>, Parameters<typeof check>[1], RegE
   ['the secret is wrong', () => ({ appPassword: new Secret('x') }), {}, /AADSTS7000215/, /value, not its ID/],
   ['the tenant is wrong', () => ({ tenantId: OTHER_TENANT }), {}, /AADSTS(90002|700016)/, /tenantId/],
   [
+    'another cloud’s Entra cannot be reached',
+    () => ({ endpoints: { ...teams.endpoints, login: 'http://127.0.0.1:1' } }),
+    {},
+    /gives the app a token/,
+    /reach http:\/\/127\.0\.0\.1:1\./,
+  ],
+  [
     'the app is in no room that the policy names',
     () => ({}),
     { rooms: [`teams:${ELSEWHERE}`] },
