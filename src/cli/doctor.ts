@@ -8,6 +8,7 @@ import path from 'node:path'
 import type { Command } from 'commander'
 import { checkSignIn } from '../../bots/step-up/step-up.ts'
 import { checkTeams } from '../../bots/teams/check.ts'
+import { createConversations } from '../../jobs/conversations.ts'
 import { connectRedis, inspectRedis } from '../../jobs/redis.ts'
 import { KNOWN_BY_TOKENS } from '../../jobs/signed-in-groups.ts'
 import { createAuthenticator } from '../../proxy/authenticate/authenticator.ts'
@@ -87,8 +88,13 @@ async function* examine(file: string, env: Environment): AsyncGenerator<Check> {
   yield* checkSignIns(settings)
   yield* checkUpstreams(settings, file, env)
   yield* checkSlack(settings, policy.rooms)
-  yield* checkTeamsApp(settings, policy.rooms)
-  yield* checkGroups(settings, policy.rooms)
+  const known = openKnown(settings, env)
+  try {
+    yield* checkTeamsApp(settings, { rooms: policy.rooms, conversations: known.conversations })
+    yield* checkGroups(settings, { rooms: policy.rooms, conversations: known.conversations })
+  } finally {
+    await known.close()
+  }
   yield* checkDisk(recordingsOf(settings, file))
 }
 
@@ -194,20 +200,51 @@ async function* checkSlack(settings: Settings, rooms: CompiledPolicy['rooms']): 
     yield { check: 'slack', ok, detail: what, cure }
 }
 
-async function* checkTeamsApp(settings: Settings, rooms: CompiledPolicy['rooms']): AsyncGenerator<Check> {
+interface Where {
+  readonly rooms: CompiledPolicy['rooms']
+  readonly conversations: Conversations
+}
+
+async function* checkTeamsApp(settings: Settings, { rooms, conversations }: Where): AsyncGenerator<Check> {
   const { teams } = settings.channels
   const transport = openTeamsTransport({ settings, clock, log: silent })
   if (teams === null || transport === null) return
   const { publicUrl } = settings.gateway
   for (const line of await checkTeams(
-    { settings: teams, transport, conversations: NO_CONVERSATIONS, clock, log: silent },
+    { settings: teams, transport, conversations, clock, log: silent },
     { publicUrl, rooms },
   )) {
     yield { check: 'teams', ok: line.ok, detail: line.what, cure: line.cure }
   }
 }
 
-/** What the running gateway knows of them is not looked at: each is asked about where the settings lead. */
+/**
+ * What Teams told the running gateway of, read and never changed: outside of Microsoft's public cloud nothing else says
+ * how a conversation is reached. Where Redis is away, or the gateway starts its own, each is asked about where the
+ * settings lead.
+ */
+function openKnown(
+  settings: Settings,
+  env: Environment,
+): { readonly conversations: Conversations; close(): Promise<void> } {
+  const url = settings.redis.url?.reveal() ?? env.REDIS_URL
+  if (!url || settings.channels.teams === null) return { conversations: NO_CONVERSATIONS, close: async () => undefined }
+  const redis = connectRedis({ url, keyPrefix: settings.redis.keyPrefix, clock, log: silent })
+  const ready = redis.whenReady(AbortSignal.timeout(REDIS_PATIENCE_MS))
+  // Told by checkRedis.
+  ready.catch(() => undefined)
+  const { get, withPerson, rooms } = createConversations(redis)
+  return {
+    conversations: {
+      ...NO_CONVERSATIONS,
+      get: (id) => ready.then(() => get(id)).catch(() => null),
+      withPerson: (tenantId, oid) => ready.then(() => withPerson(tenantId, oid)).catch(() => null),
+      rooms: (max) => ready.then(() => rooms(max)).catch(() => []),
+    },
+    close: () => redis.close(),
+  }
+}
+
 const NO_CONVERSATIONS: Conversations = {
   remember: async () => undefined,
   get: async () => null,
@@ -217,14 +254,14 @@ const NO_CONVERSATIONS: Conversations = {
 }
 
 /** Each group elsewhere once, with the groups of people.groups that it is a member of. */
-async function* checkGroups(settings: Settings, rooms: CompiledPolicy['rooms']): AsyncGenerator<Check> {
+async function* checkGroups(settings: Settings, { rooms, conversations }: Where): AsyncGenerator<Check> {
   const namedIn = new Map<string, string[]>()
   for (const [name, { lookedUp }] of settings.people.groups) {
     for (const member of lookedUp) namedIn.set(member, [...(namedIn.get(member) ?? []), name])
   }
   const { groups: sources } = await openDirectories(
     { settings, clock, log: silent },
-    { transport: openTeamsTransport({ settings, clock, log: silent }), conversations: NO_CONVERSATIONS, rooms },
+    { transport: openTeamsTransport({ settings, clock, log: silent }), conversations, rooms },
   )
   for (const [member, names] of namedIn) {
     const check = `people.groups ${names.join(', ')}`

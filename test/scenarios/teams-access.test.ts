@@ -2,7 +2,9 @@
  * Elevated access from Teams to the agent and back, against the built gateway: asked for in the dialog, approved on its
  * card, used by the agent, revoked at home, held again; and what people write to the bot: home, access, status, freeze, thaw.
  */
+import { execFile } from 'node:child_process'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { APPROVE_ACTION, DENY_ACTION } from '../../bots/chat/actions.ts'
 import {
@@ -15,7 +17,7 @@ import {
 import { HOME_REVOKE, HOME_SHOW } from '../../bots/teams/home-card.ts'
 import type { SeenDialog } from '../support/fake-teams-client.ts'
 import { APPROVALS, type FakeMessage, type FakePerson, GROUP_CHAT } from '../support/fake-teams-world.ts'
-import { startWorld, type World } from '../support/gateway.ts'
+import { COMMAND, startWorld, UPSTREAM_KEY, type World } from '../support/gateway.ts'
 import { type RawAgent, rawAgent, textOf } from '../support/raw-agent.ts'
 import { ALICE, BOB, CAROL, startTeamsGateway, type TeamsGateway } from '../support/teams-gateway.ts'
 import { textOf as wordsOf } from '../support/teams-part.ts'
@@ -204,4 +206,11 @@ it('[REQ-FREEZE-2] freeze, thaw and status stop an agent and let it go on, for o
   )
   await started.teams.click({ user: 'Bob', messageId: card.id, action: APPROVE_ACTION, isBaseView: true })
   expect(await held).toContain('Successfully wrote')
+})
+
+it('[REQ-DOCTOR-1] the doctor finds the app where Teams told the gateway that it is', async () => {
+  const args = [COMMAND, 'doctor', '--config', started.gateway.settingsFile, '--json']
+  const env = { ...process.env, UPSTREAM_KEY }
+  const out = await promisify(execFile)(process.execPath, args, { env, timeout: 60_000 }).catch((error) => error)
+  expect(String(out.stdout)).toContain(`"the app is in ${APPROVALS}, of channels.teams.approvals"`)
 })
