@@ -11,7 +11,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Server } from 'node:http'
-import type { ErrorRequestHandler, Express, RequestHandler } from 'express'
+import type { ErrorRequestHandler, Express, RequestHandler, Response } from 'express'
 import express from 'express'
 import type { Console } from '../bots/console/console.ts'
 import { createConsole } from '../bots/console/console.ts'
@@ -201,7 +201,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const base: Base = { ...options, clock, ids, redis, recorder, draining: drain.signal, url }
   if (roles.has('gateway')) app.use(metadataOf(settings))
   mountOperations(app, { redis, recorder, draining: drain.signal, isRunning: () => running !== null })
-  if (roles.has('bots')) mountChannels(app, () => running)
+  if (roles.has('bots')) mountChannels(app, settings.channels, () => running)
   app.use(notFound)
   app.use(failed(log))
   await recorder
@@ -752,25 +752,28 @@ function mountOperations(
   })
 }
 
-function mountChannels(app: Express, running: () => Running | null): void {
+function mountChannels(app: Express, { slack, teams }: Settings['channels'], running: () => Running | null): void {
+  const starting = (response: Response) =>
+    void response.status(503).type('text').send('Starting: waiting for Redis. Try again soon.\n')
+  // What chats send meanwhile they send again, once they are told that it was not taken.
   app.use((request, response, next) => {
     const parts = running()
-    if (parts?.slack?.router && request.path.startsWith('/slack/')) return parts.slack.router(request, response, next)
-    if (parts?.teams && request.path.startsWith('/api/')) return parts.teams.router(request, response, next)
-    next()
-    return undefined
+    const isSlacks = slack !== null && request.path.startsWith('/slack/')
+    const isTeams = teams !== null && request.path.startsWith('/api/')
+    if (parts === null) return isSlacks || isTeams ? starting(response) : next()
+    if (isSlacks && parts.slack?.router) return parts.slack.router(request, response, next)
+    if (isTeams && parts.teams) return parts.teams.router(request, response, next)
+    return next()
   })
   app.use('/step-up', (request, response, next) => {
     const parts = running()
-    if (parts === null)
-      return void response.status(503).type('text').send('Starting: waiting for Redis. Try again soon.\n')
+    if (parts === null) return starting(response)
     if (parts.stepUp === null) return next()
     return parts.stepUp.router(request, response, next)
   })
   app.use('/console', (request, response, next) => {
     const parts = running()
-    if (parts === null)
-      return void response.status(503).type('text').send('Starting: waiting for Redis. Try again soon.\n')
+    if (parts === null) return starting(response)
     if (parts.console === null) return next()
     return parts.console.router(request, response, next)
   })

@@ -139,7 +139,9 @@ describe('Redis is away', () => {
   it('at start: the gateway listens, refuses in milliseconds, and is ready once Redis is there', async () => {
     const redis = await import('../support/redis.ts').then(({ startTestRedis }) => startTestRedis())
     redis.signal('SIGKILL')
-    const gateway = await startGateway({ redisUrl: redis.url, unready: true })
+    const slack = '{ botToken: xoxb-1, signingSecret: s, approvals: C0123ABCD, apiUrl: "http://127.0.0.1:9/api/" }'
+    const settings = `channels: { slack: ${slack}, console: { reviewer: bob@example.com } }`
+    const gateway = await startGateway({ redisUrl: redis.url, unready: true, settings })
     const before = Date.now()
     const answer = await fetch(gateway.mcp, { method: 'POST' })
     expect(answer.status).toBe(503)
@@ -147,6 +149,9 @@ describe('Redis is away', () => {
     expect(Date.now() - before, 'closed at once, on a machine however slow').toBeLessThan(5_000)
     expect((await fetch(`${gateway.url}/readyz`)).status).toBe(503)
     expect((await fetch(`${gateway.url}/healthz`)).status).toBe(200)
+    const statusOf = async (path: string) => (await fetch(`${gateway.url}${path}`, { method: 'POST' })).status
+    expect(await statusOf('/slack/events'), 'so that Slack sends it again').toBe(503)
+    expect(await statusOf('/api/messages'), 'of a channel that is not configured').toBe(404)
     await redis.restart()
     await until('the gateway is ready', async () => (await fetch(`${gateway.url}/readyz`)).status === 200)
     await gateway.stop()
