@@ -198,8 +198,9 @@ describe('the steps of an approval', () => {
     await server.restart()
     await process.redis.whenReady()
     await untilDone(process.store, approval.id, 2)
-    await until('2 recorded', () => events.length === 2)
-    expect(events.map(({ type }) => type)).toEqual(['approval.reminded', 'approval.escalated'])
+    await until('the second recorded', () => events.some(({ type }) => type === 'approval.escalated'))
+    // Where the kill met the first job before it was over, it ran again, and its event stands twice: never a step less.
+    expect([...new Set(events.map(({ type }) => type))]).toEqual(['approval.reminded', 'approval.escalated'])
   })
 
   it('[REQ-STEPS-1] whose job Redis lost are scheduled anew from the index', async () => {
