@@ -66,7 +66,7 @@ async function main(closers: Closers): Promise<void> {
   const endpoints = { ...teams.endpoints, connectors: [signing.origin] }
   const gateway = await world.startGateway({
     policy: `${POLICY}${ACCESS}`,
-    settings: `channels:\n${teamsSettings({ ...teams, endpoints })}\npeople: { operators: [${BOB.email}] }`,
+    settings: `channels:\n${teamsSettings({ ...teams, endpoints })}\npeople: { groups: { sre: [${BOB.email}] }, operators: [sre] }`,
   })
   signing.lead({ gateway: gateway.url, playground: playground.url })
   teams.deliverTo(signing.messagesUrl)
