@@ -63,6 +63,8 @@ async function deny(page: Page, picture: Picture, answers: readonly string[]): P
     .first()
     .waitFor()
   await picture('denied')
+  // The next one is what home lists.
+  await page.getByText('note-3.txt').first().waitFor()
 }
 
 /** The playground can't open a dialog from a card’s button; the compose action’s it can. */
