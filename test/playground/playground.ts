@@ -73,7 +73,7 @@ async function main(closers: Closers): Promise<void> {
   await teams.install(APPROVALS)
   const calls = new AbortController()
   closers.push(() => calls.abort())
-  const answers = ask(gateway, world.files, calls.signal)
+  const answers = ask(gateway, { files: world.files, begin: signing.opened, signal: calls.signal })
   if (options.screenshots !== undefined) return drive(playground.url, options.screenshots, answers)
   say(`Open ${playground.url} and look into Operations, Approvals. Ctrl-C ends it.`)
   await new Promise((resolve) => {
@@ -82,9 +82,13 @@ async function main(closers: Closers): Promise<void> {
 }
 
 /** One call after another; each is held until somebody decides it. */
-function ask(gateway: Gateway, files: string, signal: AbortSignal): readonly string[] {
+function ask(
+  gateway: Gateway,
+  { files, begin, signal }: { files: string; begin: Promise<void>; signal: AbortSignal },
+): readonly string[] {
   const answers: string[] = []
   const run = async () => {
+    await begin
     const agent = await connectAgent('modern', gateway.mcp, await gateway.token())
     for (let count = 1; !signal.aborted; count += 1) {
       const file = path.join(files, `note-${count}.txt`)

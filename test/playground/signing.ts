@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net'
 import type { JsonObject, JsonValue } from '../../src/json/value.ts'
 import { isObject } from '../../src/json/value.ts'
 import type { FakeTeams } from '../support/fake-teams.ts'
+import { APPROVALS } from '../support/fake-teams-world.ts'
 
 const CONNECTOR = '/connector'
 
@@ -18,6 +19,8 @@ export interface Signing {
   readonly messagesUrl: string
   /** Both have to be known before anything passes. */
   lead(to: { readonly gateway: string; readonly playground: string }): void
+  /** Resolves when somebody has opened the channel in the playground: what is posted before, its page never shows. */
+  readonly opened: Promise<void>
   close(): Promise<void>
 }
 
@@ -35,8 +38,12 @@ export interface SigningOptions {
 
 export async function startSigning({ teams, mris, log }: SigningOptions): Promise<Signing> {
   const leads: Leads = { gateway: '', playground: '' }
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
   const server = createServer((request, response) => {
-    pass({ teams, leads, mris, origin: originOf(server), log }, request, response).catch((error: unknown) => {
+    pass({ teams, leads, mris, origin: originOf(server), log, open }, request, response).catch((error: unknown) => {
       log(`the shim failed: ${String(error)}`)
       if (!response.headersSent) response.writeHead(502).end()
     })
@@ -47,6 +54,7 @@ export async function startSigning({ teams, mris, log }: SigningOptions): Promis
     origin: originOf(server),
     messagesUrl: `${originOf(server)}/api/messages`,
     lead: (to) => void Object.assign(leads, to),
+    opened,
     async close() {
       server.close()
       server.closeAllConnections()
@@ -60,6 +68,7 @@ const originOf = (server: Server) => `http://127.0.0.1:${(server.address() as Ad
 interface Parts extends SigningOptions {
   readonly leads: Leads
   readonly origin: string
+  readonly open: () => void
 }
 
 async function pass(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -73,6 +82,8 @@ async function pass(parts: Parts, request: IncomingMessage, response: ServerResp
     ? await toPlayground(parts, { url, method, text })
     : await toGateway(parts, text)
   const body = await answer.text()
+  // The fake Teams signs what it says by itself; the playground signs nothing.
+  if (request.headers.authorization === undefined && text.includes(APPROVALS)) parts.open()
   parts.log(`${method} ${url.slice(0, 120)} ${answer.status}${answer.status < 300 ? '' : ` ${body.slice(0, 200)}`}`)
   const isMembers = /members/i.test(url) && answer.ok && body !== ''
   response.writeHead(answer.status, { 'content-type': 'application/json; charset=utf-8' })
