@@ -84,7 +84,7 @@ async function askForAccess(page: Page, picture: Picture): Promise<void> {
   await page.getByRole('dialog').getByRole('textbox', { name: 'What for' }).waitFor({ state: 'hidden' })
   await picture('access-asked')
   // It draws nothing of a dialog’s last sentence, and leaves it to be closed.
-  await page.getByRole('button', { name: 'Close' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Close' }).first().click()
   await page.getByRole('treeitem', { name: 'Operations - Approvals' }).click()
   await page.getByText('Migrating the archive').first().waitFor()
   await picture('access-card')
